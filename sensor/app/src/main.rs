@@ -1,0 +1,2 @@
+//! The command `ot-sensor`.
+fn main() {}
