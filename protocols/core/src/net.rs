@@ -100,24 +100,28 @@ impl Direction {
     }
 }
 
-/// A frame of an input: number of the file within the run (from 0) and of the frame within the file (from 1).
+/// A frame of an input: number of the file within the store (from 0) and of the frame within the file (from 1).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameRef(u64);
 
 impl FrameRef {
-    /// Frames beyond 2^48 in one file keep the last number.
-    pub fn new(file: u16, number: u64) -> Self {
-        Self(u64::from(file) << 48 | number.min((1 << 48) - 1))
+    const NUMBER_BITS: u32 = 40;
+    const NUMBER_MASK: u64 = (1 << Self::NUMBER_BITS) - 1;
+    const FILE_MAX: u32 = (1 << (64 - Self::NUMBER_BITS)) - 1;
+
+    /// Files beyond 2^24 and frames beyond 2^40 in one file keep the last number.
+    pub fn new(file: impl Into<u32>, number: u64) -> Self {
+        Self(u64::from(file.into().min(Self::FILE_MAX)) << Self::NUMBER_BITS | number.min(Self::NUMBER_MASK))
     }
 
-    /// Number of the file within the run, from 0.
-    pub fn file(self) -> u16 {
-        u16::try_from(self.0 >> 48).unwrap_or(u16::MAX)
+    /// Number of the file, from 0 over all inputs of a store.
+    pub fn file(self) -> u32 {
+        u32::try_from(self.0 >> Self::NUMBER_BITS).unwrap_or(u32::MAX)
     }
 
-    /// Number of the frame within the file, from 1.
+    /// Number of the frame within the file, from 1; 0 stands for no frame.
     pub fn number(self) -> u64 {
-        self.0 & ((1 << 48) - 1)
+        self.0 & Self::NUMBER_MASK
     }
 
     /// As one number, for a store.

@@ -1,0 +1,136 @@
+//! What passes between the engine and a store: what is loaded, what changed, what a person asks for.
+
+use crate::model::{Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryKey, EntryId, Event, Point, Status};
+use ot_protocol::Timestamp;
+use std::net::IpAddr;
+
+/// Everything the engine starts from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// The inventory, by number.
+    pub devices: Vec<Device>,
+    /// The baseline, by number.
+    pub entries: Vec<BaselineEntry>,
+    /// Process memory, by device, space, number and address.
+    pub points: Vec<Point>,
+    /// Alerts that are not closed, and closed ones that are muted or learned, by number.
+    pub alerts: Vec<Alert>,
+    /// How often each key was opened that has no alert in `alerts`.
+    pub openings: Vec<(AlertKey, u32)>,
+    /// Counters and modes.
+    pub state: State,
+}
+
+/// The small state of an engine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// Highest numbers given out so far.
+    pub last_alert: u32,
+    /// Last event number.
+    pub last_event: u64,
+    /// Last device number (devices may have been removed).
+    pub last_device: u32,
+    /// Last entry number.
+    pub last_entry: u32,
+    /// Newest packet time.
+    pub now: Option<Timestamp>,
+    /// End of learning in packet time, once it is known; `None` before the first packet or when not learning.
+    pub learning_until: Option<Timestamp>,
+    /// Whether the engine is learning.
+    pub learning: bool,
+    /// Networks (address, prefix length) in which an OT protocol was confirmed.
+    pub ot_subnets: Vec<(IpAddr, u8)>,
+    /// Health counters, by id: summed over all runs.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// What changed since the last time it was taken. Rows are whole; a store replaces them by their number.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// New and changed devices.
+    pub devices: Vec<Device>,
+    /// Devices given up (evicted, merged into another).
+    pub removed_devices: Vec<DeviceId>,
+    /// New and changed baseline entries.
+    pub entries: Vec<BaselineEntry>,
+    /// Entries given up.
+    pub removed_entries: Vec<EntryId>,
+    /// New and changed points.
+    pub points: Vec<Point>,
+    /// New and changed alerts.
+    pub alerts: Vec<Alert>,
+    /// New and changed violations.
+    pub violations: Vec<AlertViolation>,
+    /// New events.
+    pub events: Vec<Event>,
+    /// The small state, whole.
+    pub state: State,
+}
+
+impl Changes {
+    /// Whether there is nothing to write but the small state.
+    pub fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+            && self.removed_devices.is_empty()
+            && self.entries.is_empty()
+            && self.removed_entries.is_empty()
+            && self.points.is_empty()
+            && self.alerts.is_empty()
+            && self.violations.is_empty()
+            && self.events.is_empty()
+    }
+}
+
+/// What a person asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Sets the status of an alert. `New` reopens nothing that was learned or muted.
+    SetStatus(Status),
+    /// Allows exactly what the alert holds and closes it.
+    Learn,
+    /// Takes *learn* back: the entries are no longer allowed, the alert is new again.
+    Unlearn,
+    /// Closes the alert and silences its key without allowing anything.
+    Mute,
+    /// Takes *mute* back.
+    Unmute,
+    /// Adds a comment.
+    Comment(String),
+    /// Forgets what was learned of a device (or of all: `None`).
+    BaselineReset(Option<DeviceId>),
+    /// Allows an entry, from an imported baseline.
+    BaselineAllow(Box<EntryKey>),
+}
+
+impl Action {
+    /// Stable id for the store: `status`, `learn` …
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::SetStatus(_) => "status",
+            Self::Learn => "learn",
+            Self::Unlearn => "unlearn",
+            Self::Mute => "mute",
+            Self::Unmute => "unmute",
+            Self::Comment(_) => "comment",
+            Self::BaselineReset(_) => "baseline-reset",
+            Self::BaselineAllow(_) => "baseline-allow",
+        }
+    }
+}
+
+/// An action with who and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// Number of the command in the store.
+    pub id: u64,
+    /// Id of the alert it is about.
+    pub alert: Option<String>,
+    /// What is asked for.
+    pub action: Action,
+    /// Who asks.
+    pub who: String,
+    /// Why, in the person's words; may be empty.
+    pub why: String,
+    /// Wall time, nanoseconds since 1970.
+    pub wall_time: Timestamp,
+}
