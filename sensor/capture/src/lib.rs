@@ -1,1 +1,108 @@
-//! (to be written)
+//! Packets from capture files: pcap and pcapng, plain or compressed, one file or several merged by packet time.
+//!
+//! A [`Source`] lends one [`Packet`] at a time straight out of its read buffer: nothing is allocated and nothing is
+//! copied for a packet, and memory does not depend on what a file holds. A file is recognised by its first bytes, never
+//! by its name. What is cut off or damaged is told as a [`Warning`] and what came before it is used; only an input that
+//! cannot be read at all is a [`CaptureError`].
+
+mod error;
+mod set;
+
+use std::path::PathBuf;
+
+use ot_protocol::PacketInfo;
+
+pub use error::{CaptureError, Trouble, Warning};
+pub use set::CaptureSet;
+
+/// What the bytes of a packet begin with (<https://www.tcpdump.org/linktypes.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkType {
+    /// 1: Ethernet II or IEEE 802.3.
+    Ethernet,
+    /// 113: Linux "cooked" capture, version 1.
+    LinuxCooked1,
+    /// 276: Linux "cooked" capture, version 2.
+    LinuxCooked2,
+    /// 101, and 12 and 14 of old systems: IPv4 or IPv6, as the first four bits tell.
+    RawIp,
+    /// 228: IPv4.
+    Ipv4,
+    /// 229: IPv6.
+    Ipv6,
+    /// 0 and 108: four bytes of address family, in the byte order of the capturing host or of the network.
+    BsdLoopback,
+    /// Any other: its packets are delivered, but nothing decodes them.
+    Other(u16),
+}
+
+impl LinkType {
+    /// From the number in a file header or interface description.
+    pub fn from_number(number: u16) -> Self {
+        match number {
+            1 => Self::Ethernet,
+            113 => Self::LinuxCooked1,
+            276 => Self::LinuxCooked2,
+            12 | 14 | 101 => Self::RawIp,
+            228 => Self::Ipv4,
+            229 => Self::Ipv6,
+            0 | 108 => Self::BsdLoopback,
+            other => Self::Other(other),
+        }
+    }
+
+    /// Whether packets of this type can be decoded.
+    pub fn is_known(self) -> bool {
+        !matches!(self, Self::Other(_))
+    }
+}
+
+/// One packet, lent until the next is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// Number, frame and time.
+    pub info: PacketInfo,
+    /// What `data` begins with.
+    pub link: LinkType,
+    /// Index of the interface within its file and section (pcapng); 0 in a pcap file.
+    pub interface: u16,
+    /// Length on the wire, in bytes.
+    pub wire_len: u32,
+    /// The captured bytes; fewer than `wire_len` where the snap length cut the packet.
+    pub data: &'a [u8],
+}
+
+/// How far a source is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read so far, as stored (compressed bytes where the input is compressed).
+    pub read: u64,
+    /// Bytes in all; `None` where not known, as on standard input.
+    pub total: Option<u64>,
+}
+
+/// One input of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFile {
+    /// As given; `-` is standard input.
+    pub path: PathBuf,
+    /// SHA-256 of the bytes as stored. Zeros for standard input or a pipe until its end was read.
+    pub sha256: [u8; 32],
+    /// Length in bytes as stored. For standard input or a pipe: what was read so far.
+    pub bytes: u64,
+}
+
+/// Where packets come from.
+pub trait Source: Send {
+    /// The next packet; `None` at the end.
+    ///
+    /// # Errors
+    /// Where an input that could be opened can no longer be read. Damage in a file is no error but a [`Warning`].
+    fn next(&mut self) -> Result<Option<Packet<'_>>, CaptureError>;
+
+    /// How far the source is.
+    fn progress(&self) -> Progress;
+
+    /// What was noticed since the last call.
+    fn warnings(&mut self) -> Vec<Warning>;
+}
