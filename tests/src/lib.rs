@@ -1,1 +1,5 @@
-//! End-to-end suite.
+//! Parts that the end-to-end suite and the benchmark share: captures made from a seed.
+
+pub mod frames;
+pub mod plant;
+pub mod scan;
