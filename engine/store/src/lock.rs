@@ -1,0 +1,50 @@
+//! One engine a store: a lock file beside it.
+
+use crate::StoreError;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The right to run an engine on a store. Given back when dropped, or when the process ends, even by SIGKILL.
+///
+/// The file `PATH.lock` stays; it holds the process id of the last holder.
+#[derive(Debug)]
+pub struct EngineLock {
+    _file: File,
+}
+
+impl EngineLock {
+    pub(crate) fn take(store: &Path) -> Result<Self, StoreError> {
+        let path = lock_path(store);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| StoreError::from_io(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::EngineRuns { path: store.to_owned(), pid: read_pid(&file) });
+            }
+            Err(TryLockError::Error(error)) => return Err(StoreError::from_io(&path, &error)),
+        }
+        // The number only helps people. On a full disk the lock holds without it.
+        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Self { _file: file })
+    }
+}
+
+fn lock_path(store: &Path) -> PathBuf {
+    let mut name: OsString = store.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+fn read_pid(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

@@ -1,0 +1,142 @@
+//! Opening, and bringing an older store up to date.
+
+use crate::StoreError;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::path::Path;
+use std::time::Duration;
+
+/// `OTsn`: tells our databases from those of other programs (SQLite file format, section 1.3.16).
+pub const APPLICATION_ID: i32 = 0x4f54_736e;
+
+/// Migrations, forward only. Each takes a store from format `index` to `index + 1`; what was released never changes.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/001.sql")];
+
+/// The format this version writes: SQLite's `user_version`.
+pub const VERSION: i32 = {
+    assert!(MIGRATIONS.len() < 1000);
+    #[allow(clippy::cast_possible_truncation)]
+    let version = MIGRATIONS.len() as i32;
+    version
+};
+
+const BUSY: Duration = Duration::from_secs(5);
+
+/// A connection that writes.
+pub(crate) fn writer(path: &Path, create: bool) -> Result<Connection, StoreError> {
+    check_path(path, create)?;
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+    let fail = |error| StoreError::from_sqlite(path, error);
+    let mut connection = connect(path, flags)?;
+    let found = format(&connection, path)?;
+    if connection.is_readonly("main").map_err(fail)? {
+        return Err(StoreError::Permission { path: path.to_owned() });
+    }
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .and_then(|()| connection.pragma_update(None, "synchronous", "full"))
+        .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
+        .and_then(|()| connection.pragma_update(None, "temp_store", "memory"))
+        .and_then(|()| connection.pragma_update(None, "cache_size", -32_768))
+        .and_then(|()| connection.pragma_update(None, "journal_size_limit", 64 << 20))
+        .map_err(fail)?;
+    connection.set_prepared_statement_cache_capacity(96);
+    if found < VERSION {
+        migrate(&mut connection, path)?;
+    }
+    Ok(connection)
+}
+
+/// A connection that only reads. It must be of this version's format: only a writer migrates.
+pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    check_path(path, false)?;
+    // A store in a directory where this user may not write can still be read, as long as its side files are there.
+    let connection = match connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX) {
+        Err(StoreError::Permission { .. } | StoreError::Io { .. }) => {
+            connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?
+        }
+        other => other?,
+    };
+    let connection = if format(&connection, path)? < VERSION {
+        drop(connection);
+        writer(path, false)?
+    } else {
+        connection
+    };
+    connection.pragma_update(None, "query_only", true).map_err(|error| StoreError::from_sqlite(path, error))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn check_path(path: &Path, create: bool) -> Result<(), StoreError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(StoreError::Directory { path: path.to_owned() }),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            if !create {
+                Err(StoreError::Missing { path: path.to_owned() })
+            } else if !parent.is_dir() {
+                Err(StoreError::NoParent { path: path.to_owned(), parent: parent.to_owned() })
+            } else {
+                Ok(())
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            Err(StoreError::NoParent { path: path.to_owned(), parent: path.parent().unwrap_or(path).to_owned() })
+        }
+        Err(error) => Err(StoreError::from_io(path, &error)),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| {
+        // SQLite says only that it cannot open; the system knows why.
+        let create = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
+        let write = flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let tried = std::fs::OpenOptions::new().read(true).write(write).create(create).truncate(false).open(path);
+        match tried {
+            Err(error) => StoreError::from_io(path, &error),
+            Ok(_) => StoreError::from_sqlite(path, error),
+        }
+    })?;
+    connection.busy_timeout(BUSY).map_err(|error| StoreError::from_sqlite(path, error))?;
+    Ok(connection)
+}
+
+/// The format of the store, 0 where it is empty. Refuses what is not ours before anything is written to it.
+fn format(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
+    let (application, found, tables): (i32, i32, i64) = connection
+        .query_row(
+            "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
+                    (SELECT COUNT(*) FROM sqlite_schema)",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .map_err(|error| StoreError::from_sqlite(path, error))?;
+    let path = path.to_owned();
+    match (application, found) {
+        (0, 0) if tables == 0 => Ok(0),
+        (APPLICATION_ID, found) if found > VERSION => Err(StoreError::Newer { path, found, known: VERSION }),
+        (APPLICATION_ID, 1..) => Ok(found),
+        _ => Err(StoreError::OtherProgram { path, application }),
+    }
+}
+
+/// Each step is one transaction, so that an interrupted migration goes on where it stopped. Two processes that open the
+/// same new store at once both come here: the second finds the work done.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let fail = |error| StoreError::from_sqlite(path, error);
+    for (version, sql) in (0..).zip(MIGRATIONS) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        if format(&transaction, path)? == version {
+            transaction
+                .execute_batch(sql)
+                .and_then(|()| transaction.pragma_update(None, "application_id", APPLICATION_ID))
+                .and_then(|()| transaction.pragma_update(None, "user_version", version + 1))
+                .map_err(fail)?;
+        }
+        transaction.commit().map_err(fail)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,486 @@
+//! Writing what the engine found.
+
+use crate::value::{ids_text, integer, key_text, outcome_columns, severity_rank};
+use ot_engine::Changes;
+use ot_engine::State;
+use ot_engine::model::{
+    Alert, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, Event, IdentityValue, Origin, Peer,
+    Point, ProtocolUse, RoleReason,
+};
+use ot_protocol::FrameRef;
+use rusqlite::{CachedStatement, Transaction, params};
+use std::collections::HashMap;
+
+/// What is known of rows written before, so that the same is not written again.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    state: Option<State>,
+    /// Role reasons and identities of a device: they change seldom, the device itself with each packet.
+    devices: HashMap<DeviceId, (Vec<RoleReason>, Vec<IdentityValue>)>,
+}
+
+/// Devices whose lists are remembered.
+const REMEMBERED: usize = 16_384;
+
+pub(crate) fn changes(
+    transaction: &Transaction<'_>,
+    changes: &Changes,
+    run: Option<u32>,
+    written: &mut Written,
+) -> rusqlite::Result<()> {
+    devices(transaction, &changes.devices, written)?;
+    entries(transaction, &changes.entries)?;
+    points(transaction, &changes.points)?;
+    alerts(transaction, &changes.alerts, run)?;
+    violations(transaction, &changes.violations)?;
+    events(transaction, &changes.events)?;
+    removed_entries(transaction, &changes.removed_entries)?;
+    removed_devices(transaction, &changes.removed_devices, written)?;
+    state(transaction, &changes.state, written)
+}
+
+/// The statements of a list that hangs on a row: `upsert` writes one place, `cut` takes away what is beyond the end.
+struct Places<'a> {
+    upsert: CachedStatement<'a>,
+    cut: CachedStatement<'a>,
+}
+
+impl<'a> Places<'a> {
+    fn new(transaction: &'a Transaction<'_>, table: &str, owner: &str, columns: &[&str]) -> rusqlite::Result<Self> {
+        let names = columns.join(", ");
+        let values: String = (0..columns.len()).map(|n| format!(", ?{}", n + 3)).collect();
+        let set: Vec<String> = columns.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+        let differs: Vec<String> = columns.iter().map(|name| format!("{name} IS NOT excluded.{name}")).collect();
+        Ok(Self {
+            upsert: transaction.prepare_cached(&format!(
+                "INSERT INTO {table} ({owner}, place, {names}) VALUES (?1, ?2{values})
+                 ON CONFLICT DO UPDATE SET {} WHERE {}",
+                set.join(", "),
+                differs.join(" OR ")
+            ))?,
+            cut: transaction.prepare_cached(&format!("DELETE FROM {table} WHERE {owner} = ?1 AND place >= ?2"))?,
+        })
+    }
+}
+
+fn devices(transaction: &Transaction<'_>, devices: &[Device], written: &mut Written) -> rusqlite::Result<()> {
+    if devices.is_empty() {
+        return Ok(());
+    }
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO device (id, name, mac, sub, parent, vendor, role, purdue, ot, learned, zone, first_seen, last_seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         ON CONFLICT DO UPDATE SET name = excluded.name, mac = excluded.mac, sub = excluded.sub,
+             parent = excluded.parent, vendor = excluded.vendor, role = excluded.role, purdue = excluded.purdue,
+             ot = excluded.ot, learned = excluded.learned, zone = excluded.zone, first_seen = excluded.first_seen,
+             last_seen = excluded.last_seen",
+    )?;
+    let mut addresses =
+        Places::new(transaction, "device_address", "device", &["ip", "vlan", "first_seen", "last_seen"])?;
+    let mut protocols = Places::new(
+        transaction,
+        "device_protocol",
+        "device",
+        &["protocol", "as_client", "as_server", "first_seen", "last_seen"],
+    )?;
+    let mut identities = Places::new(
+        transaction,
+        "device_identity",
+        "device",
+        &["property", "value", "source", "first_seen", "last_seen", "file", "frame"],
+    )?;
+    let mut reasons =
+        Places::new(transaction, "device_role_reason", "device", &["role", "reason", "time", "file", "frame"])?;
+    for device in devices {
+        let id = device.id.0;
+        upsert.execute(params![
+            id,
+            device.name,
+            device.mac.map(|mac| mac.to_string()),
+            device.sub.to_string(),
+            device.parent.map(|parent| parent.0),
+            device.vendor,
+            device.role.as_str(),
+            device.purdue,
+            device.ot,
+            device.learned,
+            device.zone,
+            device.first_seen.0,
+            device.last_seen.0,
+        ])?;
+        for (place, DeviceAddress { ip, vlan, first_seen, last_seen }) in (0_i64..).zip(&device.addresses) {
+            addresses.upsert.execute(params![id, place, ip.to_string(), vlan, first_seen.0, last_seen.0])?;
+        }
+        addresses.cut.execute(params![id, length(&device.addresses)])?;
+        for (place, ProtocolUse { protocol, as_client, as_server, first_seen, last_seen }) in
+            (0_i64..).zip(&device.protocols)
+        {
+            protocols.upsert.execute(params![id, place, protocol, as_client, as_server, first_seen.0, last_seen.0])?;
+        }
+        protocols.cut.execute(params![id, length(&device.protocols)])?;
+        let known = written.devices.get(&device.id);
+        if known.is_some_and(|(reasons, told)| *reasons == device.role_reasons && *told == device.identities) {
+            continue;
+        }
+        for (place, RoleReason { role, reason, time, frame }) in (0_i64..).zip(&device.role_reasons) {
+            let (file, number) = frame_columns(*frame);
+            reasons.upsert.execute(params![id, place, role.as_str(), reason, time.0, file, number])?;
+        }
+        reasons.cut.execute(params![id, length(&device.role_reasons)])?;
+        for (place, IdentityValue { property, value, source, first_seen, last_seen, frame }) in
+            (0_i64..).zip(&device.identities)
+        {
+            let (file, number) = frame_columns(*frame);
+            identities.upsert.execute(params![
+                id,
+                place,
+                property,
+                value,
+                source,
+                first_seen.0,
+                last_seen.0,
+                file,
+                number
+            ])?;
+        }
+        identities.cut.execute(params![id, length(&device.identities)])?;
+        if written.devices.len() < REMEMBERED || known.is_some() {
+            written.devices.insert(device.id, (device.role_reasons.clone(), device.identities.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn removed_devices(transaction: &Transaction<'_>, devices: &[DeviceId], written: &mut Written) -> rusqlite::Result<()> {
+    for device in devices {
+        transaction.prepare_cached("DELETE FROM device WHERE id = ?1")?.execute([device.0])?;
+        transaction.prepare_cached("DELETE FROM point WHERE device = ?1")?.execute([device.0])?;
+        written.devices.remove(device);
+    }
+    Ok(())
+}
+
+fn entries(transaction: &Transaction<'_>, entries: &[BaselineEntry]) -> rusqlite::Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    // The key of an entry belongs to its number for good, except for its end: a range may grow.
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO baseline (id, kind, client, server, protocol, port, function, subfunction, space, number,
+             start_address, end_address, text, allowed, origin, origin_by, count, learned_count, first_seen, last_seen,
+             file, frame, allowed_at, expires, min_value, max_value, interval_count, interval_sum, interval_min,
+             interval_max, label)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+             ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)
+         ON CONFLICT DO UPDATE SET protocol = excluded.protocol, port = excluded.port, function = excluded.function,
+             subfunction = excluded.subfunction, space = excluded.space, number = excluded.number,
+             start_address = excluded.start_address, end_address = excluded.end_address, text = excluded.text,
+             allowed = excluded.allowed, origin = excluded.origin, origin_by = excluded.origin_by,
+             count = excluded.count, learned_count = excluded.learned_count, first_seen = excluded.first_seen,
+             last_seen = excluded.last_seen, file = excluded.file, frame = excluded.frame,
+             allowed_at = excluded.allowed_at, expires = excluded.expires, min_value = excluded.min_value,
+             max_value = excluded.max_value, interval_count = excluded.interval_count,
+             interval_sum = excluded.interval_sum, interval_min = excluded.interval_min,
+             interval_max = excluded.interval_max, label = excluded.label",
+    )?;
+    // A merge of two devices moves their entries to the one that stays.
+    let mut moved = transaction.prepare_cached(
+        "UPDATE baseline SET kind = ?2, client = ?3, server = ?4
+         WHERE id = ?1 AND (kind <> ?2 OR client IS NOT ?3 OR server IS NOT ?4)",
+    )?;
+    for entry in entries {
+        let key = &entry.key;
+        let (origin, by) = match &entry.origin {
+            Origin::Traffic => ("traffic", None),
+            Origin::Observed => ("observed", None),
+            Origin::Person(who) => ("person", Some(who)),
+            Origin::Import(file) => ("import", Some(file)),
+        };
+        let (file, frame) = frame_columns(entry.first_frame);
+        let (client, server) = (key.client.map(|id| id.0), key.server.map(|id| id.0));
+        upsert.execute(params![
+            entry.id.0,
+            key.kind.as_str(),
+            client,
+            server,
+            key.protocol,
+            key.port,
+            key.function,
+            key.subfunction,
+            key.space,
+            key.number,
+            key.start,
+            key.end,
+            key.text,
+            entry.allowed,
+            origin,
+            by,
+            integer(entry.count),
+            integer(entry.learned_count),
+            entry.first_seen.0,
+            entry.last_seen.0,
+            file,
+            frame,
+            entry.allowed_at.map(|time| time.0),
+            entry.expires.map(|time| time.0),
+            entry.min,
+            entry.max,
+            entry.intervals.count,
+            entry.intervals.sum,
+            entry.intervals.min,
+            entry.intervals.max,
+            entry.label,
+        ])?;
+        moved.execute(params![entry.id.0, key.kind.as_str(), client, server])?;
+    }
+    Ok(())
+}
+
+fn removed_entries(transaction: &Transaction<'_>, entries: &[EntryId]) -> rusqlite::Result<()> {
+    for entry in entries {
+        transaction.prepare_cached("DELETE FROM baseline WHERE id = ?1")?.execute([entry.0])?;
+    }
+    Ok(())
+}
+
+fn points(transaction: &Transaction<'_>, points: &[Point]) -> rusqlite::Result<()> {
+    if points.is_empty() {
+        return Ok(());
+    }
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO point (device, protocol, space, number, address, first_seen, last_seen, min_value, max_value,
+             readers, writers, poll_interval)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+         ON CONFLICT DO UPDATE SET first_seen = excluded.first_seen, last_seen = excluded.last_seen,
+             min_value = excluded.min_value, max_value = excluded.max_value, readers = excluded.readers,
+             writers = excluded.writers, poll_interval = excluded.poll_interval",
+    )?;
+    let (mut readers, mut writers) = (String::new(), String::new());
+    for point in points {
+        ids_text(&point.readers, &mut readers);
+        ids_text(&point.writers, &mut writers);
+        upsert.execute(params![
+            point.device.0,
+            point.protocol,
+            point.space,
+            point.number.map_or(-1, i64::from),
+            point.address,
+            point.first_seen.0,
+            point.last_seen.0,
+            point.min,
+            point.max,
+            readers,
+            writers,
+            point.poll_interval,
+        ])?;
+    }
+    Ok(())
+}
+
+fn alerts(transaction: &Transaction<'_>, alerts: &[Alert], run: Option<u32>) -> rusqlite::Result<()> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO alert (number, id, run, type, engine, category, key, opening, severity, status, learned, muted,
+             first_detection, last_detection, count, protocol, outcome, outcome_code, outcome_name, source_count,
+             destination_count, description, why, violation_count)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+             ?23, ?24)
+         ON CONFLICT (number) DO UPDATE SET severity = excluded.severity, status = excluded.status,
+             learned = excluded.learned, muted = excluded.muted, first_detection = excluded.first_detection,
+             last_detection = excluded.last_detection, count = excluded.count, protocol = excluded.protocol,
+             outcome = excluded.outcome, outcome_code = excluded.outcome_code, outcome_name = excluded.outcome_name,
+             source_count = excluded.source_count, destination_count = excluded.destination_count,
+             description = excluded.description, why = excluded.why, violation_count = excluded.violation_count",
+    )?;
+    // A merge of two devices changes the keys that named the one that goes.
+    let mut moved = transaction
+        .prepare_cached("UPDATE alert SET key = ?2, opening = ?3 WHERE number = ?1 AND (key <> ?2 OR opening <> ?3)")?;
+    let mut opening = transaction.prepare_cached(
+        "INSERT INTO opening (key, count) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET count = excluded.count WHERE count < excluded.count",
+    )?;
+    let mut peer = transaction.prepare_cached(
+        "INSERT INTO alert_peer (alert, role, place, device, ip, mac, sub) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT DO UPDATE SET device = excluded.device, ip = excluded.ip, mac = excluded.mac, sub = excluded.sub
+         WHERE device IS NOT excluded.device OR ip IS NOT excluded.ip OR mac IS NOT excluded.mac
+            OR sub <> excluded.sub",
+    )?;
+    let mut peer_cut =
+        transaction.prepare_cached("DELETE FROM alert_peer WHERE alert = ?1 AND role = ?2 AND place >= ?3")?;
+    let mut techniques = Places::new(transaction, "alert_technique", "alert", &["technique"])?;
+    let mut entries = Places::new(transaction, "alert_entry", "alert", &["entry"])?;
+    let mut frames = Places::new(transaction, "alert_frame", "alert", &["file", "frame"])?;
+    for alert in alerts {
+        let number = alert.number;
+        let key = key_text(&alert.key);
+        let (outcome, code, name) = outcome_columns(alert.outcome);
+        upsert.execute(params![
+            number,
+            alert.id,
+            run,
+            alert.kind.id,
+            alert.kind.engine.as_str(),
+            alert.kind.category,
+            key,
+            alert.opening,
+            severity_rank(alert.severity),
+            alert.status.as_str(),
+            alert.learned,
+            alert.muted,
+            alert.first_detection.0,
+            alert.last_detection.0,
+            integer(alert.count),
+            alert.protocol,
+            outcome,
+            code,
+            name,
+            alert.source_count,
+            alert.destination_count,
+            alert.description,
+            alert.why,
+            alert.violation_count,
+        ])?;
+        moved.execute(params![number, key, alert.opening])?;
+        opening.execute(params![key, alert.opening])?;
+        for (role, peers) in [("source", &alert.sources), ("destination", &alert.destinations)] {
+            for (place, Peer { device, ip, mac, sub }) in (0_i64..).zip(peers) {
+                peer.execute(params![
+                    number,
+                    role,
+                    place,
+                    device.map(|id| id.0),
+                    ip.map(|ip| ip.to_string()),
+                    mac.map(|mac| mac.to_string()),
+                    sub.to_string()
+                ])?;
+            }
+            peer_cut.execute(params![number, role, length(peers)])?;
+        }
+        for (place, technique) in (0_i64..).zip(&alert.techniques) {
+            techniques.upsert.execute(params![number, place, technique])?;
+        }
+        techniques.cut.execute(params![number, length(&alert.techniques)])?;
+        for (place, entry) in (0_i64..).zip(&alert.entries) {
+            entries.upsert.execute(params![number, place, entry.0])?;
+        }
+        entries.cut.execute(params![number, length(&alert.entries)])?;
+        for (place, frame) in (0_i64..).zip(&alert.frames) {
+            let (file, frame) = frame_columns(*frame);
+            frames.upsert.execute(params![number, place, file, frame])?;
+        }
+        frames.cut.execute(params![number, length(&alert.frames)])?;
+    }
+    Ok(())
+}
+
+fn violations(transaction: &Transaction<'_>, violations: &[AlertViolation]) -> rusqlite::Result<()> {
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO violation (alert, number, first_seen, last_seen, count, file, frame, function, object, value,
+             outcome, outcome_code, outcome_name, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+         ON CONFLICT DO UPDATE SET first_seen = excluded.first_seen, last_seen = excluded.last_seen,
+             count = excluded.count, file = excluded.file, frame = excluded.frame, function = excluded.function,
+             object = excluded.object, value = excluded.value, outcome = excluded.outcome,
+             outcome_code = excluded.outcome_code, outcome_name = excluded.outcome_name, detail = excluded.detail",
+    )?;
+    for violation in violations {
+        let (file, frame) = frame_columns(violation.frame);
+        let (outcome, code, name) = outcome_columns(violation.outcome);
+        upsert.execute(params![
+            violation.alert,
+            violation.number,
+            violation.first_seen.0,
+            violation.last_seen.0,
+            integer(violation.count),
+            file,
+            frame,
+            violation.function,
+            violation.object,
+            violation.value,
+            outcome,
+            code,
+            name,
+            violation.detail,
+        ])?;
+    }
+    Ok(())
+}
+
+fn events(transaction: &Transaction<'_>, events: &[Event]) -> rusqlite::Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut upsert = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO event (number, time, kind, source, destination, protocol, text, file, frame, alert)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
+    for event in events {
+        let (file, frame) = frame_columns(event.frame);
+        upsert.execute(params![
+            integer(event.number),
+            event.time.0,
+            event.kind,
+            event.source.map(|id| id.0),
+            event.destination.map(|id| id.0),
+            event.protocol,
+            event.text,
+            file,
+            frame,
+            event.alert,
+        ])?;
+    }
+    Ok(())
+}
+
+fn state(transaction: &Transaction<'_>, state: &State, written: &mut Written) -> rusqlite::Result<()> {
+    if written.state.as_ref() == Some(state) {
+        return Ok(());
+    }
+    let mut set = transaction.prepare_cached("INSERT OR REPLACE INTO state (key, value) VALUES (?1, ?2)")?;
+    let mut unset = transaction.prepare_cached("DELETE FROM state WHERE key = ?1")?;
+    for (key, value) in [
+        ("last_alert", Some(i64::from(state.last_alert))),
+        ("last_event", Some(integer(state.last_event))),
+        ("last_device", Some(i64::from(state.last_device))),
+        ("last_entry", Some(i64::from(state.last_entry))),
+        ("now", state.now.map(|time| time.0)),
+        ("learning_until", state.learning_until.map(|time| time.0)),
+        ("learning", Some(i64::from(state.learning))),
+    ] {
+        match value {
+            Some(value) => set.execute(params![key, value])?,
+            None => unset.execute([key])?,
+        };
+    }
+    let before = written.state.as_ref();
+    if before.is_none_or(|before| before.counters != state.counters) {
+        transaction.prepare_cached("DELETE FROM counter")?.execute([])?;
+        let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO counter (id, value) VALUES (?1, ?2)")?;
+        for (id, value) in &state.counters {
+            insert.execute(params![id, integer(*value)])?;
+        }
+    }
+    if before.is_none_or(|before| before.ot_subnets != state.ot_subnets) {
+        transaction.prepare_cached("DELETE FROM ot_subnet")?.execute([])?;
+        let mut insert =
+            transaction.prepare_cached("INSERT INTO ot_subnet (place, address, prefix) VALUES (?1, ?2, ?3)")?;
+        for (place, (address, prefix)) in (0_i64..).zip(&state.ot_subnets) {
+            insert.execute(params![place, address.to_string(), prefix])?;
+        }
+    }
+    written.state = Some(state.clone());
+    Ok(())
+}
+
+fn frame_columns(frame: FrameRef) -> (u32, i64) {
+    (frame.file(), integer(frame.number()))
+}
+
+fn length<T>(list: &[T]) -> i64 {
+    i64::try_from(list.len()).unwrap_or(i64::MAX)
+}
