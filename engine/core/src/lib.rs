@@ -1,1 +1,24 @@
-//! (to be written)
+//! The engine: facts in, devices, baseline and alerts out.
+//!
+//! Pure, ordered and single-threaded: the same facts give the same [`Changes`], whatever produced them. It names no
+//! protocol crate; a protocol reaches it only as [`ot_protocol::Activity`].
+
+pub mod alerts;
+pub mod attack;
+pub mod baseline;
+pub mod catalogue;
+pub mod changes;
+pub mod config;
+pub mod detectors;
+pub mod engine;
+pub mod inventory;
+pub mod model;
+pub mod points;
+pub mod table;
+pub mod vendors;
+pub mod words;
+
+pub use alerts::{Finding, Raised, Text};
+pub use changes::{Action, Changes, Command, Snapshot, State};
+pub use config::EngineConfig;
+pub use engine::{Core, Engine, Seen, SeenFlow};

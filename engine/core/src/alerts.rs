@@ -1,0 +1,430 @@
+//! Alerts: findings of detectors, folded by the catalogue's key.
+
+use crate::catalogue::{AlertType, Part, Techniques};
+use crate::config::EngineConfig;
+use crate::model::{Alert, AlertKey, AlertViolation, DeviceId, EntryId, Peer, Status};
+use crate::table::Dirty;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use ot_protocol::{FrameRef, Operation, Outcome, SubAddress, Timestamp};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Frames kept with an alert: the first ones, and then the newest.
+const FIRST_FRAMES: usize = 20;
+/// Rows of violations kept with an alert.
+const VIOLATION_ROWS: u32 = 100;
+/// Peers listed with an alert.
+const LISTED_PEERS: usize = 10;
+
+/// What a detector found. The texts are asked for only where a new row is written.
+pub struct Finding<'a> {
+    /// Alert type.
+    pub kind: &'static AlertType,
+    /// Who did it.
+    pub client: Option<Peer>,
+    /// To whom.
+    pub server: Option<Peer>,
+    /// Table (address space), for types keyed by it.
+    pub table: Option<&'static str>,
+    /// Point, for types keyed by it.
+    pub point: Option<u32>,
+    /// Packet time of the first and of the last violation.
+    pub times: [Timestamp; 2],
+    /// Frames that show it.
+    pub frames: &'a [FrameRef],
+    /// How many violations this stands for.
+    pub count: u64,
+    /// Protocol id.
+    pub protocol: Option<&'static str>,
+    /// Class of the operation, for techniques.
+    pub operation: Option<Operation>,
+    /// What became of the command.
+    pub outcome: Option<Outcome>,
+    /// Baseline entries that learning the alert would allow.
+    pub entries: &'a [EntryId],
+    /// Tells two violations of one alert apart: equal ones only count. Any number that follows from the parameters.
+    pub row: u64,
+    /// The texts.
+    pub text: &'a dyn Fn() -> Text,
+}
+
+/// The texts of a finding.
+#[derive(Clone, Debug, Default)]
+pub struct Text {
+    /// What happened, in words, with the values.
+    pub description: String,
+    /// Why it was noticed: baseline entry or rule.
+    pub why: String,
+    /// The protocol's function.
+    pub function: String,
+    /// What it addressed.
+    pub object: String,
+    /// Values.
+    pub value: String,
+    /// What is wrong with this one, one sentence.
+    pub detail: String,
+}
+
+/// What became of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raised {
+    /// A new alert was opened: its number.
+    Opened(u32),
+    /// An open alert was updated.
+    Updated(u32),
+    /// The type is off, the key is muted or learned, or nothing OT takes part.
+    Silent,
+}
+
+/// The table of alerts.
+#[derive(Debug, Default)]
+pub struct Alerts {
+    alerts: BTreeMap<u32, Alert>,
+    current: HashMap<AlertKey, u32, FixedState>,
+    openings: HashMap<AlertKey, u32, FixedState>,
+    rows: HashMap<(u32, u64), u32, FixedState>,
+    violations: BTreeMap<(u32, u32), AlertViolation>,
+    open_of_type: HashMap<&'static str, u32, FixedState>,
+    dirty: Dirty,
+    dirty_violations: Vec<(u32, u32)>,
+    last: u32,
+    /// Findings that were silenced because their key is muted or learned.
+    pub silenced: u64,
+    /// Findings that went into a flood alert because too many alerts of their type are open.
+    pub flooded: u64,
+    /// Alerts given up in memory (they stay in the store).
+    pub evicted: u64,
+}
+
+impl Alerts {
+    /// Starts from stored alerts. Violations of earlier runs stay in the store and are not loaded.
+    pub fn load(alerts: Vec<Alert>, openings: Vec<(AlertKey, u32)>, last: u32) -> Self {
+        let mut table = Self { last, ..Self::default() };
+        table.openings.extend(openings);
+        for alert in alerts {
+            let opening = table.openings.entry(alert.key.clone()).or_default();
+            *opening = (*opening).max(alert.opening);
+            table.last = table.last.max(alert.number);
+            if alert.status != Status::Closed || alert.muted || alert.learned {
+                table.current.insert(alert.key.clone(), alert.number);
+            }
+            if alert.status != Status::Closed {
+                *table.open_of_type.entry(alert.kind.id).or_default() += 1;
+            }
+            table.alerts.insert(alert.number, alert);
+        }
+        table
+    }
+
+    /// Takes a finding: updates the open alert with its key or opens one.
+    pub fn raise(&mut self, config: &EngineConfig, finding: &Finding<'_>) -> Raised {
+        let mut key = key_of(finding);
+        if let Some(&number) = self.current.get(&key) {
+            return self.update(number, finding);
+        }
+        let open = self.open_of_type.get(finding.kind.id).copied().unwrap_or(0);
+        if open as usize >= config.limits.alerts_of_a_type {
+            self.flooded += finding.count;
+            key = AlertKey { kind: finding.kind.id, client: None, server: None, table: None, point: None };
+            if let Some(&number) = self.current.get(&key) {
+                return self.update(number, finding);
+            }
+        }
+        self.open(config, key, finding)
+    }
+
+    fn open(&mut self, config: &EngineConfig, key: AlertKey, finding: &Finding<'_>) -> Raised {
+        if self.alerts.len() >= config.limits.alerts {
+            self.evict();
+        }
+        self.last += 1;
+        let number = self.last;
+        let opening = self.openings.entry(key.clone()).or_default();
+        *opening += 1;
+        let opening = *opening;
+        let text = (finding.text)();
+        let techniques = match finding.kind.techniques {
+            Techniques::Fixed(ids) => ids.to_vec(),
+            Techniques::ByOperation => finding.kind.techniques.of(finding.operation.map(Operation::as_str)).to_vec(),
+        };
+        let alert = Alert {
+            number,
+            id: alert_id(&config.sensor_id, &key, finding.times[0], opening),
+            kind: finding.kind,
+            key: key.clone(),
+            opening,
+            severity: finding.kind.severity,
+            status: Status::New,
+            learned: false,
+            muted: false,
+            first_detection: finding.times[0],
+            last_detection: finding.times[1],
+            count: 0,
+            protocol: finding.protocol,
+            outcome: finding.outcome,
+            sources: Vec::new(),
+            source_count: 0,
+            destinations: Vec::new(),
+            destination_count: 0,
+            techniques,
+            description: text.description,
+            why: text.why,
+            entries: Vec::new(),
+            frames: Vec::new(),
+            violation_count: 0,
+        };
+        self.alerts.insert(number, alert);
+        self.current.insert(key, number);
+        *self.open_of_type.entry(finding.kind.id).or_default() += 1;
+        self.update(number, finding);
+        Raised::Opened(number)
+    }
+
+    fn update(&mut self, number: u32, finding: &Finding<'_>) -> Raised {
+        let Some(alert) = self.alerts.get_mut(&number) else { return Raised::Silent };
+        if alert.muted || (alert.learned && alert.status == Status::Closed) {
+            // A learned alert whose violations differ from what was learned speaks again as a new alert.
+            let held = finding.entries.iter().all(|entry| alert.entries.contains(entry));
+            if alert.muted || held {
+                self.silenced += finding.count;
+                return Raised::Silent;
+            }
+        }
+        alert.count += finding.count;
+        alert.first_detection = alert.first_detection.min(finding.times[0]);
+        alert.last_detection = alert.last_detection.max(finding.times[1]);
+        if alert.count == finding.count {
+            alert.outcome = finding.outcome;
+        } else if alert.outcome != finding.outcome {
+            alert.outcome = if worth(finding.outcome) >= worth(alert.outcome) { finding.outcome } else { alert.outcome };
+        }
+        add_peer(&mut alert.sources, &mut alert.source_count, finding.client.as_ref());
+        add_peer(&mut alert.destinations, &mut alert.destination_count, finding.server.as_ref());
+        for &entry in finding.entries {
+            if !alert.entries.contains(&entry) && alert.entries.len() < 1_000 {
+                alert.entries.push(entry);
+            }
+        }
+        if matches!(finding.kind.techniques, Techniques::ByOperation) {
+            for &id in finding.kind.techniques.of(finding.operation.map(Operation::as_str)) {
+                if !alert.techniques.contains(&id) {
+                    alert.techniques.push(id);
+                }
+            }
+        }
+        for &frame in finding.frames {
+            if frame.number() == 0 || alert.frames.contains(&frame) {
+                continue;
+            }
+            alert.frames.truncate(FIRST_FRAMES);
+            alert.frames.push(frame);
+        }
+        self.dirty.mark(number);
+        self.add_row(number, finding);
+        Raised::Updated(number)
+    }
+
+    fn add_row(&mut self, number: u32, finding: &Finding<'_>) {
+        let Some(alert) = self.alerts.get_mut(&number) else { return };
+        if let Some(&row) = self.rows.get(&(number, finding.row)) {
+            if let Some(violation) = self.violations.get_mut(&(number, row)) {
+                violation.count += finding.count;
+                violation.last_seen = violation.last_seen.max(finding.times[1]);
+                self.dirty_violations.push((number, row));
+            }
+            return;
+        }
+        if alert.violation_count >= VIOLATION_ROWS {
+            alert.violation_count = alert.violation_count.saturating_add(1);
+            return;
+        }
+        alert.violation_count += 1;
+        let row = alert.violation_count;
+        let text = (finding.text)();
+        let violation = AlertViolation {
+            alert: number,
+            number: row,
+            first_seen: finding.times[0],
+            last_seen: finding.times[1],
+            count: finding.count,
+            frame: finding.frames.iter().copied().find(|frame| frame.number() > 0).unwrap_or_default(),
+            function: text.function,
+            object: text.object,
+            value: text.value,
+            outcome: finding.outcome,
+            detail: text.detail,
+        };
+        self.rows.insert((number, finding.row), row);
+        self.violations.insert((number, row), violation);
+        self.dirty_violations.push((number, row));
+    }
+
+    /// An alert by number.
+    pub fn get(&self, number: u32) -> Option<&Alert> {
+        self.alerts.get(&number)
+    }
+
+    /// An alert by id.
+    pub fn by_id(&self, id: &str) -> Option<&Alert> {
+        self.alerts.values().find(|alert| alert.id == id)
+    }
+
+    /// The alert that now answers to a key.
+    pub fn current(&self, key: &AlertKey) -> Option<&Alert> {
+        self.current.get(key).and_then(|number| self.alerts.get(number))
+    }
+
+    /// Changes status and flags on a person's word.
+    pub fn set(&mut self, number: u32, status: Status, learned: bool, muted: bool) {
+        let Some(alert) = self.alerts.get_mut(&number) else { return };
+        let was_open = alert.status != Status::Closed;
+        let is_open = status != Status::Closed;
+        alert.status = status;
+        alert.learned = learned;
+        alert.muted = muted;
+        let open = self.open_of_type.entry(alert.kind.id).or_default();
+        match (was_open, is_open) {
+            (true, false) => *open = open.saturating_sub(1),
+            (false, true) => *open += 1,
+            _ => {}
+        }
+        if is_open || learned || muted {
+            self.current.insert(alert.key.clone(), number);
+        } else if self.current.get(&alert.key) == Some(&number) {
+            self.current.remove(&alert.key);
+        }
+        self.dirty.mark(number);
+    }
+
+    /// Number of alerts opened so far.
+    pub fn last(&self) -> u32 {
+        self.last
+    }
+
+    /// Puts another device in the place of one that was merged into it, for keys to come.
+    pub fn merge_device(&mut self, from: DeviceId, into: DeviceId) {
+        let moved: Vec<(AlertKey, u32)> = self
+            .current
+            .iter()
+            .filter(|(key, _)| [&key.client, &key.server].into_iter().flatten().any(|peer| peer.device == Some(from)))
+            .map(|(key, &number)| (key.clone(), number))
+            .collect();
+        for (key, number) in moved {
+            self.current.remove(&key);
+            let mut renamed = key;
+            for peer in [&mut renamed.client, &mut renamed.server].into_iter().flatten() {
+                if peer.device == Some(from) {
+                    peer.device = Some(into);
+                }
+            }
+            self.current.entry(renamed).or_insert(number);
+        }
+    }
+
+    fn evict(&mut self) {
+        // The alert that was silent for longest and is least severe among the first ones in order leaves memory.
+        let victim = self
+            .alerts
+            .values()
+            .take(64)
+            .min_by_key(|alert| (alert.severity, alert.last_detection, alert.number))
+            .map(|alert| alert.number);
+        let Some(number) = victim else { return };
+        if let Some(alert) = self.alerts.remove(&number) {
+            self.current.remove(&alert.key);
+            if alert.status != Status::Closed
+                && let Some(open) = self.open_of_type.get_mut(alert.kind.id)
+            {
+                *open = open.saturating_sub(1);
+            }
+            self.evicted += 1;
+        }
+    }
+
+    /// Changed alerts and violations, each once, in order.
+    pub fn take_changes(&mut self) -> (Vec<Alert>, Vec<AlertViolation>) {
+        let alerts = self.dirty.take().into_iter().filter_map(|number| self.alerts.get(&number).cloned()).collect();
+        let mut rows = std::mem::take(&mut self.dirty_violations);
+        rows.sort_unstable();
+        rows.dedup();
+        let violations = rows.into_iter().filter_map(|row| self.violations.get(&row).cloned()).collect();
+        (alerts, violations)
+    }
+}
+
+/// Which outcome says more of a command: done, then refused, then not answered.
+fn worth(outcome: Option<Outcome>) -> u8 {
+    match outcome {
+        None => 0,
+        Some(Outcome::Pending) => 1,
+        Some(Outcome::Unanswered) => 2,
+        Some(Outcome::Rejected(..)) => 3,
+        Some(Outcome::Ok) => 4,
+    }
+}
+
+fn add_peer(list: &mut Vec<Peer>, count: &mut u32, peer: Option<&Peer>) {
+    let Some(peer) = peer else { return };
+    if list.iter().any(|known| same_peer(known, peer)) {
+        return;
+    }
+    if list.len() < LISTED_PEERS {
+        list.push(peer.clone());
+        *count += 1;
+    } else {
+        // Not listed: counted as one more, although a peer beyond the list may be counted again.
+        *count = count.saturating_add(1);
+    }
+}
+
+fn same_peer(a: &Peer, b: &Peer) -> bool {
+    match (a.device, b.device) {
+        (Some(a), Some(b)) => a == b,
+        _ => a.ip == b.ip && a.sub == b.sub && (a.ip.is_some() || a.mac == b.mac),
+    }
+}
+
+/// A peer as it stands in a key: the device, or the address of what is no device.
+fn keyed(peer: &Peer) -> Peer {
+    match peer.device {
+        Some(device) => Peer { device: Some(device), ip: None, mac: None, sub: SubAddress::None },
+        None => Peer { device: None, mac: if peer.ip.is_some() { None } else { peer.mac }, ..peer.clone() },
+    }
+}
+
+fn key_of(finding: &Finding<'_>) -> AlertKey {
+    let by = |part| finding.kind.aggregate_by.contains(&part);
+    // Without a key in the catalogue each device that the alert is about has its own.
+    let own = finding.kind.aggregate_by.is_empty();
+    AlertKey {
+        kind: finding.kind.id,
+        client: (own || by(Part::Client)).then(|| finding.client.as_ref().map(keyed)).flatten(),
+        server: (own || by(Part::Server)).then(|| finding.server.as_ref().map(keyed)).flatten(),
+        table: by(Part::Table).then_some(finding.table).flatten(),
+        point: by(Part::Point).then_some(finding.point).flatten(),
+    }
+}
+
+fn alert_id(sensor: &str, key: &AlertKey, first: Timestamp, opening: u32) -> String {
+    let mut text = format!("{sensor}\n{}\n", key.kind);
+    for peer in [&key.client, &key.server] {
+        match peer {
+            None => text.push_str("-\n"),
+            Some(Peer { device: Some(device), .. }) => {
+                let _ = writeln!(text, "device {}", device.0);
+            }
+            Some(Peer { ip, mac, sub, .. }) => {
+                let ip = ip.map(|ip| ip.to_string()).unwrap_or_default();
+                let mac = mac.map(|mac| mac.to_string()).unwrap_or_default();
+                let _ = writeln!(text, "address {ip} {mac} {sub}");
+            }
+        }
+    }
+    let _ = write!(text, "{}\n{}\n{}\n{}", key.table.unwrap_or("-"), key.point.map_or(-1, i64::from), first.0, opening);
+    Sha256::digest(text.as_bytes()).iter().take(16).fold(String::with_capacity(32), |mut id, byte| {
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
+}

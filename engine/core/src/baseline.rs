@@ -1,0 +1,493 @@
+//! The baseline: what was seen, and what of it is allowed.
+//!
+//! An entry is made at the first observation. While learning it is allowed at once; afterwards it is only *observed*
+//! until a person learns the alert that holds it.
+
+use crate::config::Limits;
+use crate::model::{BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Origin};
+use crate::table::Dirty;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use ot_protocol::{FrameRef, Intervals, Timestamp};
+
+/// One observation of something the baseline may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation {
+    /// How many times.
+    pub count: u64,
+    /// Packet time of the first and of the last.
+    pub times: [Timestamp; 2],
+    /// Frame of the first.
+    pub frame: FrameRef,
+    /// Whether the engine is learning at that time.
+    pub learning: bool,
+}
+
+/// What an observation met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// The entry.
+    pub entry: EntryId,
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// Whether this observation made it.
+    pub new: bool,
+}
+
+/// The table of entries.
+#[derive(Debug, Default)]
+pub struct Baseline {
+    entries: Vec<Option<BaselineEntry>>,
+    by_key: HashMap<EntryKey, EntryId, FixedState>,
+    of_device: HashMap<DeviceId, Vec<EntryId>, FixedState>,
+    /// Range entries by everything but the range.
+    ranges: HashMap<EntryKey, Vec<EntryId>, FixedState>,
+    /// Writer entries by server and point.
+    writers: HashMap<EntryKey, Vec<EntryId>, FixedState>,
+    dirty: Dirty,
+    removed: Vec<EntryId>,
+    live: usize,
+    any_allowed: bool,
+    /// Raised by each change of what is allowed that traffic did not cause.
+    generation: u64,
+    /// Observations that made no entry because the table was full.
+    pub refused: u64,
+}
+
+impl Baseline {
+    /// Starts from stored entries.
+    pub fn load(entries: Vec<BaselineEntry>) -> Self {
+        let mut baseline = Self::default();
+        for entry in entries {
+            let at = entry.id.0 as usize;
+            if baseline.entries.len() <= at {
+                baseline.entries.resize_with(at + 1, || None);
+            }
+            baseline.index(&entry.key, entry.id);
+            baseline.live += 1;
+            baseline.any_allowed |= entry.allowed;
+            if let Some(place) = baseline.entries.get_mut(at) {
+                *place = Some(entry);
+            }
+        }
+        baseline
+    }
+
+    fn index(&mut self, key: &EntryKey, id: EntryId) {
+        self.by_key.insert(key.clone(), id);
+        for device in [key.client, key.server].into_iter().flatten() {
+            self.of_device.entry(device).or_default().push(id);
+        }
+        match key.kind {
+            EntryKind::Range => self.ranges.entry(without_range(key)).or_default().push(id),
+            EntryKind::Writer => self.writers.entry(without_client(key)).or_default().push(id),
+            _ => {}
+        }
+    }
+
+    /// Counts an observation and tells whether it is allowed. `None` where the table is full and the key is new.
+    pub fn observe(
+        &mut self,
+        key: EntryKey,
+        label: &'static str,
+        seen: Observation,
+        limits: &Limits,
+    ) -> Option<Met> {
+        if let Some(&entry) = self.by_key.get(&key) {
+            self.touch(entry, seen);
+            let allowed = self.get(entry).is_some_and(|entry| entry.allowed);
+            return Some(Met { entry, allowed, new: false });
+        }
+        if self.live >= limits.entries {
+            self.refused += seen.count;
+            return None;
+        }
+        let entry = self.insert(key, label, seen);
+        Some(Met { entry, allowed: seen.learning, new: true })
+    }
+
+    fn insert(&mut self, key: EntryKey, label: &'static str, seen: Observation) -> EntryId {
+        if self.entries.is_empty() {
+            self.entries.push(None); // numbers start at 1
+        }
+        let id = EntryId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        self.index(&key, id);
+        self.live += 1;
+        self.any_allowed |= seen.learning;
+        self.entries.push(Some(BaselineEntry {
+            id,
+            key,
+            allowed: seen.learning,
+            origin: if seen.learning { Origin::Traffic } else { Origin::Observed },
+            count: seen.count,
+            learned_count: if seen.learning { seen.count } else { 0 },
+            first_seen: seen.times[0],
+            last_seen: seen.times[1],
+            first_frame: seen.frame,
+            allowed_at: seen.learning.then_some(seen.times[0]),
+            expires: None,
+            min: None,
+            max: None,
+            intervals: Intervals::default(),
+            label,
+        }));
+        self.dirty.mark(id.0);
+        id
+    }
+
+    /// Counts repetitions of an observation whose entry is known.
+    pub fn touch(&mut self, id: EntryId, seen: Observation) {
+        let Some(Some(entry)) = self.entries.get_mut(id.0 as usize) else { return };
+        entry.count += seen.count;
+        entry.last_seen = entry.last_seen.max(seen.times[1]);
+        if seen.learning {
+            entry.learned_count += seen.count;
+            self.any_allowed = true;
+            if !entry.allowed {
+                entry.allowed = true;
+                entry.origin = Origin::Traffic;
+                entry.allowed_at = Some(seen.times[0]);
+            }
+        } else if entry.expires.is_some_and(|end| end <= seen.times[0]) && entry.allowed {
+            entry.allowed = false;
+            entry.origin = Origin::Observed;
+        }
+        self.dirty.mark(id.0);
+    }
+
+    /// Adds intervals between repetitions.
+    pub fn add_intervals(&mut self, id: EntryId, more: &Intervals) {
+        let Some(Some(entry)) = self.entries.get_mut(id.0 as usize) else { return };
+        if more.count == 0 {
+            return;
+        }
+        let sum = &mut entry.intervals;
+        sum.min = if sum.count == 0 { more.min } else { sum.min.min(more.min) };
+        sum.max = sum.max.max(more.max);
+        sum.sum = sum.sum.saturating_add(more.sum);
+        sum.count = sum.count.saturating_add(more.count);
+        self.dirty.mark(id.0);
+    }
+
+    /// Widens the values of a writer entry.
+    pub fn widen(&mut self, id: EntryId, value: f64) {
+        let Some(Some(entry)) = self.entries.get_mut(id.0 as usize) else { return };
+        let (min, max) = (entry.min.unwrap_or(value).min(value), entry.max.unwrap_or(value).max(value));
+        if entry.min != Some(min) || entry.max != Some(max) {
+            entry.min = Some(min);
+            entry.max = Some(max);
+            self.dirty.mark(id.0);
+        }
+    }
+
+    /// An entry by number.
+    pub fn get(&self, id: EntryId) -> Option<&BaselineEntry> {
+        self.entries.get(id.0 as usize).and_then(Option::as_ref)
+    }
+
+    /// An entry by key.
+    pub fn find(&self, key: &EntryKey) -> Option<&BaselineEntry> {
+        self.by_key.get(key).and_then(|&id| self.get(id))
+    }
+
+    /// All entries in which a device takes part, in order of number.
+    pub fn of_device(&self, device: DeviceId) -> impl Iterator<Item = &BaselineEntry> {
+        self.of_device.get(&device).into_iter().flatten().filter_map(|&id| self.get(id))
+    }
+
+    /// All entries, in order of number.
+    pub fn iter(&self) -> impl Iterator<Item = &BaselineEntry> {
+        self.entries.iter().flatten()
+    }
+
+    /// Range entries that differ from `key` in nothing but the range.
+    pub fn ranges(&self, key: &EntryKey) -> impl Iterator<Item = &BaselineEntry> {
+        self.ranges.get(&without_range(key)).into_iter().flatten().filter_map(|&id| self.get(id))
+    }
+
+    /// Writer entries of the same server and point, by any client.
+    pub fn writers(&self, key: &EntryKey) -> impl Iterator<Item = &BaselineEntry> {
+        self.writers.get(&without_client(key)).into_iter().flatten().filter_map(|&id| self.get(id))
+    }
+
+    /// Observes a range of addresses. While learning, ranges that overlap or adjoin an allowed one become one entry;
+    /// afterwards a range is allowed where the allowed ranges together cover it.
+    pub fn observe_range(
+        &mut self,
+        key: EntryKey,
+        label: &'static str,
+        seen: Observation,
+        limits: &Limits,
+    ) -> Option<Met> {
+        let (Some(start), Some(end)) = (key.start, key.end) else { return self.observe(key, label, seen, limits) };
+        if self.by_key.contains_key(&key) {
+            let met = self.observe(key.clone(), label, seen, limits)?;
+            return Some(Met { allowed: met.allowed || self.covered(&key, start, end).is_some(), ..met });
+        }
+        if let Some(entry) = self.covered(&key, start, end) {
+            self.touch(entry, seen);
+            return Some(Met { entry, allowed: true, new: false });
+        }
+        if !seen.learning {
+            return self.observe(key, label, seen, limits);
+        }
+        let neighbour = self
+            .ranges(&key)
+            .filter(|entry| entry.allowed)
+            .find(|entry| {
+                let (Some(s), Some(e)) = (entry.key.start, entry.key.end) else { return false };
+                start <= e.saturating_add(1) && s <= end.saturating_add(1)
+            })
+            .map(|entry| entry.id);
+        let Some(id) = neighbour else { return self.observe(key, label, seen, limits) };
+        if let Some(Some(entry)) = self.entries.get_mut(id.0 as usize) {
+            self.by_key.remove(&entry.key);
+            entry.key.start = entry.key.start.map(|s| s.min(start));
+            entry.key.end = entry.key.end.map(|e| e.max(end));
+            self.by_key.insert(entry.key.clone(), id);
+        }
+        self.touch(id, seen);
+        Some(Met { entry: id, allowed: true, new: true })
+    }
+
+    /// Whether the allowed ranges together cover `start..=end`; the entry that holds its start.
+    fn covered(&self, key: &EntryKey, start: u32, end: u32) -> Option<EntryId> {
+        let mut allowed: Vec<(u32, u32, EntryId)> = self
+            .ranges(key)
+            .filter(|entry| entry.allowed)
+            .filter_map(|entry| Some((entry.key.start?, entry.key.end?, entry.id)))
+            .collect();
+        allowed.sort_unstable();
+        let mut first = None;
+        let mut next = start;
+        for (s, e, id) in allowed {
+            if s <= next && e >= next {
+                first = first.or(Some(id));
+                if e >= end {
+                    return first;
+                }
+                next = e.saturating_add(1);
+            }
+        }
+        None
+    }
+
+    /// Allows entries on a person's (or an import's) word.
+    pub fn allow(&mut self, ids: &[EntryId], origin: &Origin, now: Timestamp) {
+        for id in ids {
+            if let Some(Some(entry)) = self.entries.get_mut(id.0 as usize)
+                && !entry.allowed
+            {
+                entry.allowed = true;
+                self.any_allowed = true;
+                entry.origin = origin.clone();
+                entry.allowed_at = Some(now);
+                self.dirty.mark(id.0);
+                self.generation += 1;
+            }
+        }
+    }
+
+    /// Takes allowance back: what a person allowed becomes observed again.
+    pub fn disallow(&mut self, ids: &[EntryId]) {
+        for id in ids {
+            if let Some(Some(entry)) = self.entries.get_mut(id.0 as usize)
+                && entry.allowed
+                && matches!(entry.origin, Origin::Person(_))
+            {
+                entry.allowed = false;
+                entry.origin = Origin::Observed;
+                entry.allowed_at = None;
+                self.dirty.mark(id.0);
+                self.generation += 1;
+            }
+        }
+    }
+
+    /// Adds an allowed entry from an import.
+    pub fn import(&mut self, key: EntryKey, origin: Origin, now: Timestamp) -> EntryId {
+        let id = match self.by_key.get(&key) {
+            Some(&id) => id,
+            None => {
+                let seen = Observation { count: 0, times: [now, now], frame: FrameRef::default(), learning: false };
+                self.insert(key, "", seen)
+            }
+        };
+        self.allow(&[id], &origin, now);
+        id
+    }
+
+    /// Removes all entries of a device (or all entries).
+    pub fn remove(&mut self, device: Option<DeviceId>) {
+        let ids: Vec<EntryId> = match device {
+            Some(device) => self.of_device.remove(&device).unwrap_or_default(),
+            None => self.iter().map(|entry| entry.id).collect(),
+        };
+        for id in ids {
+            let Some(entry) = self.entries.get_mut(id.0 as usize).and_then(Option::take) else { continue };
+            self.by_key.remove(&entry.key);
+            match entry.key.kind {
+                EntryKind::Range => drop_from(&mut self.ranges, &without_range(&entry.key), id),
+                EntryKind::Writer => drop_from(&mut self.writers, &without_client(&entry.key), id),
+                _ => {}
+            }
+            for other in [entry.key.client, entry.key.server].into_iter().flatten() {
+                if let Some(list) = self.of_device.get_mut(&other) {
+                    list.retain(|&listed| listed != id);
+                }
+            }
+            self.live -= 1;
+            self.removed.push(id);
+        }
+        self.any_allowed &= device.is_some();
+        self.generation += 1;
+    }
+
+    /// Moves the entries of a device that turned out to be another one; equal entries become one.
+    pub fn rename(&mut self, from: DeviceId, into: DeviceId) {
+        for id in self.of_device.remove(&from).unwrap_or_default() {
+            let Some(mut entry) = self.entries.get_mut(id.0 as usize).and_then(Option::take) else { continue };
+            self.by_key.remove(&entry.key);
+            match entry.key.kind {
+                EntryKind::Range => drop_from(&mut self.ranges, &without_range(&entry.key), id),
+                EntryKind::Writer => drop_from(&mut self.writers, &without_client(&entry.key), id),
+                _ => {}
+            }
+            for other in [entry.key.client, entry.key.server].into_iter().flatten() {
+                if let Some(list) = self.of_device.get_mut(&other) {
+                    list.retain(|&listed| listed != id);
+                }
+            }
+            for device in [&mut entry.key.client, &mut entry.key.server].into_iter().flatten() {
+                if *device == from {
+                    *device = into;
+                }
+            }
+            if let Some(&twin) = self.by_key.get(&entry.key)
+                && let Some(Some(kept)) = self.entries.get_mut(twin.0 as usize)
+            {
+                kept.count += entry.count;
+                kept.learned_count += entry.learned_count;
+                kept.allowed |= entry.allowed;
+                kept.first_seen = kept.first_seen.min(entry.first_seen);
+                kept.last_seen = kept.last_seen.max(entry.last_seen);
+                self.dirty.mark(twin.0);
+                self.removed.push(id);
+                self.live -= 1;
+                continue;
+            }
+            self.index(&entry.key, id);
+            if let Some(place) = self.entries.get_mut(id.0 as usize) {
+                *place = Some(entry);
+            }
+            self.dirty.mark(id.0);
+        }
+        self.generation += 1;
+    }
+
+    /// Raised by each change that traffic did not cause.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether anything was ever allowed: it is known what is normal.
+    pub fn any_allowed(&self) -> bool {
+        self.any_allowed
+    }
+
+    /// Entries now held.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// Highest number given out.
+    pub fn last(&self) -> u32 {
+        u32::try_from(self.entries.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Makes the next new entry take a number after `last`.
+    pub fn continue_after(&mut self, last: u32) {
+        let len = last as usize + 1;
+        if last > 0 && self.entries.len() < len {
+            self.entries.resize_with(len, || None);
+        }
+    }
+
+    /// Changed entries, each once, and removed ones.
+    pub fn take_changes(&mut self) -> (Vec<BaselineEntry>, Vec<EntryId>) {
+        let changed = self.dirty.take();
+        let entries = changed.into_iter().filter_map(|id| self.get(EntryId(id)).cloned()).collect();
+        (entries, std::mem::take(&mut self.removed))
+    }
+}
+
+fn drop_from(map: &mut HashMap<EntryKey, Vec<EntryId>, FixedState>, key: &EntryKey, id: EntryId) {
+    if let Some(list) = map.get_mut(key) {
+        list.retain(|&listed| listed != id);
+        if list.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+fn without_range(key: &EntryKey) -> EntryKey {
+    EntryKey { start: None, end: None, ..key.clone() }
+}
+
+fn without_client(key: &EntryKey) -> EntryKey {
+    EntryKey { client: None, ..key.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: u32, end: u32) -> EntryKey {
+        EntryKey {
+            client: Some(DeviceId(1)),
+            server: Some(DeviceId(2)),
+            protocol: "modbus",
+            space: "coils",
+            start: Some(start),
+            end: Some(end),
+            ..EntryKey::new(EntryKind::Range)
+        }
+    }
+
+    fn seen(learning: bool) -> Observation {
+        Observation { count: 1, times: [Timestamp(5); 2], frame: FrameRef::default(), learning }
+    }
+
+    #[test]
+    fn adjoining_ranges_become_one_while_learning() {
+        let limits = Limits::default();
+        let mut baseline = Baseline::default();
+        baseline.observe_range(range(0, 9), "", seen(true), &limits).unwrap();
+        let met = baseline.observe_range(range(10, 19), "", seen(true), &limits).unwrap();
+        assert_eq!(met.entry, EntryId(1));
+        let inside = baseline.observe_range(range(5, 15), "", seen(false), &limits).unwrap();
+        assert!(inside.allowed);
+        let outside = baseline.observe_range(range(15, 25), "", seen(false), &limits).unwrap();
+        assert!(!outside.allowed);
+        baseline.allow(&[outside.entry], &Origin::Person("a".to_owned()), Timestamp(6));
+        assert!(baseline.observe_range(range(0, 25), "", seen(false), &limits).unwrap().allowed);
+        baseline.disallow(&[outside.entry]);
+        assert!(!baseline.observe_range(range(0, 25), "", seen(false), &limits).unwrap().allowed);
+    }
+
+    #[test]
+    fn numbers_start_at_one_and_changes_are_told_once() {
+        let mut baseline = Baseline::default();
+        baseline.observe(range(1, 1), "", seen(false), &Limits::default()).unwrap();
+        baseline.observe(range(1, 1), "", seen(false), &Limits::default()).unwrap();
+        let (changed, removed) = baseline.take_changes();
+        assert_eq!((changed.len(), removed.len()), (1, 0));
+        assert_eq!((changed[0].id, changed[0].count), (EntryId(1), 2));
+        assert!(baseline.take_changes().0.is_empty());
+    }
+}

@@ -1,0 +1,158 @@
+//! What a site configures of the engine.
+
+use crate::catalogue::{AlertType, Threshold};
+use crate::model::Role;
+use ipnet::IpNet;
+use ot_protocol::{Nanos, Timestamp};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Configuration of the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineConfig {
+    /// Stable id of the sensor; enters the ids of alerts.
+    pub sensor_id: String,
+    /// Name of the sensor, for people.
+    pub sensor_name: String,
+    /// Site the sensor stands in.
+    pub site: Option<String>,
+    /// Zones of the plant by network; the first that holds an address wins.
+    pub zones: Vec<Zone>,
+    /// Networks that are OT; empty: the /24 (/64) of each confirmed OT speaker.
+    pub ot_networks: Vec<IpNet>,
+    /// What a person knows of devices.
+    pub devices: Vec<KnownDevice>,
+    /// Alert types that differ from the catalogue, by id.
+    pub alerts: BTreeMap<String, AlertSetting>,
+    /// How long to learn.
+    pub learning: Learning,
+    /// Caps of the engine's tables.
+    pub limits: Limits,
+}
+
+/// How long to learn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Learning {
+    /// As the store says: go on learning until the stored end, or stay operational. A fresh store is operational.
+    #[default]
+    AsStored,
+    /// For this span of packet time from the first packet on.
+    For(Nanos),
+    /// Until this packet time.
+    Until(Timestamp),
+    /// Not at all.
+    Operational,
+}
+
+/// A zone of the plant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// Its name.
+    pub name: String,
+    /// Its networks.
+    pub networks: Vec<IpNet>,
+    /// Purdue level of devices in it that do not tell their own, 0 to 5.
+    pub purdue: Option<u8>,
+}
+
+/// What a person knows of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDevice {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its role.
+    pub role: Option<Role>,
+    /// Whether it may program controllers.
+    pub programming: bool,
+    /// Whether it may scan the network.
+    pub scanner: bool,
+}
+
+/// How an alert type differs from the catalogue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlertSetting {
+    /// On or off.
+    pub enabled: Option<bool>,
+    /// Threshold: how many.
+    pub count: Option<u32>,
+    /// Threshold: within how many seconds.
+    pub seconds: Option<u32>,
+}
+
+/// Caps of the engine's tables. What is over a cap is evicted or counted, and shows in the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Devices.
+    pub devices: usize,
+    /// Baseline entries.
+    pub entries: usize,
+    /// Points of process memory.
+    pub points: usize,
+    /// Alerts in memory: open ones and those that a person learned or muted.
+    pub alerts: usize,
+    /// Open alerts of one type; what is over it folds into one alert that names the flood.
+    pub alerts_of_a_type: usize,
+    /// Conversations whose activities the engine remembers.
+    pub sessions: usize,
+    /// Keys that each sliding window of a detector tracks.
+    pub window_keys: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            devices: 65_536,
+            entries: 524_288,
+            points: 1_048_576,
+            alerts: 50_000,
+            alerts_of_a_type: 2_000,
+            sessions: 262_144,
+            window_keys: 32_768,
+        }
+    }
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            sensor_id: "replay".to_owned(),
+            sensor_name: "replay".to_owned(),
+            site: None,
+            zones: Vec::new(),
+            ot_networks: Vec::new(),
+            devices: Vec::new(),
+            alerts: BTreeMap::new(),
+            learning: Learning::AsStored,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl EngineConfig {
+    /// Whether an alert type is raised.
+    pub fn enabled(&self, kind: &AlertType) -> bool {
+        self.alerts.get(kind.id).and_then(|setting| setting.enabled).unwrap_or(kind.default_on)
+    }
+
+    /// The threshold of an alert type as configured; `fallback` where the catalogue has none.
+    pub fn threshold(&self, kind: &AlertType, fallback: Threshold) -> Threshold {
+        let base = kind.threshold.unwrap_or(fallback);
+        let setting = self.alerts.get(kind.id).copied().unwrap_or_default();
+        Threshold {
+            count: setting.count.unwrap_or(base.count),
+            seconds: setting.seconds.unwrap_or(base.seconds),
+        }
+    }
+
+    /// What a person knows of the device at an address.
+    pub fn known(&self, ip: IpAddr) -> Option<&KnownDevice> {
+        self.devices.iter().find(|device| device.ip == ip)
+    }
+
+    /// The zone of an address.
+    pub fn zone(&self, ip: IpAddr) -> Option<&Zone> {
+        self.zones.iter().find(|zone| zone.networks.iter().any(|network| network.contains(&ip)))
+    }
+}

@@ -1,0 +1,111 @@
+//! Messages that depart from the protocol's specification.
+
+use super::{Detector, of_activity, row};
+use crate::alerts::Text;
+use crate::catalogue::{self, AlertType, Threshold};
+use crate::config::EngineConfig;
+use crate::engine::{Core, Seen};
+use crate::table::WindowCount;
+use crate::words;
+use ot_protocol::SessionId;
+
+/// Raises the alert that a violation names, and tells sessions with many of them.
+pub struct Malformed {
+    burst: WindowCount<SessionId>,
+    limit: Threshold,
+}
+
+impl Malformed {
+    /// With the configured burst.
+    pub fn new(config: &EngineConfig) -> Self {
+        let limit = config.threshold(catalogue::MALFORMED_BURST, Threshold { count: 2, seconds: 600 });
+        Self { burst: WindowCount::new(limit.seconds, config.limits.window_keys), limit }
+    }
+}
+
+impl Detector for Malformed {
+    fn types(&self) -> &'static [&'static AlertType] {
+        const TYPES: &[&AlertType] = &[
+            catalogue::MODBUS_BAD_HEADER,
+            catalogue::MODBUS_BAD_QUANTITY,
+            catalogue::MODBUS_EXCEPTION_FROM_CLIENT,
+            catalogue::MODBUS_FUNCTION_ZERO,
+            catalogue::MODBUS_RESPONSE_MISMATCH,
+            catalogue::MALFORMED_BURST,
+        ];
+        TYPES
+    }
+
+    fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
+        let activity = seen.activity;
+        if activity.violations.is_empty() {
+            return;
+        }
+        let (client, server) = (core.display(seen.client), core.display(seen.server));
+        let function = words::function(activity);
+        let mut malformed = false;
+        for violation in &activity.violations {
+            let Some(kind) = catalogue::by_id(violation.rule) else {
+                core.count("violations-without-alert-type", 1);
+                continue;
+            };
+            malformed |= kind != catalogue::MODBUS_RESPONSE_MISMATCH;
+            let text = || Text {
+                description: format!(
+                    "A message between {client} and {server} breaks the {} specification: {} ({} at byte {}: expected {}, found {}); {}.",
+                    activity.protocol,
+                    violation.reason,
+                    violation.layer,
+                    violation.offset,
+                    violation.needed,
+                    violation.found,
+                    words::outcome(activity.outcome)
+                ),
+                why: format!("{}.", violation.reason),
+                function: function.clone(),
+                object: words::target(&activity.target),
+                value: words::values(&activity.values),
+                detail: format!("{}: expected {}, found {}", violation.reason, violation.needed, violation.found),
+            };
+            let id = row(&[
+                u64::from(activity.function.code),
+                u64::from(violation.offset),
+                text_hash(&violation.reason),
+                text_hash(&violation.found),
+            ]);
+            core.raise(&of_activity(kind, seen, &[], id, &text));
+        }
+        if !malformed {
+            return;
+        }
+        let count = u32::try_from(seen.count).unwrap_or(u32::MAX);
+        let messages = self.burst.add(&activity.session, count, seen.times[1]);
+        if messages >= self.limit.count {
+            let reasons: Vec<&str> = activity.violations.iter().map(|violation| violation.reason.as_ref()).collect();
+            let text = || Text {
+                description: format!(
+                    "{messages} malformed {} messages in one connection between {client} and {server} within {} s.",
+                    activity.protocol, self.limit.seconds
+                ),
+                why: format!(
+                    "{} or more malformed messages in one connection within {} s.",
+                    self.limit.count, self.limit.seconds
+                ),
+                function: function.clone(),
+                object: words::target(&activity.target),
+                value: String::new(),
+                detail: reasons.join("; "),
+            };
+            let id = row(&[u64::from(activity.function.code), text_hash(&reasons.join(";"))]);
+            core.raise(&of_activity(catalogue::MALFORMED_BURST, seen, &[], id, &text));
+        }
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        vec![("malformed-windows-evicted", self.burst.evicted)]
+    }
+}
+
+fn text_hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

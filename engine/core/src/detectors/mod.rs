@@ -1,0 +1,130 @@
+//! Detectors: one file each, one line in [`registry`].
+//!
+//! A detector looks at facts in order and raises findings through [`Core::raise`]. It keeps its windows bounded and
+//! tells what it gave up in [`Detector::counters`]. It must not depend on anything but the facts and the configuration.
+
+mod commands;
+mod exceptions;
+mod firmware;
+mod functions;
+mod malformed;
+mod probes;
+mod ranges;
+mod writes;
+
+use crate::alerts::{Finding, Text};
+use crate::catalogue::AlertType;
+use crate::config::EngineConfig;
+use crate::engine::{Core, Seen, SeenFlow};
+use crate::inventory::MacBinding;
+use crate::model::{EntryId, Peer};
+use ot_protocol::{Claim, Fold, FrameRef, Identity, Timestamp};
+
+/// Something that raises alerts.
+pub trait Detector: Send {
+    /// The alert types it can raise.
+    fn types(&self) -> &'static [&'static AlertType];
+
+    /// An activity that is new or noteworthy, or repetitions (`!seen.novel`) of one that raised something, changes
+    /// something or was not accepted. While learning it is the place to put entries into the baseline, by
+    /// [`Core::observe`]; repetitions count on those entries by themselves.
+    fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
+        let _ = (core, seen);
+    }
+
+    /// Whether [`Detector::fold`] is called.
+    fn wants_folds(&self) -> bool {
+        false
+    }
+
+    /// Repetitions of any known activity within a second. On the usual path: must be cheap.
+    fn fold(&mut self, core: &mut Core, seen: &Seen<'_>, fold: &Fold) {
+        let _ = (core, seen, fold);
+    }
+
+    /// Something happened to a conversation.
+    fn flow(&mut self, core: &mut Core, flow: &SeenFlow<'_>) {
+        let _ = (core, flow);
+    }
+
+    /// A MAC claims an address.
+    fn claim(&mut self, core: &mut Core, claim: &Claim, binding: &MacBinding) {
+        let _ = (core, claim, binding);
+    }
+
+    /// A device told what it is; `before` is the value it told before, where that differs.
+    fn identity(&mut self, core: &mut Core, device: &Peer, identity: &Identity, before: Option<&str>) {
+        let _ = (core, device, identity, before);
+    }
+
+    /// A device is new, or its network became an OT network. May come more than once for a device.
+    fn device(&mut self, core: &mut Core, device: &Peer, time: Timestamp, frame: FrameRef) {
+        let _ = (core, device, time, frame);
+    }
+
+    /// A device answered an OT protocol: it is a field device. Comes with every new activity of its.
+    fn role(&mut self, core: &mut Core, device: &Peer, time: Timestamp, frame: FrameRef) {
+        let _ = (core, device, time, frame);
+    }
+
+    /// A second of packet time ended.
+    fn epoch(&mut self, core: &mut Core, now: Timestamp) {
+        let _ = (core, now);
+    }
+
+    /// Packet time jumped: timers start again.
+    fn time_jump(&mut self, core: &mut Core, now: Timestamp) {
+        let _ = (core, now);
+    }
+
+    /// What it gave up because a table was full: counter id and sum.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+}
+
+/// All detectors, in the order in which they look at a fact.
+pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
+    vec![
+        Box::new(commands::Commands::new(config)),
+        Box::new(exceptions::Exceptions::new(config)),
+        Box::new(firmware::FirmwareRevision),
+        Box::new(functions::Functions),
+        Box::new(malformed::Malformed::new(config)),
+        Box::new(probes::Probes::new(config)),
+        Box::new(ranges::Ranges::new(config)),
+        Box::new(writes::Writes::default()),
+    ]
+}
+
+/// A finding about an activity.
+fn of_activity<'a>(
+    kind: &'static AlertType,
+    seen: &'a Seen<'_>,
+    entries: &'a [EntryId],
+    row: u64,
+    text: &'a dyn Fn() -> Text,
+) -> Finding<'a> {
+    Finding {
+        kind,
+        client: Some(seen.client.clone()),
+        server: Some(Peer { sub: seen.activity.server.sub, ..seen.server.clone() }),
+        table: (!seen.activity.target.space.is_empty()).then_some(seen.activity.target.space),
+        point: None,
+        times: seen.times,
+        frames: &seen.frames,
+        count: seen.count,
+        protocol: Some(seen.activity.protocol),
+        operation: Some(seen.activity.operation),
+        outcome: Some(seen.activity.outcome),
+        entries,
+        row,
+        text,
+    }
+}
+
+/// Tells violations of one alert apart by their parameters.
+fn row(parts: &[u64]) -> u64 {
+    use std::hash::BuildHasher as _;
+    foldhash::fast::FixedState::default().hash_one(parts)
+}

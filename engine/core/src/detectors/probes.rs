@@ -1,0 +1,198 @@
+//! Scans of controllers: many controllers or units probed, many functions tried.
+
+use super::{Detector, of_activity, row};
+use crate::alerts::{Finding, Text};
+use crate::catalogue::{self, AlertType, Threshold};
+use crate::config::EngineConfig;
+use crate::engine::{Core, Seen, SeenFlow};
+use crate::model::{EntryKey, EntryKind, Peer};
+use crate::table::WindowDistinct;
+use crate::words;
+use ot_protocol::{FlowKind, Operation, Outcome, SubAddress, Transport};
+use std::net::IpAddr;
+
+/// Standard ports of OT protocols.
+const OT_PORTS: [u16; 3] = [102, 502, 20_000];
+
+/// Counts probed controllers by client, and tried functions by pair.
+pub struct Probes {
+    targets: WindowDistinct<Peer, (Option<IpAddr>, SubAddress)>,
+    target_limit: Threshold,
+    functions: WindowDistinct<(Peer, Peer), (u16, Option<u16>, bool)>,
+    function_limit: Threshold,
+}
+
+impl Probes {
+    /// With the configured thresholds.
+    pub fn new(config: &EngineConfig) -> Self {
+        let target_limit = config.threshold(catalogue::PLC_SCAN, Threshold { count: 10, seconds: 120 });
+        let function_limit = config.threshold(catalogue::FUNCTION_SCAN, Threshold { count: 8, seconds: 120 });
+        let keys = config.limits.window_keys;
+        Self {
+            targets: WindowDistinct::new(target_limit.seconds, 512, keys),
+            target_limit,
+            functions: WindowDistinct::new(function_limit.seconds, 256, keys),
+            function_limit,
+        }
+    }
+
+    fn probe(&mut self, core: &mut Core, client: &Peer, server: &Peer, at: &At<'_>) {
+        let scanner = client.ip.and_then(|ip| core.config.known(ip)).is_some_and(|known| known.scanner);
+        if scanner {
+            return;
+        }
+        let probed = self.targets.add(client, (server.ip, server.sub), at.times[1]);
+        if probed < self.target_limit.count as usize {
+            return;
+        }
+        let (from, to) = (core.display(client), core.display(server));
+        let text = || Text {
+            description: format!(
+                "{from} probed {probed} controllers or units within {} s, last {to} ({}).",
+                self.target_limit.seconds, at.what
+            ),
+            why: format!(
+                "{} or more controllers, units or addresses probed within {} s that this device does not normally use.",
+                self.target_limit.count, self.target_limit.seconds
+            ),
+            function: at.what.to_owned(),
+            object: server.sub.to_string(),
+            value: String::new(),
+            detail: format!("probe of {to}: {}", at.what),
+        };
+        core.raise(&Finding {
+            kind: catalogue::PLC_SCAN,
+            client: Some(client.clone()),
+            server: Some(server.clone()),
+            table: None,
+            point: None,
+            times: at.times,
+            frames: at.frames,
+            count: 1,
+            protocol: at.protocol,
+            operation: Some(Operation::Discover),
+            outcome: at.outcome,
+            entries: &[],
+            row: row(&[u64::from(server.device.map_or(0, |device| device.0)), sub_number(server.sub)]),
+            text: &text,
+        });
+    }
+
+    fn functions(&mut self, core: &mut Core, seen: &Seen<'_>) {
+        let activity = seen.activity;
+        let refused = !matches!(activity.outcome, Outcome::Ok);
+        let pair = (seen.client.clone(), seen.server.clone());
+        let value = (activity.function.code, activity.function.sub, refused);
+        let tried = self.functions.add(&pair, value, seen.times[1]);
+        if tried < self.function_limit.count as usize {
+            return;
+        }
+        let refused = self.functions.values(&pair).filter(|(_, _, refused)| *refused).count();
+        let mut codes: Vec<u16> = self.functions.values(&pair).map(|(code, _, _)| *code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        if codes.len() < self.function_limit.count as usize || refused * 2 <= tried {
+            return;
+        }
+        let (from, to) = (core.display(seen.client), core.display(seen.server));
+        let function = words::function(activity);
+        let text = || Text {
+            description: format!(
+                "{from} tried {} function codes on {to} within {} s, most of them without success; last {function}; {}.",
+                codes.len(),
+                self.function_limit.seconds,
+                words::outcome(activity.outcome)
+            ),
+            why: format!(
+                "{} or more different function codes within {} s, most of them refused or not answered.",
+                self.function_limit.count, self.function_limit.seconds
+            ),
+            function: function.clone(),
+            object: words::target(&activity.target),
+            value: String::new(),
+            detail: format!("{function}: {}", words::outcome(activity.outcome)),
+        };
+        let id = row(&[u64::from(activity.function.code), activity.function.sub.map_or(u64::MAX, u64::from)]);
+        core.raise(&of_activity(catalogue::FUNCTION_SCAN, seen, &[], id, &text));
+    }
+}
+
+/// How and when a probe was seen.
+struct At<'a> {
+    times: [ot_protocol::Timestamp; 2],
+    frames: &'a [ot_protocol::FrameRef],
+    protocol: Option<&'static str>,
+    outcome: Option<Outcome>,
+    what: &'a str,
+}
+
+impl Detector for Probes {
+    fn types(&self) -> &'static [&'static AlertType] {
+        const TYPES: &[&AlertType] = &[catalogue::PLC_SCAN, catalogue::FUNCTION_SCAN];
+        TYPES
+    }
+
+    fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
+        let activity = seen.activity;
+        let known = core.baseline.find(&EntryKey {
+            client: seen.client_id(),
+            server: seen.server_id(),
+            protocol: activity.protocol,
+            function: Some(activity.function.code),
+            subfunction: activity.function.sub,
+            ..EntryKey::new(EntryKind::Function)
+        });
+        if seen.server_id().is_some() && known.is_some_and(|entry| entry.allowed) {
+            return;
+        }
+        // Reading a unit for the first time is a probe only where it is known what is normal here.
+        let fruitless = matches!(activity.outcome, Outcome::Unanswered | Outcome::Rejected(10 | 11, _));
+        if activity.operation == Operation::Identify || fruitless || (seen.novel && core.has_learned()) {
+            let function = words::function(activity);
+            let at = At {
+                times: seen.times,
+                frames: &seen.frames,
+                protocol: Some(activity.protocol),
+                outcome: Some(activity.outcome),
+                what: &function,
+            };
+            // The unit asked for, also where it is no device.
+            let server = Peer { sub: activity.server.sub, ..seen.server.clone() };
+            self.probe(core, seen.client, &server, &at);
+        }
+        self.functions(core, seen);
+    }
+
+    fn flow(&mut self, core: &mut Core, flow: &SeenFlow<'_>) {
+        let event = flow.event;
+        if event.transport != Transport::Tcp
+            || !matches!(event.kind, FlowKind::Attempt | FlowKind::Refused)
+            || !OT_PORTS.contains(&event.server.port)
+            || core.uses(flow.client.device, flow.server.device)
+        {
+            return;
+        }
+        let what = format!("connection attempt to port {}", event.server.port);
+        let at = At {
+            times: [event.time; 2],
+            frames: &[event.frame],
+            protocol: None,
+            outcome: None,
+            what: &what,
+        };
+        self.probe(core, flow.client, flow.server, &at);
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        vec![("probe-windows-evicted", self.targets.evicted + self.functions.evicted)]
+    }
+}
+
+fn sub_number(sub: SubAddress) -> u64 {
+    match sub {
+        SubAddress::None => u64::MAX,
+        SubAddress::Unit(unit) => u64::from(unit),
+        SubAddress::Link(link) => u64::from(link),
+        SubAddress::RackSlot(rack, slot) => u64::from(rack) << 8 | u64::from(slot),
+    }
+}

@@ -1,0 +1,844 @@
+//! The engine: takes facts in order, keeps inventory, baseline and points, and runs the detectors.
+
+use crate::alerts::{Alerts, Finding, Raised};
+use crate::baseline::{Baseline, Met, Observation};
+use crate::catalogue::{AlertType, EngineKind};
+use crate::changes::{Action, Changes, Command, Snapshot, State};
+use crate::config::{EngineConfig, Learning};
+use crate::detectors::{Detector, registry};
+use crate::inventory::{Inventory, MacBinding};
+use crate::model::{Alert, DeviceId, EntryId, EntryKey, Event, Origin, Peer, Role, Status};
+use crate::points::{Access, Points};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use ot_protocol::{
+    Activity, Claim, Fact, FlowEvent, FlowKind, Fold, FrameRef, Health, Identity, Operation, Outcome, SessionId,
+    SubAddress, Timestamp, Values,
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What the detectors share and may change.
+pub struct Core {
+    /// Configuration.
+    pub config: EngineConfig,
+    /// Devices.
+    pub inventory: Inventory,
+    /// Baseline.
+    pub baseline: Baseline,
+    /// Process memory.
+    pub points: Points,
+    alerts: Alerts,
+    state: State,
+    counters: BTreeMap<String, u64>,
+    events: Vec<Event>,
+    /// Entries that the fact now in work has met.
+    met: Vec<EntryId>,
+    /// Whether the fact now in work has raised something.
+    raised: bool,
+}
+
+/// An activity (or repetitions of it) with its devices.
+pub struct Seen<'a> {
+    /// The activity. Its values are empty on repetitions.
+    pub activity: &'a Activity,
+    /// Who asks. Always a device.
+    pub client: &'a Peer,
+    /// Who answers: a device once it ever spoke.
+    pub server: &'a Peer,
+    /// How many.
+    pub count: u64,
+    /// Packet time of the first and of the last.
+    pub times: [Timestamp; 2],
+    /// Frames of request and response (repetitions: first and last).
+    pub frames: [FrameRef; 2],
+    /// Whether this is the activity itself, not repetitions of it.
+    pub novel: bool,
+}
+
+impl Seen<'_> {
+    /// The client's device.
+    pub fn client_id(&self) -> Option<DeviceId> {
+        self.client.device
+    }
+
+    /// The server's device.
+    pub fn server_id(&self) -> Option<DeviceId> {
+        self.server.device
+    }
+
+    /// Whether the server answered, with whatever.
+    pub fn answered(&self) -> bool {
+        matches!(self.activity.outcome, Outcome::Ok | Outcome::Rejected(..))
+    }
+}
+
+/// A flow event with its devices.
+pub struct SeenFlow<'a> {
+    /// The event.
+    pub event: &'a FlowEvent,
+    /// Who asks.
+    pub client: &'a Peer,
+    /// Who answers: a device only once it ever spoke.
+    pub server: &'a Peer,
+}
+
+impl Core {
+    /// Whether the engine learns at this packet time.
+    pub fn learning_at(&self, time: Timestamp) -> bool {
+        self.state.learning_until.is_some_and(|end| time < end)
+    }
+
+    /// Newest packet time.
+    pub fn now(&self) -> Timestamp {
+        self.state.now.unwrap_or_default()
+    }
+
+    fn observation(&self, times: [Timestamp; 2], count: u64, frame: FrameRef) -> Observation {
+        Observation { count, times, frame, learning: self.learning_at(times[1]) }
+    }
+
+    /// Counts an observation for the baseline and tells whether it is allowed. `None`: the table is full.
+    pub fn observe(
+        &mut self,
+        key: EntryKey,
+        label: &'static str,
+        times: [Timestamp; 2],
+        count: u64,
+        frame: FrameRef,
+    ) -> Option<Met> {
+        let seen = self.observation(times, count, frame);
+        let met = if key.start.is_some() && key.end.is_some() {
+            self.baseline.observe_range(key, label, seen, &self.config.limits)
+        } else {
+            self.baseline.observe(key, label, seen, &self.config.limits)
+        };
+        self.met.extend(met.map(|met| met.entry));
+        met
+    }
+
+    /// Takes a finding of a detector.
+    ///
+    /// Silent where the type is off, where it needs a baseline that is still being learned, and where neither an OT
+    /// protocol nor an OT network takes part (malware and the sensor's own health apart).
+    pub fn raise(&mut self, finding: &Finding<'_>) -> Raised {
+        let kind = finding.kind;
+        if !self.config.enabled(kind) || (kind.needs_baseline && self.learning_at(finding.times[0])) {
+            return Raised::Silent;
+        }
+        let ot = finding.protocol.is_some()
+            || kind.engine == EngineKind::Malware
+            || kind.category == "sensor-traffic"
+            || [&finding.client, &finding.server].into_iter().flatten().any(|peer| self.inventory.is_ot(peer));
+        if !ot {
+            return Raised::Silent;
+        }
+        self.raised = true;
+        let raised = self.alerts.raise(&self.config, finding);
+        if let Raised::Opened(number) = raised {
+            let text = self.alerts.get(number).map(|alert| alert.description.clone()).unwrap_or_default();
+            let peer = |peer: &Option<Peer>| peer.as_ref().and_then(|peer| peer.device);
+            self.event(Event {
+                number: 0,
+                time: finding.times[0],
+                kind: "alert-opened",
+                source: peer(&finding.client),
+                destination: peer(&finding.server),
+                protocol: finding.protocol,
+                text: format!("{}: {text}", kind.title),
+                frame: finding.frames.first().copied().unwrap_or_default(),
+                alert: Some(number),
+            });
+        }
+        raised
+    }
+
+    /// Adds a line to the timeline; its number is set here.
+    pub fn event(&mut self, event: Event) {
+        self.state.last_event += 1;
+        self.events.push(Event { number: self.state.last_event, ..event });
+    }
+
+    /// Adds to a health counter.
+    pub fn count(&mut self, counter: &str, n: u64) {
+        if n == 0 {
+            return;
+        }
+        match self.counters.get_mut(counter) {
+            Some(count) => *count += n,
+            None => {
+                self.counters.insert(counter.to_owned(), n);
+            }
+        }
+    }
+
+    /// Sets a health counter that a table keeps itself.
+    fn set_counter(&mut self, counter: &str, n: u64) {
+        if n > 0 || self.counters.contains_key(counter) {
+            self.counters.insert(counter.to_owned(), n);
+        }
+    }
+
+    /// An alert by number.
+    pub fn alert(&self, number: u32) -> Option<&Alert> {
+        self.alerts.get(number)
+    }
+
+    /// Whether the baseline holds anything allowed: it is known what is normal.
+    pub fn has_learned(&self) -> bool {
+        self.baseline.any_allowed()
+    }
+
+    /// Whether the baseline allows the client to connect to the server.
+    pub fn uses(&self, client: Option<DeviceId>, server: Option<DeviceId>) -> bool {
+        let (Some(_), Some(server)) = (client, server) else { return false };
+        self.baseline.of_device(server).any(|entry| {
+            entry.allowed
+                && entry.key.client == client
+                && entry.key.server == Some(server)
+                && matches!(entry.key.kind, crate::model::EntryKind::Connection | crate::model::EntryKind::Function)
+        })
+    }
+
+    /// A device for people: name, address, sub-address.
+    pub fn display(&self, peer: &Peer) -> String {
+        self.inventory.display(peer)
+    }
+}
+
+/// What the engine keeps of a session's known activities.
+#[derive(Default)]
+struct Session {
+    slots: Vec<Option<Box<Known>>>,
+}
+
+/// A known activity, to which repetitions refer.
+struct Known {
+    activity: Activity,
+    client: Peer,
+    server: Peer,
+    entries: Vec<EntryId>,
+    /// Repetitions go through the detectors: it raised something, changes something, or was not accepted.
+    hot: bool,
+    generation: u64,
+    learning: bool,
+}
+
+/// The engine.
+pub struct Engine {
+    core: Core,
+    detectors: Vec<Box<dyn Detector>>,
+    sessions: HashMap<SessionId, Session, FixedState>,
+    session_order: VecDeque<SessionId>,
+}
+
+impl Engine {
+    /// Starts from what a store holds.
+    pub fn new(config: EngineConfig, snapshot: Snapshot) -> Self {
+        let Snapshot { devices, entries, points, alerts, openings, mut state } = snapshot;
+        match config.learning {
+            Learning::AsStored => {}
+            Learning::Operational => {
+                state.learning_until = None;
+                state.learning = false;
+            }
+            Learning::Until(end) => {
+                state.learning_until = Some(end);
+                state.learning = true;
+            }
+            // The end is known with the first packet.
+            Learning::For(_) => {
+                state.learning_until = None;
+                state.learning = true;
+            }
+        }
+        let counters: BTreeMap<String, u64> = state.counters.iter().cloned().collect();
+        let mut baseline = Baseline::load(entries);
+        baseline.continue_after(state.last_entry);
+        let core = Core {
+            inventory: Inventory::load(devices, state.ot_subnets.clone(), state.last_device, &config),
+            baseline,
+            points: Points::load(points),
+            alerts: Alerts::load(alerts, openings, state.last_alert),
+            counters,
+            events: Vec::new(),
+            met: Vec::new(),
+            raised: false,
+            state,
+            config,
+        };
+        let detectors = registry(&core.config);
+        Self {
+            core,
+            detectors,
+            sessions: HashMap::default(),
+            session_order: VecDeque::new(),
+        }
+    }
+
+    /// Whether the engine is learning at the newest packet time.
+    pub fn learning(&self) -> bool {
+        self.core.learning_at(self.core.now())
+    }
+
+    /// End of learning, once known.
+    pub fn learning_until(&self) -> Option<Timestamp> {
+        self.core.state.learning_until
+    }
+
+    /// Number of alerts opened so far.
+    pub fn alerts_opened(&self) -> u32 {
+        self.core.alerts.last()
+    }
+
+    /// Takes one fact. Facts must come in order.
+    pub fn apply(&mut self, fact: Fact) {
+        match fact {
+            Fact::Activity(activity) => self.activity(*activity),
+            Fact::Fold(fold) => self.fold(&fold),
+            Fact::Flow(event) => self.flow(&event),
+            Fact::Claim(claim) => self.claim(&claim),
+            Fact::Identity(identity) => self.identity(&identity),
+            Fact::Health(Health { counter, count, .. }) => self.core.count(counter, count),
+            Fact::EpochEnd(time) => self.epoch(time),
+            Fact::TimeJump { to, .. } => {
+                self.core.count("time-jumps", 1);
+                self.core.state.now = Some(to);
+                for detector in &mut self.detectors {
+                    detector.time_jump(&mut self.core, to);
+                }
+            }
+        }
+    }
+
+    fn clock(&mut self, time: Timestamp) {
+        if self.core.state.learning_until.is_none()
+            && let Learning::For(span) = self.core.config.learning
+        {
+            self.core.state.learning_until = Some(time.plus(span));
+        }
+        if self.core.state.now.is_none_or(|now| now < time) {
+            self.core.state.now = Some(time);
+        }
+    }
+
+    fn epoch(&mut self, time: Timestamp) {
+        self.clock(time);
+        for detector in &mut self.detectors {
+            detector.epoch(&mut self.core, time);
+        }
+        let learning = self.core.learning_at(time);
+        if self.core.state.learning && !learning && self.core.state.learning_until.is_some() {
+            self.core.event(Event {
+                number: 0,
+                time,
+                kind: "learning-ended",
+                source: None,
+                destination: None,
+                protocol: None,
+                text: format!(
+                    "Learning ended: {} devices, {} baseline entries",
+                    self.core.inventory.len(),
+                    self.core.baseline.len()
+                ),
+                frame: FrameRef::default(),
+                alert: None,
+            });
+        }
+        self.core.state.learning = learning;
+    }
+
+    /// Finds or makes the device of an endpoint that spoke; tells the detectors of a new one.
+    fn see(&mut self, endpoint: &ot_protocol::Endpoint, time: Timestamp, frame: FrameRef, sub: bool) -> Option<DeviceId> {
+        let core = &mut self.core;
+        let seen = if sub {
+            core.inventory.see_sub(endpoint, time, frame, &core.config)
+        } else {
+            core.inventory.see(endpoint, time, frame, &core.config)
+        }?;
+        if seen.new {
+            let peer = Peer { device: Some(seen.id), ip: endpoint.ip, mac: endpoint.mac, sub: endpoint.sub };
+            let text = format!("New device {}", core.inventory.display(&peer));
+            core.event(Event {
+                number: 0,
+                time,
+                kind: "device-new",
+                source: Some(seen.id),
+                destination: None,
+                protocol: None,
+                text,
+                frame,
+                alert: None,
+            });
+            for detector in &mut self.detectors {
+                detector.device(core, &peer, time, frame);
+            }
+        }
+        Some(seen.id)
+    }
+
+    fn settle_merges(&mut self) {
+        for (from, into) in self.core.inventory.take_merged() {
+            self.core.baseline.rename(from, into);
+            self.core.alerts.merge_device(from, into);
+        }
+    }
+
+    fn activity(&mut self, mut activity: Activity) {
+        self.clock(activity.time);
+        let time = activity.time;
+        let request = if activity.frames[0].number() > 0 { activity.frames[0] } else { activity.frames[1] };
+        let answered = matches!(activity.outcome, Outcome::Ok | Outcome::Rejected(..));
+        // A gateway that says a unit is not there (exceptions 10 and 11) does not make the unit a device.
+        let from_gateway = matches!(activity.outcome, Outcome::Rejected(10 | 11, _));
+        let plain = |endpoint: &ot_protocol::Endpoint| ot_protocol::Endpoint { sub: SubAddress::None, ..*endpoint };
+        self.see(&plain(&activity.client), time, request, false);
+        if answered {
+            let response = if activity.frames[1].number() > 0 { activity.frames[1] } else { request };
+            self.see(&plain(&activity.server), time, response, false);
+            if !from_gateway {
+                self.see(&activity.server, time, response, true);
+            }
+        }
+        let client = self.core.inventory.peer(&activity.client);
+        let server = self.core.inventory.peer(&activity.server);
+        self.evidence(&activity, &client, &server, answered, request);
+        self.settle_merges();
+
+        self.core.met.clear();
+        self.core.raised = false;
+        let seen = Seen {
+            activity: &activity,
+            client: &client,
+            server: &server,
+            count: 1,
+            times: [time, time],
+            frames: activity.frames,
+            novel: true,
+        };
+        for detector in &mut self.detectors {
+            detector.activity(&mut self.core, &seen);
+        }
+        if activity.operation.changes() {
+            self.operation_event(&activity, &client, &server, request);
+        }
+        self.remember_points(&activity, &client, &server);
+
+        let Some(slot) = activity.slot else { return };
+        let hot = self.core.raised || activity.operation.changes() || activity.outcome != Outcome::Ok;
+        if !activity.operation.writes_values() {
+            activity.values = Values::None;
+        }
+        let known = Known {
+            hot,
+            learning: self.core.learning_at(time),
+            generation: self.core.baseline.generation(),
+            entries: self.core.met.clone(),
+            client,
+            server,
+            activity,
+        };
+        self.remember(slot, known);
+    }
+
+    fn remember(&mut self, slot: u16, known: Known) {
+        let id = known.activity.session;
+        if !self.sessions.contains_key(&id) {
+            while self.sessions.len() >= self.core.config.limits.sessions {
+                let Some(oldest) = self.session_order.pop_front() else { break };
+                if self.sessions.remove(&oldest).is_some() {
+                    self.core.count("engine-sessions-evicted", 1);
+                }
+            }
+            self.session_order.push_back(id);
+            if self.session_order.len() > 2 * self.core.config.limits.sessions {
+                let sessions = &self.sessions;
+                self.session_order.retain(|id| sessions.contains_key(id));
+            }
+        }
+        let session = self.sessions.entry(id).or_default();
+        let at = usize::from(slot);
+        if session.slots.len() <= at {
+            session.slots.resize_with(at + 1, || None);
+        }
+        if let Some(place) = session.slots.get_mut(at) {
+            *place = Some(Box::new(known));
+        }
+    }
+
+    /// What the exchange tells of the two devices.
+    fn evidence(&mut self, activity: &Activity, client: &Peer, server: &Peer, answered: bool, frame: FrameRef) {
+        let inventory = &mut self.core.inventory;
+        let (time, protocol) = (activity.time, activity.protocol);
+        if let Some(id) = client.device {
+            inventory.protocol(id, protocol, true, false, time);
+            let (role, reason) = match activity.operation {
+                Operation::ProgramRead
+                | Operation::ProgramWrite
+                | Operation::ProgramDelete
+                | Operation::ConfigWrite
+                | Operation::ModeRun
+                | Operation::ModeStop
+                | Operation::Firmware
+                | Operation::Authenticate => (Role::EngineeringStation, "programs, configures or stops controllers"),
+                Operation::Write | Operation::Control => (Role::Hmi, "writes values to controllers"),
+                _ => (Role::Master, "polls controllers"),
+            };
+            if answered {
+                inventory.role_evidence(id, role, &format!("{reason} ({protocol})"), time, frame);
+            }
+        }
+        if let Some(id) = server.device
+            && answered
+        {
+            inventory.protocol(id, protocol, false, true, time);
+            let role = if protocol == "dnp3" { Role::Outstation } else { Role::Controller };
+            inventory.role_evidence(id, role, &format!("answers {protocol} requests"), time, frame);
+        }
+        for (peer, network) in [(server, answered), (client, false)] {
+            let Some(id) = peer.device else { continue };
+            if !answered {
+                continue;
+            }
+            // The network of a server that answered is OT; a client's only if configured so.
+            if !network {
+                self.core.inventory.mark_ot(id);
+            } else if let Some(subnet) = self.core.inventory.confirm_ot(id) {
+                for other in self.core.inventory.devices_in(&subnet) {
+                    let Some(device) = self.core.inventory.get(other) else { continue };
+                    let peer = Peer {
+                        device: Some(other),
+                        ip: device.addresses.first().map(|address| address.ip),
+                        mac: device.mac,
+                        sub: device.sub,
+                    };
+                    for detector in &mut self.detectors {
+                        detector.device(&mut self.core, &peer, time, frame);
+                    }
+                }
+            }
+        }
+        // The roles may be new: those who wait for a field device hear of it.
+        if answered && let Some(id) = server.device {
+            for detector in &mut self.detectors {
+                detector.role(&mut self.core, &Peer { device: Some(id), ..server.clone() }, time, frame);
+            }
+        }
+    }
+
+    fn operation_event(&mut self, activity: &Activity, client: &Peer, server: &Peer, frame: FrameRef) {
+        let text = format!(
+            "{} -> {}: {} {} ({})",
+            self.core.display(client),
+            self.core.display(server),
+            crate::words::function(activity),
+            crate::words::target(&activity.target),
+            activity.outcome.as_str()
+        );
+        self.core.event(Event {
+            number: 0,
+            time: activity.time,
+            kind: "operation",
+            source: client.device,
+            destination: server.device,
+            protocol: Some(activity.protocol),
+            text,
+            frame,
+            alert: None,
+        });
+    }
+
+    fn remember_points(&mut self, activity: &Activity, client: &Peer, server: &Peer) {
+        let (Some(client), Some(device)) = (client.device, server.device) else { return };
+        if activity.outcome != Outcome::Ok || activity.target.count == 0 || !activity.violations.is_empty() {
+            return;
+        }
+        let write = activity.operation.writes_values();
+        if !write && activity.operation != Operation::Read {
+            return;
+        }
+        let access = Access { device, protocol: activity.protocol, client, write, time: activity.time };
+        self.core.points.see(&access, &activity.target, &activity.values, &self.core.config.limits);
+    }
+
+    fn fold(&mut self, fold: &Fold) {
+        self.clock(fold.times[1]);
+        let core = &mut self.core;
+        let known = self
+            .sessions
+            .get_mut(&fold.session)
+            .and_then(|session| session.slots.get_mut(usize::from(fold.slot)))
+            .and_then(Option::as_deref_mut);
+        let Some(known) = known else {
+            core.count("folds-without-activity", u64::from(fold.count));
+            return;
+        };
+        let learning = core.learning_at(fold.times[1]);
+        let stale = known.generation != core.baseline.generation() || known.learning != learning;
+        if let Some(id) = known.client.device {
+            core.inventory.touch(id, fold.times[1]);
+        }
+        if let Some(id) = known.server.device {
+            core.inventory.touch(id, fold.times[1]);
+        }
+        let seen = Seen {
+            activity: &known.activity,
+            client: &known.client,
+            server: &known.server,
+            count: u64::from(fold.count),
+            times: fold.times,
+            frames: fold.frames,
+            novel: false,
+        };
+        if known.hot || stale {
+            core.met.clear();
+            core.raised = false;
+            for detector in &mut self.detectors {
+                detector.activity(core, &seen);
+            }
+            known.entries.clone_from(&core.met);
+            known.hot =
+                core.raised || known.activity.operation.changes() || known.activity.outcome != Outcome::Ok;
+            known.generation = core.baseline.generation();
+            known.learning = learning;
+        } else {
+            let observation = core.observation(fold.times, u64::from(fold.count), fold.frames[0]);
+            for &entry in &known.entries {
+                core.baseline.touch(entry, observation);
+            }
+        }
+        for detector in self.detectors.iter_mut().filter(|detector| detector.wants_folds()) {
+            detector.fold(
+                core,
+                &Seen {
+                    activity: &known.activity,
+                    client: &known.client,
+                    server: &known.server,
+                    count: u64::from(fold.count),
+                    times: fold.times,
+                    frames: fold.frames,
+                    novel: false,
+                },
+                fold,
+            );
+        }
+        if let (Some(extremes), Some(client), Some(device)) =
+            (&fold.extremes, known.client.device, known.server.device)
+        {
+            let write = known.activity.operation.writes_values();
+            let access = Access { device, protocol: known.activity.protocol, client, write, time: fold.times[1] };
+            core.points.widen(&access, &known.activity.target, extremes, &core.config.limits);
+        }
+    }
+
+    fn flow(&mut self, event: &FlowEvent) {
+        self.clock(event.time);
+        match event.kind {
+            FlowKind::Close(_) => {
+                self.sessions.remove(&event.session);
+            }
+            FlowKind::Attempt | FlowKind::OneSided => {
+                self.see(&event.client, event.time, event.frame, false);
+            }
+            FlowKind::Refused | FlowKind::Open => {
+                self.see(&event.client, event.time, event.frame, false);
+                self.see(&event.server, event.time, event.frame, false);
+            }
+            _ => {}
+        }
+        self.settle_merges();
+        let client = self.core.inventory.peer(&event.client);
+        let server = self.core.inventory.peer(&event.server);
+        for (peer, packets) in [(&client, event.packets[0]), (&server, event.packets[1])] {
+            if let Some(id) = peer.device
+                && packets > 0
+            {
+                self.core.inventory.touch(id, event.time);
+            }
+        }
+        let seen = SeenFlow { event, client: &client, server: &server };
+        for detector in &mut self.detectors {
+            detector.flow(&mut self.core, &seen);
+        }
+    }
+
+    fn claim(&mut self, claim: &Claim) {
+        self.clock(claim.time);
+        let binding = {
+            let core = &mut self.core;
+            core.inventory.claim(claim, &core.config)
+        };
+        if !matches!(binding, MacBinding::Changed { .. }) {
+            let endpoint = ot_protocol::Endpoint {
+                mac: Some(claim.mac),
+                vlan: claim.vlan,
+                ip: Some(claim.ip),
+                port: 0,
+                sub: SubAddress::None,
+            };
+            self.see(&endpoint, claim.time, claim.frame, false);
+        }
+        self.settle_merges();
+        for detector in &mut self.detectors {
+            detector.claim(&mut self.core, claim, &binding);
+        }
+    }
+
+    fn identity(&mut self, identity: &Identity) {
+        self.clock(identity.time);
+        let Some(id) = self.see(&identity.device, identity.time, identity.frame, true) else { return };
+        let before = self.core.inventory.identity(id, identity);
+        let peer = self.core.inventory.peer(&identity.device);
+        for detector in &mut self.detectors {
+            detector.identity(&mut self.core, &peer, identity, before.as_deref());
+        }
+    }
+
+    /// Does what a person asks for.
+    ///
+    /// # Errors
+    /// In words for the person, where it cannot be done.
+    pub fn command(&mut self, command: &Command) -> Result<String, String> {
+        let now = self.core.now();
+        match &command.action {
+            Action::BaselineReset(device) => {
+                if let Some(id) = device
+                    && self.core.inventory.get(*id).is_none()
+                {
+                    return Err(format!("there is no device {}", id.0));
+                }
+                let before = self.core.baseline.len();
+                self.core.baseline.remove(*device);
+                let gone = before - self.core.baseline.len();
+                let ids: Vec<DeviceId> = match device {
+                    Some(id) => vec![*id],
+                    None => self.core.inventory.iter().map(|device| device.id).collect(),
+                };
+                for id in ids {
+                    self.core.inventory.set_learned(id, false);
+                }
+                return Ok(format!("{gone} baseline entries removed"));
+            }
+            Action::BaselineAllow(key) => {
+                let id = self.core.baseline.import((**key).clone(), Origin::Import(command.who.clone()), now);
+                return Ok(format!("baseline entry {} allowed", id.0));
+            }
+            _ => {}
+        }
+        let id = command.alert.as_deref().unwrap_or_default();
+        let alert = self.core.alerts.by_id(id).ok_or_else(|| {
+            format!("there is no alert {id} that is open, learned or muted; a closed alert stays as it is")
+        })?;
+        let (number, learned, muted) = (alert.number, alert.learned, alert.muted);
+        let (entries, kind) = (alert.entries.clone(), alert.kind);
+        match &command.action {
+            Action::SetStatus(wanted) => {
+                self.core.alerts.set(number, *wanted, learned && *wanted == Status::Closed, muted);
+                Ok(format!("status is {}", wanted.as_str()))
+            }
+            Action::Learn => {
+                if !kind.learnable {
+                    return Err(format!(
+                        "an alert of type {} cannot be learned: what it tells of is never normal; mute or close it",
+                        kind.id
+                    ));
+                }
+                self.core.baseline.allow(&entries, &Origin::Person(command.who.clone()), now);
+                self.mark_devices(&entries, true);
+                self.core.alerts.set(number, Status::Closed, true, muted);
+                Ok(format!("learned: {} baseline entries allowed, alert closed", entries.len()))
+            }
+            Action::Unlearn => {
+                if !learned {
+                    return Err("the alert was not learned".to_owned());
+                }
+                self.core.baseline.disallow(&entries);
+                self.mark_devices(&entries, false);
+                self.core.alerts.set(number, Status::New, false, muted);
+                Ok(format!("unlearned: {} baseline entries no longer allowed, alert is new again", entries.len()))
+            }
+            Action::Mute => {
+                self.core.alerts.set(number, Status::Closed, learned, true);
+                Ok("muted: the same will not be told again until unmuted".to_owned())
+            }
+            Action::Unmute => {
+                if !muted {
+                    return Err("the alert was not muted".to_owned());
+                }
+                self.core.alerts.set(number, Status::New, learned, false);
+                Ok("unmuted: alert is new again".to_owned())
+            }
+            Action::Comment(_) => Ok("comment added".to_owned()),
+            Action::BaselineReset(_) | Action::BaselineAllow(_) => Ok(String::new()),
+        }
+    }
+
+    fn mark_devices(&mut self, entries: &[EntryId], learned: bool) {
+        for &id in entries {
+            let device = self
+                .core
+                .baseline
+                .get(id)
+                .filter(|entry| entry.key.kind == crate::model::EntryKind::Device)
+                .and_then(|entry| entry.key.server);
+            if let Some(device) = device {
+                self.core.inventory.set_learned(device, learned);
+            }
+        }
+    }
+
+    /// Everything that changed since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        let core = &mut self.core;
+        core.set_counter("devices-evicted", core.inventory.evicted);
+        core.set_counter("baseline-entries-refused", core.baseline.refused);
+        core.set_counter("points-refused", core.points.refused);
+        core.set_counter("alerts-evicted-from-memory", core.alerts.evicted);
+        core.set_counter("findings-silenced", core.alerts.silenced);
+        core.set_counter("findings-in-flood-alerts", core.alerts.flooded);
+        for detector in &self.detectors {
+            for (counter, n) in detector.counters() {
+                core.set_counter(counter, n);
+            }
+        }
+        let (devices, removed_devices) = core.inventory.take_changes();
+        let (entries, removed_entries) = core.baseline.take_changes();
+        let (alerts, violations) = core.alerts.take_changes();
+        core.state.last_alert = core.alerts.last();
+        core.state.last_device = core.inventory.last();
+        core.state.last_entry = core.baseline.last();
+        core.state.ot_subnets = core.inventory.ot_subnets();
+        core.state.counters = core.counters.iter().map(|(id, n)| (id.clone(), *n)).collect();
+        Changes {
+            devices,
+            removed_devices,
+            entries,
+            removed_entries,
+            points: core.points.take_changes(),
+            alerts,
+            violations,
+            events: std::mem::take(&mut core.events),
+            state: core.state.clone(),
+        }
+    }
+
+    /// Adds counters of the sensor (what was captured, decoded, skipped, lost) to those of the engine.
+    pub fn add_counters<'a>(&mut self, counters: impl IntoIterator<Item = (&'a str, u64)>) {
+        for (counter, n) in counters {
+            self.core.count(counter, n);
+        }
+    }
+
+    /// Read access to what the detectors share.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Every alert type that some detector can raise.
+    pub fn alert_types() -> Vec<&'static AlertType> {
+        let mut types: Vec<&'static AlertType> =
+            registry(&EngineConfig::default()).iter().flat_map(|detector| detector.types().iter().copied()).collect();
+        types.sort_by_key(|kind| kind.id);
+        types.dedup_by_key(|kind| kind.id);
+        types
+    }
+}
