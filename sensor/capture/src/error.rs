@@ -115,6 +115,8 @@ pub enum Trouble {
     CompressedDamaged(String),
     /// The record makes no sense; the rest of the file is not used.
     Damaged(String),
+    /// This record makes no sense, but the next one can be found; told once a file.
+    Record(String),
     /// Packets of an interface with a link type that is not decoded; told once an interface.
     LinkType(u16),
 }
@@ -146,6 +148,12 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "{path}: is damaged at frame {frame} (offset {offset}): {what}; the frames before it were used"
+                )
+            }
+            Trouble::Record(what) => {
+                write!(
+                    f,
+                    "{path}: frame {frame} (offset {offset}) cannot be used: {what}; it and others like it are skipped"
                 )
             }
             Trouble::LinkType(number) => {

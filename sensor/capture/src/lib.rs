@@ -6,6 +6,10 @@
 //! cannot be read at all is a [`CaptureError`].
 
 mod error;
+mod input;
+mod pcap;
+mod pcapng;
+mod reader;
 mod set;
 
 use std::path::PathBuf;

@@ -1,44 +1,256 @@
 //! Several inputs as one source.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::path::PathBuf;
 
+use ot_protocol::{FrameRef, PacketInfo, Timestamp};
+
+use crate::input::{self, Window};
+use crate::reader::{Head, Reader};
 use crate::{CaptureError, InputFile, Packet, Progress, Source, Warning};
+
+/// Bytes read at a time to find the first packet of a file.
+const PROBE_CHUNK: usize = 16 << 10;
+/// Warnings kept until they are fetched.
+const MAX_WARNINGS: usize = 4096;
 
 /// One or more captures, merged by packet time.
 ///
 /// Files are ordered by the time of their first packet, then by path; that order gives the file number in `FrameRef`.
 /// Each file keeps its own order of frames; of several files the one whose next frame is earliest goes on, ties by file
-/// number.
+/// number. A file is open only while its turn lasts, so that a long series of captures one after the other needs no more
+/// memory than one.
 pub struct CaptureSet {
     files: Vec<InputFile>,
+    readers: Vec<Option<Reader>>,
+    /// Next frames of all files but the current one; for a file that is not open, the time of its first frame.
+    waiting: BinaryHeap<Reverse<Turn>>,
+    current: Option<u16>,
+    /// The first frame of the current file, where it was found when the file was opened.
+    ready: Option<Head>,
+    number: u64,
+    /// Bytes of files that are done; and in all, if known.
+    done: u64,
+    total: Option<u64>,
+    dropped: u64,
+    warnings: Vec<Warning>,
+}
+
+/// A file waiting for its turn, ordered by time and number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    time: Timestamp,
+    file: u16,
+}
+
+/// An input that was opened to see what it is.
+struct Probed {
+    input: InputFile,
+    /// First packet's time; `None` for a capture without packets.
+    first: Option<Timestamp>,
+    /// Kept where the input can be read only once, with its first packet.
+    stream: Option<(Reader, Option<Head>)>,
 }
 
 impl CaptureSet {
-    /// Opens and hashes all inputs. `-` is standard input, which is hashed while it is read and must stand alone.
+    /// Opens and hashes all inputs. `-` is standard input, which is hashed while it is read and must stand alone, as must
+    /// a named pipe.
     ///
     /// # Errors
     /// The first input that cannot be used.
     pub fn open(paths: &[PathBuf]) -> Result<Self, CaptureError> {
-        let _ = paths;
-        Err(CaptureError::Nothing)
+        if paths.is_empty() {
+            return Err(CaptureError::Nothing);
+        }
+        if paths.len() > usize::from(u16::MAX) {
+            return Err(CaptureError::TooMany { count: paths.len() });
+        }
+        let mut seen = BTreeSet::new();
+        let mut probed = Vec::with_capacity(paths.len());
+        for path in paths {
+            if !seen.insert(path) {
+                return Err(CaptureError::Twice { path: path.clone() });
+            }
+            if paths.len() > 1 && input::is_standard_input(path) {
+                return Err(CaptureError::NotAlone { path: path.clone() });
+            }
+            let probe = probe(path.clone())?;
+            if paths.len() > 1 && probe.stream.is_some() {
+                return Err(CaptureError::NotAlone { path: path.clone() });
+            }
+            probed.push(probe);
+        }
+        probed.sort_by(|a, b| {
+            // Captures without packets come last.
+            let key = |probe: &Probed| (probe.first.is_none(), probe.first);
+            key(a).cmp(&key(b)).then_with(|| a.input.path.cmp(&b.input.path))
+        });
+        let mut set = Self {
+            files: Vec::with_capacity(probed.len()),
+            readers: Vec::with_capacity(probed.len()),
+            waiting: BinaryHeap::with_capacity(probed.len()),
+            current: None,
+            ready: None,
+            number: 0,
+            done: 0,
+            total: Some(0),
+            dropped: 0,
+            warnings: Vec::new(),
+        };
+        for (file, probe) in (0_u16..).zip(probed) {
+            if let Some((reader, head)) = probe.stream {
+                set.total = None;
+                set.current = Some(file);
+                set.ready = head;
+                set.readers.push(Some(reader));
+            } else {
+                set.total = set.total.map(|total| total + probe.input.bytes);
+                let time = probe.first.unwrap_or(Timestamp(i64::MAX));
+                set.waiting.push(Reverse(Turn { time, file }));
+                set.readers.push(None);
+            }
+            set.files.push(probe.input);
+        }
+        Ok(set)
     }
 
     /// The inputs in the order of their numbers.
     pub fn files(&self) -> &[InputFile] {
         &self.files
     }
+
+    /// Packets that the captures themselves say were lost while capturing (pcapng interface statistics), so far.
+    pub fn dropped(&self) -> u64 {
+        let open: u64 = self.readers.iter().flatten().map(Reader::dropped).sum();
+        self.dropped + open
+    }
+
+    /// The file that goes on, and its next frame.
+    #[inline]
+    fn turn(&mut self) -> Result<Option<(u16, Head)>, CaptureError> {
+        loop {
+            let Some(file) = self.current else {
+                let Some(Reverse(next)) = self.waiting.pop() else { return Ok(None) };
+                self.begin(next)?;
+                continue;
+            };
+            let head = match self.ready.take() {
+                Some(head) => Some(head),
+                None => match self.readers.get_mut(usize::from(file)).and_then(Option::as_mut) {
+                    Some(reader) => reader.advance()?,
+                    None => None,
+                },
+            };
+            let Some(head) = head else {
+                self.end(file);
+                continue;
+            };
+            let turn = Turn { time: head.time, file };
+            match self.waiting.peek() {
+                Some(Reverse(other)) if *other < turn => self.wait(turn, head),
+                _ => return Ok(Some((file, head))),
+            }
+        }
+    }
+
+    /// Makes a file the current one: opens it if need be.
+    #[cold]
+    fn begin(&mut self, turn: Turn) -> Result<(), CaptureError> {
+        let index = usize::from(turn.file);
+        self.current = Some(turn.file);
+        if let (Some(slot), Some(input)) = (self.readers.get_mut(index), self.files.get(index)) {
+            match slot {
+                Some(reader) => self.ready = reader.take_parked(),
+                None => *slot = Some(Reader::open(&input.path, Window::SIZE)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Another file is earlier: the current one waits, with its frame in view.
+    #[cold]
+    fn wait(&mut self, turn: Turn, head: Head) {
+        if let Some(Some(reader)) = self.readers.get_mut(usize::from(turn.file)) {
+            reader.park(head);
+        }
+        self.waiting.push(Reverse(turn));
+        self.current = None;
+    }
+
+    /// The current file is at its end.
+    #[cold]
+    fn end(&mut self, file: u16) {
+        self.current = None;
+        let index = usize::from(file);
+        self.fetch_warnings(file);
+        let (Some(slot), Some(input)) = (self.readers.get_mut(index), self.files.get_mut(index)) else { return };
+        if let Some(reader) = slot.take() {
+            self.dropped += reader.dropped();
+            let tally = reader.tally();
+            if let Some(sha256) = tally.sha256() {
+                input.bytes = tally.read();
+                input.sha256 = sha256;
+            }
+            self.done += input.bytes;
+        }
+    }
+
+    fn fetch_warnings(&mut self, file: u16) {
+        let index = usize::from(file);
+        let (Some(Some(reader)), Some(input)) = (self.readers.get_mut(index), self.files.get(index)) else { return };
+        for note in reader.take_notes() {
+            if self.warnings.len() < MAX_WARNINGS {
+                let path = input.path.clone();
+                let (frame, offset, trouble) = (note.frame, note.offset, note.trouble);
+                self.warnings.push(Warning { path, file, frame, offset, trouble });
+            }
+        }
+    }
 }
 
 impl Source for CaptureSet {
+    #[inline]
     fn next(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
-        Ok(None)
+        let Some((file, head)) = self.turn()? else { return Ok(None) };
+        self.number += 1;
+        let Some(reader) = self.readers.get(usize::from(file)).and_then(Option::as_ref) else { return Ok(None) };
+        let frame = FrameRef::new(file, reader.frames());
+        Ok(Some(Packet {
+            info: PacketInfo { number: self.number, frame, time: head.time },
+            link: head.link,
+            interface: head.interface,
+            wire_len: head.wire_len,
+            data: reader.data(&head),
+        }))
     }
 
     fn progress(&self) -> Progress {
-        Progress::default()
+        let open: u64 = self.readers.iter().flatten().map(|reader| reader.tally().read()).sum();
+        Progress { read: self.done + open, total: self.total }
     }
 
     fn warnings(&mut self) -> Vec<Warning> {
-        Vec::new()
+        for file in (0..).take(self.readers.len()) {
+            self.fetch_warnings(file);
+        }
+        std::mem::take(&mut self.warnings)
     }
+}
+
+/// Looks at an input: what it is, its identity, and when its first packet is.
+fn probe(path: PathBuf) -> Result<Probed, CaptureError> {
+    let identity = input::identify(&path)?;
+    let chunk = if identity.is_some() { PROBE_CHUNK } else { Window::SIZE };
+    let mut reader = Reader::open(&path, chunk)?;
+    let head = reader.advance()?;
+    if let Some(number) = head.and_then(|_| reader.only_unknown_links()) {
+        return Err(CaptureError::LinkType { path, number });
+    }
+    let (bytes, sha256) = identity.unwrap_or_default();
+    Ok(Probed {
+        input: InputFile { path, sha256, bytes },
+        first: head.map(|head| head.time),
+        stream: identity.is_none().then_some((reader, head)),
+    })
 }
