@@ -1,0 +1,1109 @@
+//! Reading for views: a connection that cannot write, and typed rows.
+//!
+//! Each question is one method. Rows come in a fixed order, so that equal stores give equal answers.
+
+use crate::value::{count, device, frame, ids, intern, mac, outcome, parsed, parsed_option, severity, sub, time};
+use crate::{StoreError, open};
+use ot_engine::catalogue::{EngineKind, Severity};
+use ot_engine::model::{
+    AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, Event, IdentityValue,
+    Origin, Peer, Point, ProtocolUse, Role, RoleReason, Status,
+};
+use ot_protocol::{FrameRef, Intervals, Outcome, Timestamp};
+use rusqlite::types::{ToSql, Value};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// A connection that only reads.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// An alert as stored, with its lists.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertRow {
+    /// Place among all alerts, from 1.
+    pub number: u32,
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Alert type id. One that this version's catalogue does not hold may come from an older one.
+    pub kind: String,
+    /// Engine id.
+    pub engine: String,
+    /// Category.
+    pub category: String,
+    /// Severity.
+    pub severity: Severity,
+    /// Status.
+    pub status: Status,
+    /// Whether a person learned it.
+    pub learned: bool,
+    /// Whether a person muted it.
+    pub muted: bool,
+    /// How many alerts with its key were opened before, plus one.
+    pub opening: u32,
+    /// Packet time of the first violation.
+    pub first_detection: Timestamp,
+    /// Packet time of the last violation.
+    pub last_detection: Timestamp,
+    /// How many violations.
+    pub count: u64,
+    /// Protocol id.
+    pub protocol: Option<String>,
+    /// What became of the (last) command.
+    pub outcome: Option<Outcome>,
+    /// Who, ten at most.
+    pub sources: Vec<Peer>,
+    /// How many in all.
+    pub source_count: u32,
+    /// To whom, ten at most.
+    pub destinations: Vec<Peer>,
+    /// How many in all.
+    pub destination_count: u32,
+    /// Technique ids.
+    pub techniques: Vec<String>,
+    /// What happened.
+    pub description: String,
+    /// Why it was noticed.
+    pub why: String,
+    /// Baseline entries it holds.
+    pub entries: Vec<EntryId>,
+    /// Frames.
+    pub frames: Vec<FrameRef>,
+    /// How many violations with different parameters; 100 at most are rows.
+    pub violation_count: u32,
+    /// Id of the sensor whose run opened it.
+    pub sensor: Option<String>,
+    /// Site of that sensor.
+    pub site: Option<String>,
+}
+
+/// By what alerts are sorted; ties go by number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AlertSort {
+    /// Last detection.
+    #[default]
+    LastDetection,
+    /// First detection.
+    FirstDetection,
+    /// Severity.
+    Severity,
+    /// Number of violations.
+    Count,
+    /// Alert type id.
+    Type,
+}
+
+/// Which side of an alert a device is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who did it.
+    Source,
+    /// To whom.
+    Destination,
+}
+
+impl Side {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Destination => "destination",
+        }
+    }
+}
+
+/// One of these devices or addresses takes part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerFilter {
+    /// On which side; `None`: either.
+    pub side: Option<Side>,
+    /// Devices.
+    pub devices: Vec<DeviceId>,
+    /// Addresses.
+    pub ips: Vec<IpAddr>,
+}
+
+/// Which alerts. An empty list asks for nothing in particular; all that is asked for must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AlertQuery {
+    /// Last detection at or after this time.
+    pub since: Option<Timestamp>,
+    /// First detection at or before this time.
+    pub until: Option<Timestamp>,
+    /// One of these severities.
+    pub severities: Vec<Severity>,
+    /// One of these engines.
+    pub engines: Vec<EngineKind>,
+    /// One of these statuses.
+    pub statuses: Vec<Status>,
+    /// Each of these.
+    pub peers: Vec<PeerFilter>,
+    /// One of these protocols.
+    pub protocols: Vec<String>,
+    /// One of these techniques.
+    pub techniques: Vec<String>,
+    /// One of these alert types.
+    pub kinds: Vec<String>,
+    /// Occurs in description, why or id, or the type is one of `text_kinds`. Case of ASCII letters is ignored.
+    pub text: Option<String>,
+    /// Alert types whose title holds the text.
+    pub text_kinds: Vec<String>,
+    /// Order.
+    pub sort: AlertSort,
+    /// Smallest first.
+    pub ascending: bool,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// What a person did to an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// Wall time.
+    pub time: Timestamp,
+    /// Who.
+    pub who: String,
+    /// `status`, `learn`, `unlearn`, `mute`, `unmute`, `comment`.
+    pub action: String,
+    /// Why, in the person's words.
+    pub why: String,
+    /// The new status, the comment.
+    pub detail: String,
+}
+
+/// An input file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputRow {
+    /// Its number over the whole store, from 0.
+    pub file: u32,
+    /// Run.
+    pub run: u32,
+    /// Path as given.
+    pub path: String,
+    /// SHA-256; empty for standard input.
+    pub sha256: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Packets, once it was read to its end.
+    pub packets: Option<u64>,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRow {
+    /// Number from 1.
+    pub id: u32,
+    /// `replay` or `live`.
+    pub kind: String,
+    /// `running`, `done` or `aborted`.
+    pub state: String,
+    /// Sensor id.
+    pub sensor: String,
+    /// Site; empty without.
+    pub site: String,
+    /// What besides the inputs decides the result.
+    pub options: String,
+    /// Wall time of the start.
+    pub started: Timestamp,
+    /// Wall time of the end.
+    pub finished: Option<Timestamp>,
+    /// Starts: 1, and 1 more each time it resumed.
+    pub attempts: u32,
+    /// Packets.
+    pub packets: u64,
+}
+
+/// A command and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRow {
+    /// Its number.
+    pub id: u64,
+    /// `pending`, `applied` or `refused`.
+    pub state: String,
+    /// Why it was refused.
+    pub error: Option<String>,
+}
+
+/// The small state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateRow {
+    /// Newest packet time.
+    pub now: Option<Timestamp>,
+    /// Whether the engine learns.
+    pub learning: bool,
+    /// Until when, in packet time.
+    pub learning_until: Option<Timestamp>,
+    /// Networks in which an OT protocol was confirmed.
+    pub ot_subnets: Vec<(IpAddr, u8)>,
+    /// Counters, by id.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// Rows in each table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Devices.
+    pub devices: u64,
+    /// Baseline entries that are allowed.
+    pub entries_allowed: u64,
+    /// Baseline entries only observed.
+    pub entries_observed: u64,
+    /// Points.
+    pub points: u64,
+    /// Alerts.
+    pub alerts: u64,
+    /// Events.
+    pub events: u64,
+    /// Commands waiting for the engine.
+    pub commands_pending: u64,
+}
+
+/// Which devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceQuery {
+    /// These; empty: all.
+    pub devices: Vec<DeviceId>,
+    /// One of these roles.
+    pub roles: Vec<Role>,
+    /// Speaks one of these protocols.
+    pub protocols: Vec<String>,
+    /// In this zone.
+    pub zone: Option<String>,
+    /// Whether it speaks an OT protocol.
+    pub ot: Option<bool>,
+    /// Whether the baseline holds it.
+    pub learned: Option<bool>,
+    /// Occurs in name, vendor, address, MAC or an identity.
+    pub text: Option<String>,
+    /// Last seen at or after.
+    pub since: Option<Timestamp>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// Which baseline entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntryQuery {
+    /// These numbers; empty: all.
+    pub entries: Vec<EntryId>,
+    /// One of these kinds.
+    pub kinds: Vec<EntryKind>,
+    /// One of these devices is client or server.
+    pub devices: Vec<DeviceId>,
+    /// Protocol.
+    pub protocols: Vec<String>,
+    /// Whether it is allowed.
+    pub allowed: Option<bool>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventQuery {
+    /// At or after.
+    pub since: Option<Timestamp>,
+    /// At or before.
+    pub until: Option<Timestamp>,
+    /// One of these kinds.
+    pub kinds: Vec<String>,
+    /// One of these devices takes part.
+    pub devices: Vec<DeviceId>,
+    /// Protocol.
+    pub protocols: Vec<String>,
+    /// Occurs in the text.
+    pub text: Option<String>,
+    /// Newest first; with a limit, the newest ones.
+    pub newest_first: bool,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// A condition of a statement under construction.
+#[derive(Default)]
+struct Conditions {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn and(&mut self, sql: &str) -> &mut Self {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(sql);
+        self
+    }
+
+    fn value(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// `column IN (?, ?)`; nothing asked where the list is empty.
+    fn one_of<T: Into<Value>>(&mut self, column: &str, list: impl IntoIterator<Item = T>) {
+        let before = self.values.len();
+        self.values.extend(list.into_iter().map(Into::into));
+        let n = self.values.len() - before;
+        if n > 0 {
+            self.and(&format!("{column} IN ({})", marks(n)));
+        }
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = &dyn ToSql> {
+        self.values.iter().map(|value| -> &dyn ToSql { value })
+    }
+}
+
+fn marks(n: usize) -> String {
+    vec!["?"; n].join(", ")
+}
+
+fn like(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
+fn limit_sql(limit: Option<u32>) -> String {
+    limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"))
+}
+
+/// Parameters a statement may have are limited; longer lists of ids are asked for in parts of this size.
+const PART: usize = 500;
+
+impl Reader {
+    /// Opens a store that must be there.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { connection: open::reader(path)?, path: path.to_owned() })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// From here to [`Reader::end`] all answers are of one moment, whatever is committed meanwhile.
+    pub fn begin(&self) -> Result<(), StoreError> {
+        self.connection.execute_batch("BEGIN").map_err(|error| self.fail(error))
+    }
+
+    /// Ends what [`Reader::begin`] began.
+    pub fn end(&self) -> Result<(), StoreError> {
+        self.connection.execute_batch("COMMIT").map_err(|error| self.fail(error))
+    }
+
+    fn fail(&self, error: rusqlite::Error) -> StoreError {
+        StoreError::from_sqlite(&self.path, error)
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        conditions: &Conditions,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let select = || -> rusqlite::Result<Vec<T>> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_map(rusqlite::params_from_iter(conditions.parameters()), read)?.collect()
+        };
+        select().map_err(|error| self.fail(error))
+    }
+
+    /// Alerts.
+    pub fn alerts(&self, query: &AlertQuery) -> Result<Vec<AlertRow>, StoreError> {
+        let mut conditions = Conditions::default();
+        if let Some(since) = query.since {
+            conditions.and("a.last_detection >= ?").value(since.0);
+        }
+        if let Some(until) = query.until {
+            conditions.and("a.first_detection <= ?").value(until.0);
+        }
+        conditions.one_of(
+            "a.severity",
+            query.severities.iter().map(|severity| i64::from(crate::value::severity_rank(*severity))),
+        );
+        conditions.one_of("a.engine", query.engines.iter().map(|engine| engine.as_str().to_owned()));
+        conditions.one_of("a.status", query.statuses.iter().map(|status| status.as_str().to_owned()));
+        conditions.one_of("a.protocol", query.protocols.iter().cloned());
+        conditions.one_of("a.type", query.kinds.iter().cloned());
+        for peer in &query.peers {
+            let mut sql = String::from("EXISTS (SELECT 1 FROM alert_peer p WHERE p.alert = a.number");
+            if let Some(side) = peer.side {
+                sql.push_str(" AND p.role = ?");
+                conditions.value(side.as_str().to_owned());
+            }
+            let _ = write!(
+                sql,
+                " AND (p.device IN ({}) OR p.ip IN ({})))",
+                marks(peer.devices.len()),
+                marks(peer.ips.len())
+            );
+            conditions.and(&sql);
+            conditions.values.extend(peer.devices.iter().map(|id| Value::from(id.0)));
+            conditions.values.extend(peer.ips.iter().map(|ip| Value::from(ip.to_string())));
+        }
+        if !query.techniques.is_empty() {
+            conditions.and(&format!(
+                "EXISTS (SELECT 1 FROM alert_technique t WHERE t.alert = a.number AND t.technique IN ({}))",
+                marks(query.techniques.len())
+            ));
+            conditions.values.extend(query.techniques.iter().cloned().map(Value::from));
+        }
+        if let Some(text) = &query.text {
+            conditions.and(&format!(
+                "(a.description LIKE ? ESCAPE '\\' OR a.why LIKE ? ESCAPE '\\' OR a.id LIKE ? ESCAPE '\\' OR a.type IN ({}))",
+                marks(query.text_kinds.len())
+            ));
+            for _ in 0..3 {
+                conditions.value(like(text));
+            }
+            conditions.values.extend(query.text_kinds.iter().cloned().map(Value::from));
+        }
+        let column = match query.sort {
+            AlertSort::LastDetection => "a.last_detection",
+            AlertSort::FirstDetection => "a.first_detection",
+            AlertSort::Severity => "a.severity",
+            AlertSort::Count => "a.count",
+            AlertSort::Type => "a.type",
+        };
+        let order = if query.ascending { "ASC" } else { "DESC" };
+        let tail = format!("{} ORDER BY {column} {order}, a.number {order}{}", conditions.sql, limit_sql(query.limit));
+        self.alert_rows(&tail, &conditions)
+    }
+
+    /// Alerts whose id starts so, ten at most.
+    pub fn alerts_by_prefix(&self, prefix: &str) -> Result<Vec<AlertRow>, StoreError> {
+        let mut conditions = Conditions::default();
+        let end = format!("{prefix}g");
+        conditions.and("a.id >= ? AND a.id < ?").value(prefix.to_owned()).value(end);
+        self.alert_rows(&format!("{} ORDER BY a.number LIMIT 10", conditions.sql), &conditions)
+    }
+
+    /// The alert of this number.
+    pub fn alert(&self, number: u32) -> Result<Option<AlertRow>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.and("a.number = ?").value(number);
+        Ok(self.alert_rows(&conditions.sql, &conditions)?.pop())
+    }
+
+    /// How many alerts have an id that starts so.
+    pub fn alerts_with_prefix(&self, prefix: &str) -> Result<u64, StoreError> {
+        self.connection
+            .prepare_cached("SELECT COUNT(*) FROM alert WHERE id >= ?1 AND id < ?2")
+            .and_then(|mut statement| statement.query_row(params![prefix, format!("{prefix}g")], |row| count(row, 0)))
+            .map_err(|error| self.fail(error))
+    }
+
+    fn alert_rows(&self, tail: &str, conditions: &Conditions) -> Result<Vec<AlertRow>, StoreError> {
+        let sql = format!(
+            "SELECT a.number, a.id, a.type, a.engine, a.category, a.severity, a.status, a.learned, a.muted, a.opening,
+                 a.first_detection, a.last_detection, a.count, a.protocol, a.outcome, a.outcome_code, a.outcome_name,
+                 a.source_count, a.destination_count, a.description, a.why, a.violation_count, r.sensor, r.site
+             FROM alert a LEFT JOIN run r ON r.id = a.run{tail}"
+        );
+        let mut alerts = self.rows(&sql, conditions, |row| {
+            Ok(AlertRow {
+                number: row.get(0)?,
+                id: row.get(1)?,
+                kind: row.get(2)?,
+                engine: row.get(3)?,
+                category: row.get(4)?,
+                severity: severity(row, 5)?,
+                status: parsed(row, 6, Status::parse)?,
+                learned: row.get(7)?,
+                muted: row.get(8)?,
+                opening: row.get(9)?,
+                first_detection: Timestamp(row.get(10)?),
+                last_detection: Timestamp(row.get(11)?),
+                count: count(row, 12)?,
+                protocol: row.get(13)?,
+                outcome: outcome(row, 14)?,
+                source_count: row.get(17)?,
+                destination_count: row.get(18)?,
+                description: row.get(19)?,
+                why: row.get(20)?,
+                violation_count: row.get(21)?,
+                sensor: row.get(22)?,
+                site: row.get::<_, Option<String>>(23)?.filter(|site| !site.is_empty()),
+                sources: Vec::new(),
+                destinations: Vec::new(),
+                techniques: Vec::new(),
+                entries: Vec::new(),
+                frames: Vec::new(),
+            })
+        })?;
+        for alert in &mut alerts {
+            self.fill_alert(alert).map_err(|error| self.fail(error))?;
+        }
+        Ok(alerts)
+    }
+
+    fn fill_alert(&self, alert: &mut AlertRow) -> rusqlite::Result<()> {
+        let number = alert.number;
+        let mut peers = self.connection.prepare_cached(
+            "SELECT device, ip, mac, sub FROM alert_peer WHERE alert = ?1 AND role = ?2 ORDER BY place",
+        )?;
+        for (side, list) in [(Side::Source, &mut alert.sources), (Side::Destination, &mut alert.destinations)] {
+            *list = peers
+                .query_map(params![number, side.as_str()], |row| {
+                    Ok(Peer {
+                        device: device(row, 0)?,
+                        ip: parsed_option(row, 1, |text| text.parse().ok())?,
+                        mac: parsed_option(row, 2, mac)?,
+                        sub: parsed(row, 3, sub)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+        }
+        alert.techniques = self
+            .connection
+            .prepare_cached("SELECT technique FROM alert_technique WHERE alert = ?1 ORDER BY place")?
+            .query_map([number], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        alert.entries = self
+            .connection
+            .prepare_cached("SELECT entry FROM alert_entry WHERE alert = ?1 ORDER BY place")?
+            .query_map([number], |row| Ok(EntryId(row.get(0)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        alert.frames = self
+            .connection
+            .prepare_cached("SELECT file, frame FROM alert_frame WHERE alert = ?1 ORDER BY place")?
+            .query_map([number], |row| frame(row, 0))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(())
+    }
+
+    /// Violations of an alert, in order.
+    pub fn violations(&self, alert: u32) -> Result<Vec<AlertViolation>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.and("alert = ?").value(alert);
+        self.rows(
+            "SELECT alert, number, first_seen, last_seen, count, file, frame, function, object, value, outcome,
+                 outcome_code, outcome_name, detail
+             FROM violation WHERE alert = ? ORDER BY number",
+            &conditions,
+            |row| {
+                Ok(AlertViolation {
+                    alert: row.get(0)?,
+                    number: row.get(1)?,
+                    first_seen: Timestamp(row.get(2)?),
+                    last_seen: Timestamp(row.get(3)?),
+                    count: count(row, 4)?,
+                    frame: frame(row, 5)?,
+                    function: row.get(7)?,
+                    object: row.get(8)?,
+                    value: row.get(9)?,
+                    outcome: outcome(row, 10)?,
+                    detail: row.get(13)?,
+                })
+            },
+        )
+    }
+
+    /// What people did to an alert, in order.
+    pub fn history(&self, alert: u32) -> Result<Vec<HistoryRow>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.and("alert = ?").value(alert);
+        self.rows(
+            "SELECT wall_time, who, action, why, detail FROM alert_history WHERE alert = ? ORDER BY id",
+            &conditions,
+            |row| {
+                Ok(HistoryRow {
+                    time: Timestamp(row.get(0)?),
+                    who: row.get(1)?,
+                    action: row.get(2)?,
+                    why: row.get(3)?,
+                    detail: row.get(4)?,
+                })
+            },
+        )
+    }
+
+    /// Devices, by number.
+    pub fn devices(&self, query: &DeviceQuery) -> Result<Vec<Device>, StoreError> {
+        let mut conditions = Conditions::default();
+        if query.devices.len() > PART {
+            let mut found = Vec::new();
+            for part in query.devices.chunks(PART) {
+                found.extend(self.devices(&DeviceQuery { devices: part.to_vec(), ..query.clone() })?);
+            }
+            found.sort_by_key(|device| device.id);
+            return Ok(found);
+        }
+        conditions.one_of("d.id", query.devices.iter().map(|id| id.0));
+        conditions.one_of("d.role", query.roles.iter().map(|role| role.as_str().to_owned()));
+        if !query.protocols.is_empty() {
+            conditions.and(&format!(
+                "EXISTS (SELECT 1 FROM device_protocol p WHERE p.device = d.id AND p.protocol IN ({}))",
+                marks(query.protocols.len())
+            ));
+            conditions.values.extend(query.protocols.iter().cloned().map(Value::from));
+        }
+        if let Some(zone) = &query.zone {
+            conditions.and("d.zone = ?").value(zone.clone());
+        }
+        if let Some(ot) = query.ot {
+            conditions.and("d.ot = ?").value(ot);
+        }
+        if let Some(learned) = query.learned {
+            conditions.and("d.learned = ?").value(learned);
+        }
+        if let Some(since) = query.since {
+            conditions.and("d.last_seen >= ?").value(since.0);
+        }
+        if let Some(text) = &query.text {
+            conditions.and(
+                "(d.name LIKE ? ESCAPE '\\' OR d.vendor LIKE ? ESCAPE '\\' OR d.mac LIKE ? ESCAPE '\\'
+                 OR EXISTS (SELECT 1 FROM device_address x WHERE x.device = d.id AND x.ip LIKE ? ESCAPE '\\')
+                 OR EXISTS (SELECT 1 FROM device_identity x WHERE x.device = d.id AND x.value LIKE ? ESCAPE '\\'))",
+            );
+            for _ in 0..5 {
+                conditions.value(like(text));
+            }
+        }
+        let sql = format!(
+            "SELECT d.id, d.name, d.mac, d.sub, d.parent, d.vendor, d.role, d.purdue, d.ot, d.learned, d.zone,
+                 d.first_seen, d.last_seen
+             FROM device d{} ORDER BY d.id{}",
+            conditions.sql,
+            limit_sql(query.limit)
+        );
+        let mut devices = self.rows(&sql, &conditions, |row| {
+            Ok(Device {
+                id: DeviceId(row.get(0)?),
+                name: row.get(1)?,
+                mac: parsed_option(row, 2, mac)?,
+                sub: parsed(row, 3, sub)?,
+                parent: device(row, 4)?,
+                vendor: row.get(5)?,
+                role: parsed(row, 6, Role::parse)?,
+                purdue: row.get(7)?,
+                ot: row.get(8)?,
+                learned: row.get(9)?,
+                zone: row.get(10)?,
+                first_seen: Timestamp(row.get(11)?),
+                last_seen: Timestamp(row.get(12)?),
+                addresses: Vec::new(),
+                role_reasons: Vec::new(),
+                protocols: Vec::new(),
+                identities: Vec::new(),
+            })
+        })?;
+        for device in &mut devices {
+            self.fill_device(device).map_err(|error| self.fail(error))?;
+        }
+        Ok(devices)
+    }
+
+    fn fill_device(&self, device: &mut Device) -> rusqlite::Result<()> {
+        let id = device.id.0;
+        device.addresses = self
+            .connection
+            .prepare_cached(
+                "SELECT ip, vlan, first_seen, last_seen FROM device_address WHERE device = ?1 ORDER BY place",
+            )?
+            .query_map([id], |row| {
+                Ok(DeviceAddress {
+                    ip: parsed(row, 0, |text| text.parse().ok())?,
+                    vlan: row.get(1)?,
+                    first_seen: Timestamp(row.get(2)?),
+                    last_seen: Timestamp(row.get(3)?),
+                })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        device.protocols = self
+            .connection
+            .prepare_cached(
+                "SELECT protocol, as_client, as_server, first_seen, last_seen FROM device_protocol WHERE device = ?1
+                 ORDER BY place",
+            )?
+            .query_map([id], |row| {
+                Ok(ProtocolUse {
+                    protocol: row.get(0)?,
+                    as_client: row.get(1)?,
+                    as_server: row.get(2)?,
+                    first_seen: Timestamp(row.get(3)?),
+                    last_seen: Timestamp(row.get(4)?),
+                })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        device.identities = self
+            .connection
+            .prepare_cached(
+                "SELECT property, value, source, first_seen, last_seen, file, frame FROM device_identity
+                 WHERE device = ?1 ORDER BY place",
+            )?
+            .query_map([id], |row| {
+                Ok(IdentityValue {
+                    property: row.get(0)?,
+                    value: row.get(1)?,
+                    source: row.get(2)?,
+                    first_seen: Timestamp(row.get(3)?),
+                    last_seen: Timestamp(row.get(4)?),
+                    frame: frame(row, 5)?,
+                })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        device.role_reasons = self
+            .connection
+            .prepare_cached(
+                "SELECT role, reason, time, file, frame FROM device_role_reason WHERE device = ?1 ORDER BY place",
+            )?
+            .query_map([id], |row| {
+                Ok(RoleReason {
+                    role: parsed(row, 0, Role::parse)?,
+                    reason: row.get(1)?,
+                    time: Timestamp(row.get(2)?),
+                    frame: frame(row, 3)?,
+                })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(())
+    }
+
+    /// The units and link addresses reached through a device.
+    pub fn children(&self, parent: DeviceId) -> Result<Vec<DeviceId>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.value(parent.0);
+        self.rows("SELECT id FROM device WHERE parent = ? ORDER BY id", &conditions, |row| Ok(DeviceId(row.get(0)?)))
+    }
+
+    /// Devices with this address, the one at the address itself before those behind it.
+    pub fn devices_by_ip(&self, ip: IpAddr) -> Result<Vec<DeviceId>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.value(ip.to_string());
+        self.rows(
+            "SELECT d.id FROM device d JOIN device_address a ON a.device = d.id WHERE a.ip = ?
+             GROUP BY d.id ORDER BY d.sub <> '', d.id",
+            &conditions,
+            |row| Ok(DeviceId(row.get(0)?)),
+        )
+    }
+
+    /// Devices with this MAC address (lower case, colons).
+    pub fn devices_by_mac(&self, mac: &str) -> Result<Vec<DeviceId>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.value(mac.to_owned());
+        self.rows("SELECT id FROM device WHERE mac = ? ORDER BY sub <> '', id", &conditions, |row| {
+            Ok(DeviceId(row.get(0)?))
+        })
+    }
+
+    /// Devices of this name: as given by a person, or the name or product that they tell. Case is ignored.
+    pub fn devices_by_name(&self, name: &str) -> Result<Vec<DeviceId>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.value(name.to_owned()).value(name.to_owned());
+        self.rows(
+            "SELECT id FROM device WHERE name = ? COLLATE NOCASE
+             UNION SELECT device FROM device_identity WHERE value = ? COLLATE NOCASE AND property IN ('name', 'product')
+             ORDER BY 1",
+            &conditions,
+            |row| Ok(DeviceId(row.get(0)?)),
+        )
+    }
+
+    /// Numbers of the alerts in which one of the devices takes part, with its side.
+    pub fn alert_numbers_of(&self, devices: &[DeviceId]) -> Result<Vec<(DeviceId, Side, u32)>, StoreError> {
+        let mut found = Vec::new();
+        for part in devices.chunks(PART) {
+            let mut conditions = Conditions::default();
+            conditions.one_of("device", part.iter().map(|id| id.0));
+            found.extend(self.rows(
+                &format!("SELECT device, role, alert FROM alert_peer{} ORDER BY device, role, alert", conditions.sql),
+                &conditions,
+                |row| {
+                    let side = parsed(row, 1, |text| match text {
+                        "source" => Some(Side::Source),
+                        "destination" => Some(Side::Destination),
+                        _ => None,
+                    })?;
+                    Ok((DeviceId(row.get(0)?), side, row.get(2)?))
+                },
+            )?);
+        }
+        Ok(found)
+    }
+
+    /// Baseline entries, by number.
+    pub fn entries(&self, query: &EntryQuery) -> Result<Vec<BaselineEntry>, StoreError> {
+        if query.entries.len() > PART {
+            let mut found = Vec::new();
+            for part in query.entries.chunks(PART) {
+                found.extend(self.entries(&EntryQuery { entries: part.to_vec(), ..query.clone() })?);
+            }
+            found.sort_by_key(|entry| entry.id);
+            return Ok(found);
+        }
+        let mut conditions = Conditions::default();
+        conditions.one_of("id", query.entries.iter().map(|id| id.0));
+        conditions.one_of("kind", query.kinds.iter().map(|kind| kind.as_str().to_owned()));
+        conditions.one_of("protocol", query.protocols.iter().cloned());
+        if !query.devices.is_empty() {
+            let list = marks(query.devices.len());
+            conditions.and(&format!("(client IN ({list}) OR server IN ({list}))"));
+            for _ in 0..2 {
+                conditions.values.extend(query.devices.iter().map(|id| Value::from(id.0)));
+            }
+        }
+        if let Some(allowed) = query.allowed {
+            conditions.and("allowed = ?").value(allowed);
+        }
+        let sql = format!(
+            "SELECT id, kind, client, server, protocol, port, function, subfunction, space, number, start_address,
+                 end_address, text, allowed, origin, origin_by, count, learned_count, first_seen, last_seen, file, frame,
+                 allowed_at, expires, min_value, max_value, interval_count, interval_sum, interval_min, interval_max,
+                 label
+             FROM baseline{} ORDER BY id{}",
+            conditions.sql,
+            limit_sql(query.limit)
+        );
+        self.rows(&sql, &conditions, entry)
+    }
+
+    /// Process memory of devices; all of them where the list is empty.
+    pub fn points(&self, devices: &[DeviceId], limit: Option<u32>) -> Result<Vec<Point>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.one_of("device", devices.iter().map(|id| id.0));
+        let sql = format!(
+            "SELECT device, protocol, space, number, address, first_seen, last_seen, min_value, max_value, readers,
+                 writers, poll_interval
+             FROM point{} ORDER BY device, protocol, space, number, address{}",
+            conditions.sql,
+            limit_sql(limit)
+        );
+        self.rows(&sql, &conditions, |row| {
+            Ok(Point {
+                device: DeviceId(row.get(0)?),
+                protocol: parsed(row, 1, |text| Some(intern(text)))?,
+                space: parsed(row, 2, |text| Some(intern(text)))?,
+                number: u32::try_from(row.get::<_, i64>(3)?).ok(),
+                address: row.get(4)?,
+                first_seen: Timestamp(row.get(5)?),
+                last_seen: Timestamp(row.get(6)?),
+                min: row.get(7)?,
+                max: row.get(8)?,
+                readers: parsed(row, 9, ids)?,
+                writers: parsed(row, 10, ids)?,
+                poll_interval: row.get(11)?,
+            })
+        })
+    }
+
+    /// Events.
+    pub fn events(&self, query: &EventQuery) -> Result<Vec<Event>, StoreError> {
+        let mut conditions = Conditions::default();
+        if let Some(since) = query.since {
+            conditions.and("time >= ?").value(since.0);
+        }
+        if let Some(until) = query.until {
+            conditions.and("time <= ?").value(until.0);
+        }
+        conditions.one_of("kind", query.kinds.iter().cloned());
+        conditions.one_of("protocol", query.protocols.iter().cloned());
+        if !query.devices.is_empty() {
+            let list = marks(query.devices.len());
+            conditions.and(&format!("(source IN ({list}) OR destination IN ({list}))"));
+            for _ in 0..2 {
+                conditions.values.extend(query.devices.iter().map(|id| Value::from(id.0)));
+            }
+        }
+        if let Some(text) = &query.text {
+            conditions.and("text LIKE ? ESCAPE '\\'").value(like(text));
+        }
+        let order = if query.newest_first { "DESC" } else { "ASC" };
+        let sql = format!(
+            "SELECT number, time, kind, source, destination, protocol, text, file, frame, alert FROM event{}
+             ORDER BY time {order}, number {order}{}",
+            conditions.sql,
+            limit_sql(query.limit)
+        );
+        self.rows(&sql, &conditions, |row| {
+            Ok(Event {
+                number: count(row, 0)?,
+                time: Timestamp(row.get(1)?),
+                kind: parsed(row, 2, |text| Some(intern(text)))?,
+                source: device(row, 3)?,
+                destination: device(row, 4)?,
+                protocol: parsed_option(row, 5, |text| Some(intern(text)))?,
+                text: row.get(6)?,
+                frame: frame(row, 7)?,
+                alert: row.get(9)?,
+            })
+        })
+    }
+
+    /// Runs, oldest first.
+    pub fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        self.rows(
+            "SELECT id, kind, state, sensor, site, options, wall_started, wall_finished, attempts, packets FROM run
+             ORDER BY id",
+            &Conditions::default(),
+            |row| {
+                Ok(RunRow {
+                    id: row.get(0)?,
+                    kind: row.get(1)?,
+                    state: row.get(2)?,
+                    sensor: row.get(3)?,
+                    site: row.get(4)?,
+                    options: row.get(5)?,
+                    started: Timestamp(row.get(6)?),
+                    finished: time(row, 7)?,
+                    attempts: row.get(8)?,
+                    packets: count(row, 9)?,
+                })
+            },
+        )
+    }
+
+    /// Input files, by number.
+    pub fn inputs(&self) -> Result<Vec<InputRow>, StoreError> {
+        self.rows(
+            "SELECT file, run, path, sha256, bytes, packets FROM input ORDER BY file",
+            &Conditions::default(),
+            |row| {
+                Ok(InputRow {
+                    file: row.get(0)?,
+                    run: row.get(1)?,
+                    path: row.get(2)?,
+                    sha256: row.get(3)?,
+                    bytes: count(row, 4)?,
+                    packets: row.get::<_, Option<i64>>(5)?.and_then(|packets| u64::try_from(packets).ok()),
+                })
+            },
+        )
+    }
+
+    /// Path of an input file.
+    pub fn input_path(&self, file: u32) -> Result<Option<String>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT path FROM input WHERE file = ?1")
+            .and_then(|mut statement| statement.query_row([file], |row| row.get(0)).optional())
+            .map_err(|error| self.fail(error))
+    }
+
+    /// The small state.
+    pub fn state(&self) -> Result<StateRow, StoreError> {
+        let none = Conditions::default();
+        let mut state = StateRow::default();
+        for (key, value) in self.rows("SELECT key, value FROM state ORDER BY key", &none, |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+        })? {
+            match key.as_str() {
+                "now" => state.now = Some(Timestamp(value)),
+                "learning" => state.learning = value != 0,
+                "learning_until" => state.learning_until = Some(Timestamp(value)),
+                _ => {}
+            }
+        }
+        state.ot_subnets = self.rows("SELECT address, prefix FROM ot_subnet ORDER BY place", &none, |row| {
+            Ok((parsed(row, 0, |text| text.parse().ok())?, row.get(1)?))
+        })?;
+        state.counters =
+            self.rows("SELECT id, value FROM counter ORDER BY id", &none, |row| Ok((row.get(0)?, count(row, 1)?)))?;
+        Ok(state)
+    }
+
+    /// Newest packet time.
+    pub fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT value FROM state WHERE key = 'now'")
+            .and_then(|mut statement| statement.query_row([], |row| Ok(Timestamp(row.get(0)?))).optional())
+            .map_err(|error| self.fail(error))
+    }
+
+    /// Rows in each table.
+    pub fn totals(&self) -> Result<Totals, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT (SELECT COUNT(*) FROM device), (SELECT COUNT(*) FROM baseline WHERE allowed),
+                     (SELECT COUNT(*) FROM baseline WHERE NOT allowed), (SELECT COUNT(*) FROM point),
+                     (SELECT COUNT(*) FROM alert), (SELECT COUNT(*) FROM event),
+                     (SELECT COUNT(*) FROM command WHERE state = 'pending')",
+                [],
+                |row| {
+                    Ok(Totals {
+                        devices: count(row, 0)?,
+                        entries_allowed: count(row, 1)?,
+                        entries_observed: count(row, 2)?,
+                        points: count(row, 3)?,
+                        alerts: count(row, 4)?,
+                        events: count(row, 5)?,
+                        commands_pending: count(row, 6)?,
+                    })
+                },
+            )
+            .map_err(|error| self.fail(error))
+    }
+
+    /// How many alerts there are of each severity and status.
+    pub fn alert_counts(&self) -> Result<Vec<(Severity, Status, u64)>, StoreError> {
+        self.rows(
+            "SELECT severity, status, COUNT(*) FROM alert GROUP BY severity, status ORDER BY severity DESC, status",
+            &Conditions::default(),
+            |row| Ok((severity(row, 0)?, parsed(row, 1, Status::parse)?, count(row, 2)?)),
+        )
+    }
+
+    /// A command and what became of it.
+    pub fn command(&self, id: u64) -> Result<Option<CommandRow>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT id, state, error FROM command WHERE id = ?1")
+            .and_then(|mut statement| {
+                statement
+                    .query_row([crate::value::integer(id)], |row| {
+                        Ok(CommandRow { id: count(row, 0)?, state: row.get(1)?, error: row.get(2)? })
+                    })
+                    .optional()
+            })
+            .map_err(|error| self.fail(error))
+    }
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<BaselineEntry> {
+    let by = row.get::<_, Option<String>>(15)?.unwrap_or_default();
+    Ok(BaselineEntry {
+        id: EntryId(row.get(0)?),
+        key: EntryKey {
+            kind: parsed(row, 1, EntryKind::parse)?,
+            client: device(row, 2)?,
+            server: device(row, 3)?,
+            protocol: parsed(row, 4, |text| Some(intern(text)))?,
+            port: row.get(5)?,
+            function: row.get(6)?,
+            subfunction: row.get(7)?,
+            space: parsed(row, 8, |text| Some(intern(text)))?,
+            number: row.get(9)?,
+            start: row.get(10)?,
+            end: row.get(11)?,
+            text: row.get::<_, Option<String>>(12)?.map(Into::into),
+        },
+        allowed: row.get(13)?,
+        origin: parsed(row, 14, |text| match text {
+            "traffic" => Some(Origin::Traffic),
+            "observed" => Some(Origin::Observed),
+            "person" => Some(Origin::Person(by.clone())),
+            "import" => Some(Origin::Import(by.clone())),
+            _ => None,
+        })?,
+        count: count(row, 16)?,
+        learned_count: count(row, 17)?,
+        first_seen: Timestamp(row.get(18)?),
+        last_seen: Timestamp(row.get(19)?),
+        first_frame: frame(row, 20)?,
+        allowed_at: time(row, 22)?,
+        expires: time(row, 23)?,
+        min: row.get(24)?,
+        max: row.get(25)?,
+        intervals: Intervals { count: row.get(26)?, sum: row.get(27)?, min: row.get(28)?, max: row.get(29)? },
+        label: parsed(row, 30, |text| Some(intern(text)))?,
+    })
+}
