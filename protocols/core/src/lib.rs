@@ -7,6 +7,8 @@
 //! Nothing here reads a clock, opens a socket or allocates on the path of a usual message.
 
 pub mod activity;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod fact;
 pub mod message;
 pub mod net;
