@@ -1,6 +1,6 @@
 //! What can go wrong with a store, told for the person who has to put it right.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -127,10 +127,15 @@ impl StoreError {
             Some(ErrorCode::DiskFull) => Self::Full { path },
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
             Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, detail },
-            // A file system that is full answers a write to the shared memory file with an input or output error.
-            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::FileLockingProtocolFailed) => {
-                Self::Io { path, detail }
+            // The database itself could be opened, but the files that SQLite keeps beside it could not be made.
+            Some(ErrorCode::CannotOpen) => Self::Permission { path },
+            // A full file system has no room for the shared memory file.
+            Some(ErrorCode::SystemIoFailure)
+                if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) =>
+            {
+                Self::Full { path }
             }
+            Some(ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed) => Self::Io { path, detail },
             Some(_) => Self::Internal { path, detail },
             None => match error {
                 rusqlite::Error::FromSqlConversionFailure(..)

@@ -2,6 +2,8 @@
 
 use crate::StoreError;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -71,7 +73,8 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
 fn check_path(path: &Path, create: bool) -> Result<(), StoreError> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(StoreError::Directory { path: path.to_owned() }),
-        Ok(_) => Ok(()),
+        Ok(found) if found.is_file() => check_header(path),
+        Ok(_) => Err(StoreError::NotADatabase { path: path.to_owned() }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !create {
@@ -87,6 +90,16 @@ fn check_path(path: &Path, create: bool) -> Result<(), StoreError> {
         }
         Err(error) => Err(StoreError::from_io(path, &error)),
     }
+}
+
+/// SQLite takes a file that is shorter than its header for an empty database, and would overwrite it.
+fn check_header(path: &Path) -> Result<(), StoreError> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut start = Vec::with_capacity(MAGIC.len());
+    File::open(path)
+        .and_then(|file| file.take(16).read_to_end(&mut start))
+        .map_err(|error| StoreError::from_io(path, &error))?;
+    if start.is_empty() || start == MAGIC { Ok(()) } else { Err(StoreError::NotADatabase { path: path.to_owned() }) }
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {

@@ -1,0 +1,319 @@
+//! Rows come back, and a killed replay completes without doubles.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::{alert, at, changes, expected, input, spec, state};
+use ot_engine::model::{DeviceId, EntryKey, EntryKind, Status};
+use ot_engine::{Action, Changes};
+use ot_protocol::Timestamp;
+use ot_store::{CommandState, NewCommand, RunKind, Store, dump};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+fn place() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ot-sensor.db");
+    (folder, path)
+}
+
+fn command(alert: &str, action: Action) -> NewCommand {
+    NewCommand {
+        alert: Some(alert.to_owned()),
+        action,
+        who: "anna".to_owned(),
+        why: "maintenance".to_owned(),
+        wall_time: Timestamp(77),
+    }
+}
+
+/// A whole run of 100 packets without interruption.
+fn whole(path: &std::path::Path, step: u64) {
+    let mut store = Store::open(path).unwrap();
+    let inputs = input();
+    let start = store.begin_run(&spec(&inputs, 1)).unwrap();
+    assert!(!start.resumed);
+    let mut from = 0;
+    while from + step < 100 {
+        store.commit(start.run, &changes(from, from + step), from + step).unwrap();
+        from += step;
+    }
+    store.finish_run(start.run, &changes(from, 100), 100, &[60, 40], Timestamp(9)).unwrap();
+}
+
+#[test]
+fn a_snapshot_comes_back_as_it_was() {
+    let (_folder, path) = place();
+    let mut store = Store::open(&path).unwrap();
+    let inputs = input();
+    let start = store.begin_run(&spec(&inputs, 1)).unwrap();
+    assert_eq!((start.run, start.first_file, start.resume_position), (1, 0, 0));
+    assert_eq!(start.snapshot, ot_engine::Snapshot::default());
+    let told = changes(0, 30);
+    store.commit(start.run, &told, 30).unwrap();
+    assert_eq!(store.snapshot().unwrap(), expected(&told));
+    drop(store);
+    let mut store = Store::open_existing(&path).unwrap();
+    assert_eq!(store.snapshot().unwrap(), expected(&told));
+    assert_eq!(store.alert(&told.alerts[1].id).unwrap().as_ref(), Some(&told.alerts[1]));
+    assert_eq!(store.alert("none").unwrap(), None);
+    assert!(store.warnings().is_empty());
+}
+
+#[test]
+fn a_commit_may_be_done_twice_and_lists_may_shrink() {
+    let (_folder, path) = place();
+    let mut store = Store::open(&path).unwrap();
+    let inputs = input();
+    let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
+    let mut told = changes(0, 25);
+    store.commit(run, &told, 25).unwrap();
+    let once = dump(&path).unwrap();
+    store.commit(run, &told, 25).unwrap();
+    assert_eq!(dump(&path).unwrap(), once);
+
+    told.devices[1].addresses.truncate(1);
+    told.devices[1].identities.clear();
+    told.devices[1].role_reasons.clear();
+    told.devices[1].protocols.clear();
+    told.alerts[0].sources.clear();
+    told.alerts[0].frames.truncate(2);
+    told.alerts[0].techniques.clear();
+    told.alerts[0].entries.clear();
+    told.entries[0].key.client = Some(DeviceId(3));
+    told.state.counters.pop();
+    told.state.ot_subnets.remove(0);
+    told.state.now = None;
+    store.commit(run, &told, 25).unwrap();
+    assert_eq!(store.snapshot().unwrap(), expected(&told));
+}
+
+#[test]
+fn what_is_given_up_goes() {
+    let (_folder, path) = place();
+    let mut store = Store::open(&path).unwrap();
+    let inputs = input();
+    let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
+    let told = changes(0, 15);
+    store.commit(run, &told, 15).unwrap();
+    let gone = Changes {
+        removed_devices: vec![DeviceId(2), DeviceId(999)],
+        removed_entries: vec![told.entries[0].id],
+        state: state(16),
+        ..Changes::default()
+    };
+    store.commit(run, &gone, 16).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.devices.len(), told.devices.len() - 1);
+    assert_eq!(snapshot.entries.len(), told.entries.len() - 1);
+    assert!(snapshot.points.is_empty());
+    assert_eq!(snapshot.alerts, told.alerts);
+    assert!(!dump(&path).unwrap().iter().any(|line| line.starts_with("device_") && line.contains(" device=2 ")));
+}
+
+#[test]
+fn closed_alerts_leave_their_openings() {
+    let (_folder, path) = place();
+    let mut store = Store::open(&path).unwrap();
+    let mut closed = alert(1, 5, Status::Closed);
+    closed.opening = 3;
+    let mut muted = alert(2, 5, Status::Closed);
+    muted.muted = true;
+    let mut learned = alert(3, 5, Status::Closed);
+    learned.learned = true;
+    let inputs = input();
+    let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
+    let told =
+        Changes { alerts: vec![closed.clone(), muted.clone(), learned.clone()], state: state(5), ..Changes::default() };
+    store.commit(run, &told, 5).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.alerts, [muted, learned]);
+    assert_eq!(snapshot.openings, [(closed.key.clone(), 3)]);
+    assert_eq!(store.alert(&closed.id).unwrap(), Some(closed));
+}
+
+#[test]
+fn the_size_of_commits_leaves_no_trace() {
+    let dumps = [1, 7, 33, 100].map(|step| {
+        let (_folder, path) = place();
+        whole(&path, step);
+        dump(&path).unwrap()
+    });
+    assert!(dumps[0].len() > 1_000);
+    assert!(dumps.iter().all(|dump| *dump == dumps[0]));
+}
+
+#[test]
+fn a_killed_replay_completes_without_doubles() {
+    let (_folder, reference) = place();
+    whole(&reference, 10);
+    let reference = dump(&reference).unwrap();
+    for killed in [0, 10, 50, 90] {
+        let (_folder, path) = place();
+        let inputs = input();
+        let mut store = Store::open(&path).unwrap();
+        let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
+        for from in (0..killed).step_by(10) {
+            store.commit(run, &changes(from, from + 10), from + 10).unwrap();
+        }
+        drop(store);
+
+        let before = dump(&path).unwrap();
+        let mut store = Store::open(&path).unwrap();
+        let start = store.begin_run(&spec(&inputs, 2)).unwrap();
+        assert!(start.resumed);
+        assert_eq!((start.run, start.first_file, start.resume_position), (run, 0, killed));
+        assert_eq!(start.snapshot, ot_engine::Snapshot::default());
+        // Other steps this time. No row that was there is ever missing or older than it was.
+        let mut from = 0;
+        while from + 7 < 100 {
+            store.commit(run, &changes(from, from + 7), from + 7).unwrap();
+            from += 7;
+            if from <= killed {
+                assert_eq!(dump(&path).unwrap(), before);
+            }
+        }
+        store.finish_run(run, &changes(from, 100), 100, &[60, 40], Timestamp(5)).unwrap();
+        assert_eq!(dump(&path).unwrap(), reference, "killed after packet {killed}");
+    }
+}
+
+#[test]
+fn what_the_end_of_the_input_brings_is_not_lost() {
+    let (_folder, path) = place();
+    let inputs = input();
+    let mut store = Store::open(&path).unwrap();
+    let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
+    store.commit(run, &changes(0, 40), 40).unwrap();
+    drop(store);
+    let mut store = Store::open(&path).unwrap();
+    assert_eq!(store.begin_run(&spec(&inputs, 1)).unwrap().resume_position, 40);
+    store.commit(run, &changes(0, 40), 40).unwrap();
+    let mut end = Changes { state: state(41), ..Changes::default() };
+    end.alerts.push(alert(9, 41, Status::New));
+    store.finish_run(run, &end, 40, &[40, 0], Timestamp(2)).unwrap();
+    assert!(store.alert(&end.alerts[0].id).unwrap().is_some());
+}
+
+#[test]
+fn other_inputs_are_another_run() {
+    let (_folder, path) = place();
+    let inputs = input();
+    let mut store = Store::open(&path).unwrap();
+    assert_eq!(store.begin_run(&spec(&inputs, 1)).unwrap().run, 1);
+    let told = changes(0, 10);
+    store.commit(1, &told, 10).unwrap();
+
+    let other = vec![inputs[1].clone(), inputs[0].clone()];
+    let start = store.begin_run(&spec(&other, 2)).unwrap();
+    assert_eq!((start.run, start.first_file, start.resumed, start.aborted), (2, 2, false, Some(1)));
+    assert_eq!(start.snapshot, expected(&told));
+    store.commit(2, &changes(0, 20), 20).unwrap();
+    let options = ot_store::RunSpec { options: "learn 10 minutes", ..spec(&other, 2) };
+    assert_eq!(store.begin_run(&options).unwrap().aborted, Some(2));
+    store.finish_run(3, &changes(0, 20), 20, &[10, 10], Timestamp(3)).unwrap();
+
+    // The same again after a completed run counts as new traffic.
+    let start = store.begin_run(&options).unwrap();
+    assert_eq!((start.run, start.first_file, start.resumed, start.aborted), (4, 6, false, None));
+
+    // Standard input and the network cannot be read again.
+    let mut unknown = input();
+    unknown[0].sha256.clear();
+    let run = store.begin_run(&spec(&unknown, 4)).unwrap().run;
+    assert_eq!(store.begin_run(&spec(&unknown, 4)).unwrap().aborted, Some(run));
+    let live = ot_store::RunSpec { kind: RunKind::Live, inputs: &[], ..spec(&[], 5) };
+    let run = store.begin_run(&live).unwrap().run;
+    assert_eq!(store.begin_run(&live).unwrap().aborted, Some(run));
+}
+
+#[test]
+fn commands_are_kept_applied_once_and_given_back() {
+    let (_folder, path) = place();
+    let inputs = input();
+    let mut store = Store::open(&path).unwrap();
+    let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
+    store.commit(run, &changes(0, 20), 20).unwrap();
+    let id = changes(0, 20).alerts[0].id.clone();
+
+    // Another connection appends.
+    let mut key = EntryKey::new(EntryKind::Connection);
+    key.protocol = "tcp";
+    key.port = Some(502);
+    let mut other = Store::open_existing(&path).unwrap();
+    let wanted = [
+        command(&id, Action::SetStatus(Status::Active)),
+        command(&id, Action::Comment("seen; 'quoted'\n".to_owned())),
+        command(&id, Action::Learn),
+        command(&id, Action::Unlearn),
+        command(&id, Action::Mute),
+        command(&id, Action::Unmute),
+        NewCommand { alert: None, ..command("", Action::BaselineReset(Some(DeviceId(3)))) },
+        NewCommand { alert: None, ..command("", Action::BaselineReset(None)) },
+        NewCommand { alert: None, ..command("", Action::BaselineAllow(Box::new(key))) },
+    ];
+    let ids = other.append_commands(&wanted).unwrap();
+    assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let pending = store.pending_commands().unwrap();
+    assert_eq!(pending.len(), wanted.len());
+    for (found, wanted) in pending.iter().zip(&wanted) {
+        assert_eq!((&found.alert, &found.action, &found.who), (&wanted.alert, &wanted.action, &wanted.who));
+        assert_eq!((&found.why, found.wall_time), (&wanted.why, wanted.wall_time));
+    }
+
+    let mut active = changes(20, 25);
+    active.alerts[0].status = Status::Active;
+    store.apply_command(&pending[0], &active, Ok(()), Some((run, 25)), Timestamp(80)).unwrap();
+    store.apply_command(&pending[0], &active, Ok(()), Some((run, 25)), Timestamp(80)).unwrap();
+    let none = Changes { state: state(26), ..Changes::default() };
+    store.apply_command(&pending[1], &none, Ok(()), Some((run, 26)), Timestamp(81)).unwrap();
+    store.apply_command(&pending[2], &none, Err("not learnable"), Some((run, 26)), Timestamp(82)).unwrap();
+    assert_eq!(other.command_state(1).unwrap(), Some(CommandState::Applied));
+    assert_eq!(other.command_state(3).unwrap(), Some(CommandState::Refused("not learnable".to_owned())));
+    assert_eq!(other.command_state(4).unwrap(), Some(CommandState::Pending));
+    assert_eq!(other.command_state(99).unwrap(), None);
+    assert_eq!(store.pending_commands().unwrap().len(), 6);
+    let history: Vec<String> =
+        dump(&path).unwrap().into_iter().filter(|line| line.starts_with("alert_history")).collect();
+    assert_eq!(history.len(), 2, "{history:?}");
+    assert!(history[0].contains("who='anna' action='status' why='maintenance' detail='active'"), "{history:?}");
+    drop(store);
+
+    // Killed, and a person acts while no engine runs.
+    let mut store = Store::open_existing(&path).unwrap();
+    store.apply_command(&pending[4], &none, Ok(()), None, Timestamp(83)).unwrap();
+
+    let start = store.begin_run(&spec(&inputs, 2)).unwrap();
+    assert_eq!(start.resume_position, 26);
+    let again: Vec<(u64, u64)> = start.replay_commands.iter().map(|again| (again.position, again.command.id)).collect();
+    assert_eq!(again, [(25, 1), (26, 2), (26, 5)]);
+    assert_eq!(start.replay_commands[0].command, pending[0]);
+    // What is pending waits until the engine is where the store is.
+    assert!(store.pending_commands().unwrap().is_empty());
+    store.commit(run, &changes(0, 26), 26).unwrap();
+    assert!(store.pending_commands().unwrap().is_empty());
+    let mut later = changes(0, 27);
+    later.alerts[0].status = Status::Active;
+    store.commit(run, &later, 27).unwrap();
+    assert_eq!(store.pending_commands().unwrap().len(), 5);
+    assert_eq!(store.alert(&id).unwrap().unwrap().status, Status::Active);
+}
+
+#[test]
+fn a_failed_commit_leaves_nothing() {
+    let (_folder, path) = place();
+    let inputs = input();
+    let mut store = Store::open(&path).unwrap();
+    let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
+    store.commit(run, &changes(0, 10), 10).unwrap();
+    let before = dump(&path).unwrap();
+    assert!(store.commit(run + 1, &changes(10, 20), 20).is_err());
+    let mut orphan = changes(10, 20);
+    orphan.violations.push(common::violation(4_000, 1, 20));
+    assert!(store.commit(run, &orphan, 20).is_err());
+    assert_eq!(dump(&path).unwrap(), before);
+    store.commit(run, &changes(10, 20), 20).unwrap();
+    assert_eq!(store.snapshot().unwrap().state, state(20));
+    assert_eq!(store.snapshot().unwrap().devices[0].last_seen, at(20));
+}
