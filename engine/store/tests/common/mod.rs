@@ -205,14 +205,14 @@ pub fn changes(from: u64, to: u64) -> Changes {
     changes.devices = (1..=4).filter(|&number| u64::from(number) <= to).map(|number| device(number, to)).collect();
     changes.entries = (1..=12).filter(|&number| u64::from(number) <= to).map(|number| entry(number, to)).collect();
     changes.points = news.clone().map(|packet| point(u32::try_from(packet).unwrap(), packet)).collect();
-    // An alert opens every tenth packet and then gets a violation with each; the third is given up by a person.
+    // An alert opens every tenth packet and then gets a violation with each packet.
     for number in (1..=u32::try_from(to).unwrap()).step_by(10).map(|first| first / 10 + 1) {
         let mut alert = alert(number, to, Status::New);
         alert.first_detection = at(u64::from(number) * 10 - 9);
         changes.alerts.push(alert);
     }
     for packet in news {
-        for alert in &changes.alerts {
+        for alert in changes.alerts.iter().filter(|alert| u64::from(alert.number) * 10 - 9 <= packet) {
             let number = u32::try_from(packet).unwrap();
             changes.violations.push(violation(alert.number, number, packet));
         }
@@ -275,4 +275,11 @@ pub fn spec(inputs: &[RunInput], wall: i64) -> RunSpec<'_> {
         inputs,
         now: Timestamp(wall),
     }
+}
+
+/// Fails with the first line that differs.
+pub fn assert_same(left: &[String], right: &[String]) {
+    let first = left.iter().zip(right).find(|(left, right)| left != right);
+    assert!(first.is_none(), "{first:#?}");
+    assert_eq!(left.len(), right.len());
 }
