@@ -5,7 +5,11 @@
 //! Every frame ends in exactly one [`Decoded`], and every loss in a counter of [`LinkStats`].
 
 mod decode;
+mod duplicate;
+mod fragment;
 mod stats;
+mod tunnel;
+mod wire;
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -55,6 +55,10 @@ counters! {
     vxlan,
     /// IP-in-IP tunnels taken off.
     ip_in_ip,
+    /// Ethernet-in-IP tunnels taken off.
+    ethernet_in_ip,
+    /// Tunnel headers that are cut or of an unknown kind; the outer datagram is delivered.
+    tunnels_unknown,
     /// PPPoE sessions taken off.
     pppoe,
     /// Frames with a PRP trailer.
@@ -85,8 +89,6 @@ counters! {
     skipped_arp,
     /// Skipped: the IP header is cut or contradicts itself.
     skipped_ip_header,
-    /// Skipped: a tunnel header is cut or of an unknown kind.
-    skipped_tunnel,
     /// Skipped: more tunnels within each other than are taken off.
     skipped_depth,
     /// Skipped: neither IP nor ARP on a link without Ethernet header.
