@@ -1,1 +1,67 @@
-//! (to be written)
+//! The investigation questions as typed read models: alert list, alert, device, related alerts, baseline, timeline,
+//! health, catalogue.
+//!
+//! Each view is a struct that serialises to a documented JSON object (README.md of this folder) and that a command, a
+//! REST answer or a page shows. Views know no SQL and nothing of how a row came to be.
+
+pub mod alert;
+pub mod baseline;
+pub mod catalogue;
+pub mod device;
+pub mod names;
+pub mod stats;
+pub mod timeline;
+
+pub use alert::{AlertLine, AlertStory, alert, alerts, find_alert};
+pub use device::{DeviceLine, DeviceStory, PointLine, devices, find_devices, points};
+pub use names::{Names, PeerView};
+pub use stats::{Stats, stats};
+pub use timeline::{EventLine, events};
+
+use ot_protocol::Timestamp;
+use ot_store::StoreError;
+
+/// Version of the JSON objects. It grows when a key changes its meaning or goes away; a new key does not change it.
+pub const SCHEMA: u32 = 1;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No alert has this id.
+    #[error("no alert has an id that starts with {0}; `ot-sensor alerts list` shows the ids")]
+    NoAlert(String),
+    /// Several alerts have an id that starts so.
+    #[error("{given} is not one alert but several ({found}); write more digits of the id")]
+    SeveralAlerts {
+        /// What was given.
+        given: String,
+        /// Ids that start so.
+        found: String,
+    },
+    /// What was given cannot be an id.
+    #[error("{0:?} is no alert id; write at least 4 of its hexadecimal digits, as `ot-sensor alerts list` shows them")]
+    BadAlertId(String),
+    /// No device is named so.
+    #[error(
+        "no device is known as {0:?}; name it by number, address, MAC or name, as `ot-sensor devices list` shows it"
+    )]
+    NoDevice(String),
+    /// A line of an exported baseline cannot be read.
+    #[error("{file}, line {line}: {problem}; give a file made by `ot-sensor baseline export`")]
+    BaselineFile {
+        /// Which file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// RFC 3339, UTC, nine digits of the second.
+pub(crate) fn time(time: Timestamp) -> String {
+    time.to_string()
+}

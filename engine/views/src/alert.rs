@@ -1,0 +1,515 @@
+//! Alerts: the list, and the whole story of one.
+
+use crate::device::find_devices;
+use crate::names::{FrameView, Importance, Names, PeerView};
+use crate::{SCHEMA, ViewError, baseline, time};
+use ot_engine::attack;
+use ot_engine::catalogue::{self, AlertType};
+use ot_engine::model::{DeviceId, Peer};
+use ot_protocol::Nanos;
+use ot_protocol::time::SECOND;
+use ot_store::read::{AlertQuery, AlertRow, AlertSort, EntryQuery, PeerFilter, Reader, Side};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// How far around an alert related ones are looked for.
+pub const RELATED_WINDOW: Nanos = 3_600 * SECOND;
+/// How many related alerts are told.
+const RELATED_LIMIT: u32 = 50;
+
+/// An alert as in a list. Its keys are a public interface.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlertLine {
+    /// Version of these keys.
+    pub schema: u32,
+    /// 32 hexadecimal digits, the same on every run over the same input.
+    pub id: String,
+    /// The catalogue's id of the alert type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Title.
+    pub title: String,
+    /// Engine.
+    pub engine: String,
+    /// Category.
+    pub category: String,
+    /// `warning`, `minor`, `major` or `critical`.
+    pub severity: String,
+    /// `new`, `active` or `closed`.
+    pub status: String,
+    /// Whether a person learned it.
+    pub learned: bool,
+    /// Whether a person muted it.
+    pub muted: bool,
+    /// Packet time of the first violation.
+    pub first_detection: String,
+    /// Packet time of the last violation.
+    pub last_detection: String,
+    /// Violations.
+    pub count: u64,
+    /// Protocol id.
+    pub protocol: Option<String>,
+    /// `pending`, `ok`, `rejected`, `unanswered` or null.
+    pub outcome: Option<String>,
+    /// Who did it; null where there is none or several.
+    pub source: Option<PeerView>,
+    /// Where there are several: ten at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Vec<PeerView>>,
+    /// Where there are several: how many in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_count: Option<u32>,
+    /// To whom; null where there is none or several.
+    pub destination: Option<PeerView>,
+    /// Where there are several: ten at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destinations: Option<Vec<PeerView>>,
+    /// Where there are several: how many in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination_count: Option<u32>,
+    /// ATT&CK for ICS technique ids.
+    pub techniques: Vec<String>,
+    /// Ids of the tactics that these serve, in the order of the matrix.
+    pub tactics: Vec<String>,
+    /// What happened.
+    pub description: String,
+    /// Site.
+    pub site: Option<String>,
+    /// Zone of the destination, else of the source.
+    pub zone: Option<String>,
+    /// Sensor id.
+    pub sensor: Option<String>,
+    /// Frames that made it: the first ones and the last.
+    pub frames: Vec<FrameView>,
+}
+
+impl AlertLine {
+    /// Sources, whether one or several.
+    pub fn all_sources(&self) -> &[PeerView] {
+        self.sources.as_deref().unwrap_or(self.source.as_slice())
+    }
+
+    /// Destinations, whether one or several.
+    pub fn all_destinations(&self) -> &[PeerView] {
+        self.destinations.as_deref().unwrap_or(self.destination.as_slice())
+    }
+}
+
+/// The whole story of an alert.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlertStory {
+    /// What the list tells.
+    #[serde(flatten)]
+    pub line: AlertLine,
+    /// Why it was noticed: the baseline or rule it departs from.
+    pub why: String,
+    /// What the code of a refusal means, where the command was refused.
+    pub outcome_detail: Option<String>,
+    /// Whether a person may learn it.
+    pub learnable: bool,
+    /// Baseline entries it holds: what learning it allows.
+    pub entries: Vec<baseline::EntryLine>,
+    /// Violations with different parameters, 100 at most.
+    pub violations: Vec<ViolationView>,
+    /// How many there are in all.
+    pub violation_count: u32,
+    /// The techniques with names, pages and tactics.
+    pub attack: Vec<TechniqueView>,
+    /// Alerts of the same devices within an hour before and after, in order of time.
+    pub related: Vec<RelatedView>,
+    /// The tactics of this and the related alerts in order of time, each time one is new in a row.
+    pub tactic_path: Vec<TacticView>,
+    /// Why it matters to a plant.
+    pub why_it_matters: String,
+    /// Usual false alarms and how to tell.
+    pub false_alarms: String,
+    /// What to do, in order.
+    pub remediation: Vec<String>,
+    /// What people did to it, in order.
+    pub history: Vec<HistoryView>,
+}
+
+/// One violation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ViolationView {
+    /// From 1.
+    pub number: u32,
+    /// Packet time.
+    pub first_seen: String,
+    /// Packet time.
+    pub last_seen: String,
+    /// How often.
+    pub count: u64,
+    /// Frame of the first.
+    pub frame: Option<FrameView>,
+    /// The protocol's function.
+    pub function: String,
+    /// What it addressed.
+    pub object: String,
+    /// Values.
+    pub value: String,
+    /// What became of it.
+    pub outcome: Option<String>,
+    /// What the code of a refusal means.
+    pub outcome_detail: Option<String>,
+    /// What is wrong.
+    pub detail: String,
+}
+
+/// A tactic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TacticView {
+    /// For example `TA0106`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its page.
+    pub url: String,
+}
+
+impl From<&attack::Tactic> for TacticView {
+    fn from(tactic: &attack::Tactic) -> Self {
+        Self { id: tactic.id.to_owned(), name: tactic.name.to_owned(), url: tactic.url.to_owned() }
+    }
+}
+
+/// A technique with its tactics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TechniqueView {
+    /// For example `T0855`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its page.
+    pub url: String,
+    /// Tactics it serves.
+    pub tactics: Vec<TacticView>,
+}
+
+/// The technique of this id with what ATT&CK says of it.
+pub fn technique(id: &str) -> TechniqueView {
+    match attack::technique(id) {
+        Some(known) => TechniqueView {
+            id: known.id.to_owned(),
+            name: known.name.to_owned(),
+            url: known.url.to_owned(),
+            tactics: known.tactics.iter().filter_map(|id| attack::tactic(id)).map(TacticView::from).collect(),
+        },
+        None => TechniqueView { id: id.to_owned(), name: String::new(), url: String::new(), tactics: Vec::new() },
+    }
+}
+
+/// A related alert.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RelatedView {
+    /// Its id.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its title.
+    pub title: String,
+    /// Its severity.
+    pub severity: String,
+    /// Its status.
+    pub status: String,
+    /// Packet time.
+    pub first_detection: String,
+    /// Seconds from the first detection of the alert shown to the first of this one; negative: before.
+    pub offset_seconds: i64,
+    /// Which devices of the alert shown take part, and how: `source is source`, `destination is source` …
+    pub shared: Vec<String>,
+    /// Technique ids.
+    pub techniques: Vec<String>,
+    /// Tactic ids.
+    pub tactics: Vec<String>,
+}
+
+/// What a person did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HistoryView {
+    /// Wall time.
+    pub time: String,
+    /// Who.
+    pub who: String,
+    /// What.
+    pub action: String,
+    /// The new status, the comment.
+    pub detail: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a person asks for in a list of alerts, in words of the store and the catalogue; devices still as text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AlertFilter {
+    /// What the store filters by. Peers and types for the text are added here.
+    pub query: AlertQuery,
+    /// Devices on either side, as a person names them.
+    pub devices: Vec<String>,
+    /// Devices as source.
+    pub sources: Vec<String>,
+    /// Devices as destination.
+    pub destinations: Vec<String>,
+}
+
+/// The alerts that a filter lets through.
+pub fn alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertLine>, ViewError> {
+    let mut query = filter.query.clone();
+    for (side, wanted) in [
+        (None, &filter.devices),
+        (Some(Side::Source), &filter.sources),
+        (Some(Side::Destination), &filter.destinations),
+    ] {
+        for text in wanted {
+            query.peers.push(peer_filter(names.reader(), side, text)?);
+        }
+    }
+    if let Some(text) = &query.text {
+        let text = text.to_lowercase();
+        query.text_kinds = catalogue::all()
+            .iter()
+            .filter(|kind| kind.title.to_lowercase().contains(&text) || kind.id.contains(&text))
+            .map(|kind| kind.id.to_owned())
+            .collect();
+    }
+    let rows = names.reader().alerts(&query)?;
+    names.prefetch(rows.iter().flat_map(peers).filter_map(|peer| peer.device))?;
+    rows.iter().map(|row| line(names, row, false)).collect()
+}
+
+/// Devices that no longer are in the inventory still stand in alerts by their address.
+fn peer_filter(reader: &Reader, side: Option<Side>, text: &str) -> Result<PeerFilter, ViewError> {
+    let ips: Vec<IpAddr> = text.parse().ok().into_iter().collect();
+    let devices = match find_devices(reader, text) {
+        Ok(devices) => devices,
+        Err(ViewError::NoDevice(_)) if !ips.is_empty() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(PeerFilter { side, devices, ips })
+}
+
+fn peers(row: &AlertRow) -> impl Iterator<Item = &Peer> {
+    row.sources.iter().chain(&row.destinations)
+}
+
+/// The alert whose id starts so (at least 4 digits).
+pub fn find_alert(reader: &Reader, prefix: &str) -> Result<AlertRow, ViewError> {
+    let wanted = prefix.trim().to_ascii_lowercase();
+    if !(4..=32).contains(&wanted.len()) || !wanted.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(ViewError::BadAlertId(prefix.to_owned()));
+    }
+    let mut found = reader.alerts_by_prefix(&wanted)?;
+    if found.len() > 1 {
+        let ids: Vec<_> = found.iter().map(|alert| alert.id.chars().take(12).collect::<String>()).collect();
+        return Err(ViewError::SeveralAlerts { given: wanted, found: ids.join(", ") });
+    }
+    found.pop().ok_or(ViewError::NoAlert(wanted))
+}
+
+/// The fewest digits (8 at least) that name this alert alone.
+pub fn short_id(reader: &Reader, id: &str) -> Result<String, ViewError> {
+    for length in [8, 12, 16, 24] {
+        let Some(prefix) = id.get(..length) else { break };
+        if reader.alerts_with_prefix(prefix)? <= 1 {
+            return Ok(prefix.to_owned());
+        }
+    }
+    Ok(id.to_owned())
+}
+
+/// The whole story of the alert whose id starts so.
+pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
+    let reader = names.reader();
+    let row = find_alert(reader, prefix)?;
+    names.prefetch(peers(&row).filter_map(|peer| peer.device))?;
+    let kind = catalogue::by_id(&row.kind);
+    let mut violations = Vec::new();
+    for violation in reader.violations(row.number)? {
+        violations.push(ViolationView {
+            number: violation.number,
+            first_seen: time(violation.first_seen),
+            last_seen: time(violation.last_seen),
+            count: violation.count,
+            frame: names.frame(violation.frame)?,
+            outcome: violation.outcome.map(|outcome| outcome.as_str().to_owned()),
+            outcome_detail: violation.outcome.and_then(refusal),
+            function: violation.function,
+            object: violation.object,
+            value: violation.value,
+            detail: violation.detail,
+        });
+    }
+    let entries = if row.entries.is_empty() {
+        Vec::new()
+    } else {
+        baseline::entries(names, &EntryQuery { entries: row.entries.clone(), ..EntryQuery::default() })?
+    };
+    let related = related(names, &row)?;
+    let tactic_path = tactic_path(&row, &related);
+    Ok(AlertStory {
+        line: line(names, &row, true)?,
+        outcome_detail: row.outcome.and_then(refusal),
+        learnable: kind.is_some_and(|kind| kind.learnable),
+        entries,
+        violations,
+        violation_count: row.violation_count,
+        attack: row.techniques.iter().map(|id| technique(id)).collect(),
+        related,
+        tactic_path,
+        why_it_matters: kind.map_or("", |kind| kind.why_it_matters).to_owned(),
+        false_alarms: kind.map_or("", |kind| kind.false_alarms).to_owned(),
+        remediation: kind.map_or(&[][..], |kind| kind.remediation).iter().map(|&step| step.to_owned()).collect(),
+        history: reader
+            .history(row.number)?
+            .into_iter()
+            .map(|row| HistoryView {
+                time: time(row.time),
+                who: row.who,
+                action: row.action,
+                detail: row.detail,
+                why: row.why,
+            })
+            .collect(),
+        why: row.why,
+    })
+}
+
+fn refusal(outcome: ot_protocol::Outcome) -> Option<String> {
+    match outcome {
+        ot_protocol::Outcome::Rejected(code, name) => Some(format!("{name} ({code})")),
+        _ => None,
+    }
+}
+
+fn title(kind: Option<&AlertType>, id: &str) -> String {
+    kind.map_or_else(|| id.to_owned(), |kind| kind.title.to_owned())
+}
+
+fn tactics(techniques: &[String]) -> Vec<&'static attack::Tactic> {
+    let ids: Vec<&str> = techniques.iter().map(String::as_str).collect();
+    attack::tactics_of(&ids)
+}
+
+fn line(names: &Names<'_>, row: &AlertRow, importance: bool) -> Result<AlertLine, ViewError> {
+    let view = |list: &[Peer]| -> Result<Vec<PeerView>, ViewError> {
+        list.iter()
+            .map(|peer| {
+                let mut view = names.peer(peer)?;
+                if importance {
+                    let role = view.role.as_deref().and_then(ot_engine::model::Role::parse).unwrap_or_default();
+                    view.importance = Some(Importance::of(role));
+                }
+                Ok(view)
+            })
+            .collect()
+    };
+    let mut sources = view(&row.sources)?;
+    let mut destinations = view(&row.destinations)?;
+    let zone = |list: &[PeerView]| list.iter().find_map(|peer| peer.zone.clone());
+    let zone = zone(&destinations).or_else(|| zone(&sources));
+    let several_sources = row.source_count > 1 || sources.len() > 1;
+    let several_destinations = row.destination_count > 1 || destinations.len() > 1;
+    let mut frames = Vec::with_capacity(row.frames.len());
+    for &frame in &row.frames {
+        frames.extend(names.frame(frame)?);
+    }
+    Ok(AlertLine {
+        schema: SCHEMA,
+        id: row.id.clone(),
+        kind: row.kind.clone(),
+        title: title(catalogue::by_id(&row.kind), &row.kind),
+        engine: row.engine.clone(),
+        category: row.category.clone(),
+        severity: row.severity.as_str().to_owned(),
+        status: row.status.as_str().to_owned(),
+        learned: row.learned,
+        muted: row.muted,
+        first_detection: time(row.first_detection),
+        last_detection: time(row.last_detection),
+        count: row.count,
+        protocol: row.protocol.clone(),
+        outcome: row.outcome.map(|outcome| outcome.as_str().to_owned()),
+        source: if several_sources { None } else { sources.pop() },
+        sources: several_sources.then_some(sources),
+        source_count: several_sources.then_some(row.source_count),
+        destination: if several_destinations { None } else { destinations.pop() },
+        destinations: several_destinations.then_some(destinations),
+        destination_count: several_destinations.then_some(row.destination_count),
+        techniques: row.techniques.clone(),
+        tactics: tactics(&row.techniques).iter().map(|tactic| tactic.id.to_owned()).collect(),
+        description: row.description.clone(),
+        site: row.site.clone(),
+        zone,
+        sensor: row.sensor.clone(),
+        frames,
+    })
+}
+
+fn related(names: &Names<'_>, row: &AlertRow) -> Result<Vec<RelatedView>, ViewError> {
+    let devices: BTreeSet<DeviceId> = peers(row).filter_map(|peer| peer.device).collect();
+    let ips: BTreeSet<IpAddr> = peers(row).filter(|peer| peer.device.is_none()).filter_map(|peer| peer.ip).collect();
+    if devices.is_empty() && ips.is_empty() {
+        return Ok(Vec::new());
+    }
+    let filter = PeerFilter { side: None, devices: devices.into_iter().collect(), ips: ips.into_iter().collect() };
+    let found = names.reader().alerts(&AlertQuery {
+        since: Some(row.first_detection.plus(-RELATED_WINDOW)),
+        until: Some(row.last_detection.plus(RELATED_WINDOW)),
+        peers: vec![filter],
+        sort: AlertSort::FirstDetection,
+        ascending: true,
+        limit: Some(RELATED_LIMIT + 1),
+        ..AlertQuery::default()
+    })?;
+    let same = |a: &Peer, b: &Peer| match (a.device, b.device) {
+        (Some(a), Some(b)) => a == b,
+        _ => a.ip.is_some() && a.ip == b.ip && a.sub == b.sub,
+    };
+    Ok(found
+        .into_iter()
+        .filter(|other| other.number != row.number)
+        .map(|other| {
+            let mut shared = Vec::new();
+            for (ours, our_list) in [("source", &row.sources), ("destination", &row.destinations)] {
+                for (theirs, their_list) in [("source", &other.sources), ("destination", &other.destinations)] {
+                    if our_list.iter().any(|a| their_list.iter().any(|b| same(a, b))) {
+                        shared.push(format!("{ours} is {theirs}"));
+                    }
+                }
+            }
+            RelatedView {
+                title: title(catalogue::by_id(&other.kind), &other.kind),
+                severity: other.severity.as_str().to_owned(),
+                status: other.status.as_str().to_owned(),
+                first_detection: time(other.first_detection),
+                offset_seconds: other.first_detection.since(row.first_detection).div_euclid(SECOND),
+                tactics: tactics(&other.techniques).iter().map(|tactic| tactic.id.to_owned()).collect(),
+                techniques: other.techniques,
+                id: other.id,
+                kind: other.kind,
+                shared,
+            }
+        })
+        .collect())
+}
+
+/// First tactic (in the order of the matrix) of each alert in order of time, without repeating one in a row.
+fn tactic_path(row: &AlertRow, related: &[RelatedView]) -> Vec<TacticView> {
+    let own = time(row.first_detection);
+    let own_tactics = tactics(&row.techniques);
+    let mut steps: Vec<(&str, Option<&str>)> = related
+        .iter()
+        .map(|alert| (alert.first_detection.as_str(), alert.tactics.first().map(String::as_str)))
+        .chain([(own.as_str(), own_tactics.first().map(|tactic| tactic.id))])
+        .collect();
+    steps.sort_by_key(|(time, _)| *time);
+    let mut path: Vec<TacticView> = Vec::new();
+    for tactic in steps.into_iter().filter_map(|(_, id)| attack::tactic(id?)) {
+        if path.last().is_none_or(|last| last.id != tactic.id) {
+            path.push(tactic.into());
+        }
+    }
+    path
+}

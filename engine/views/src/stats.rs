@@ -1,0 +1,238 @@
+//! Health: what was seen, decoded, skipped, lost, evicted; learning; runs and inputs.
+
+use crate::{SCHEMA, ViewError, time};
+use ot_store::read::Reader;
+use serde::Serialize;
+
+/// The state of a store.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stats {
+    /// Version of these keys.
+    pub schema: u32,
+    /// Path of the store.
+    pub store: String,
+    /// Learning.
+    pub learning: LearningView,
+    /// Newest packet time.
+    pub newest_packet: Option<String>,
+    /// Rows.
+    pub totals: TotalsView,
+    /// Alerts by severity and status.
+    pub alerts: Vec<AlertCount>,
+    /// Networks in which an OT protocol was confirmed.
+    pub ot_networks: Vec<String>,
+    /// Counters, in groups.
+    pub counters: Vec<CounterView>,
+    /// Runs, oldest first.
+    pub runs: Vec<RunView>,
+}
+
+/// Learning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LearningView {
+    /// `learning` or `operational`.
+    pub mode: &'static str,
+    /// Until when, in packet time.
+    pub until: Option<String>,
+    /// How much packet time is left, in seconds.
+    pub seconds_left: Option<i64>,
+}
+
+/// Rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TotalsView {
+    /// Devices.
+    pub devices: u64,
+    /// Baseline entries that are allowed.
+    pub baseline_allowed: u64,
+    /// Baseline entries only observed.
+    pub baseline_observed: u64,
+    /// Points of process memory.
+    pub points: u64,
+    /// Alerts.
+    pub alerts: u64,
+    /// Events.
+    pub events: u64,
+    /// Commands that wait for the engine.
+    pub commands_pending: u64,
+}
+
+/// Number of alerts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AlertCount {
+    /// Severity.
+    pub severity: String,
+    /// Status.
+    pub status: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// A counter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CounterView {
+    /// `seen`, `decoded`, `skipped`, `lost`, `evicted` or `other`.
+    pub group: &'static str,
+    /// Its id.
+    pub id: String,
+    /// Its value over all runs.
+    pub value: u64,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunView {
+    /// Number.
+    pub id: u32,
+    /// `replay` or `live`.
+    pub kind: String,
+    /// `running`, `done` or `aborted`.
+    pub state: String,
+    /// Sensor id.
+    pub sensor: String,
+    /// Site.
+    pub site: Option<String>,
+    /// Wall time.
+    pub started: String,
+    /// Wall time.
+    pub finished: Option<String>,
+    /// Starts: more than 1 if it was resumed.
+    pub attempts: u32,
+    /// Packets.
+    pub packets: u64,
+    /// Input files.
+    pub inputs: Vec<InputView>,
+}
+
+/// An input file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputView {
+    /// Path.
+    pub path: String,
+    /// SHA-256, where it could be read twice.
+    pub sha256: Option<String>,
+    /// Bytes.
+    pub bytes: u64,
+    /// Packets, once read to the end.
+    pub packets: Option<u64>,
+}
+
+/// Groups of counters, in the order shown, with the words of an id that put it there. The first group that fits wins.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("evicted", &["evicted", "evict", "capped", "flooded", "over"]),
+    ("lost", &["lost", "gap", "gaps", "dropped", "cut", "truncated", "missing", "silenced"]),
+    (
+        "skipped",
+        &[
+            "skipped",
+            "duplicate",
+            "duplicates",
+            "unknown",
+            "malformed",
+            "bad",
+            "ignored",
+            "undecoded",
+            "unsupported",
+            "jump",
+            "jumps",
+            "backwards",
+            "resync",
+            "violations",
+            "errors",
+        ],
+    ),
+    ("decoded", &["decoded", "messages", "activities", "requests", "responses", "paired", "identified"]),
+    ("seen", &["packets", "frames", "bytes", "flows", "segments", "fragments", "seen", "claims", "connections"]),
+];
+
+/// The order in which groups are shown.
+pub const GROUP_ORDER: [&str; 6] = ["seen", "decoded", "skipped", "lost", "evicted", "other"];
+
+fn group(id: &str) -> &'static str {
+    let has = |words: &[&str]| id.split(['-', '_', '.']).any(|word| words.contains(&word));
+    GROUPS.iter().find(|(_, words)| has(words)).map_or("other", |(group, _)| group)
+}
+
+/// The state of a store.
+pub fn stats(reader: &Reader) -> Result<Stats, ViewError> {
+    let state = reader.state()?;
+    let totals = reader.totals()?;
+    let mut inputs = reader.inputs()?;
+    let left = match (state.learning, state.learning_until, state.now) {
+        (true, Some(until), Some(now)) => Some((until.since(now) / ot_protocol::time::SECOND).max(0)),
+        _ => None,
+    };
+    let mut counters: Vec<CounterView> =
+        state.counters.into_iter().map(|(id, value)| CounterView { group: group(&id), id, value }).collect();
+    let place = |group: &str| GROUP_ORDER.iter().position(|known| *known == group);
+    counters.sort_by(|a, b| (place(a.group), &a.id).cmp(&(place(b.group), &b.id)));
+    Ok(Stats {
+        schema: SCHEMA,
+        store: reader.path().display().to_string(),
+        learning: LearningView {
+            mode: if state.learning { "learning" } else { "operational" },
+            until: state.learning_until.map(time),
+            seconds_left: left,
+        },
+        newest_packet: state.now.map(time),
+        totals: TotalsView {
+            devices: totals.devices,
+            baseline_allowed: totals.entries_allowed,
+            baseline_observed: totals.entries_observed,
+            points: totals.points,
+            alerts: totals.alerts,
+            events: totals.events,
+            commands_pending: totals.commands_pending,
+        },
+        alerts: reader
+            .alert_counts()?
+            .into_iter()
+            .map(|(severity, status, count)| AlertCount {
+                severity: severity.as_str().to_owned(),
+                status: status.as_str().to_owned(),
+                count,
+            })
+            .collect(),
+        ot_networks: state.ot_subnets.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect(),
+        counters,
+        runs: reader
+            .runs()?
+            .into_iter()
+            .map(|run| RunView {
+                inputs: inputs
+                    .extract_if(.., |input| input.run == run.id)
+                    .map(|input| InputView {
+                        path: input.path,
+                        sha256: (!input.sha256.is_empty()).then_some(input.sha256),
+                        bytes: input.bytes,
+                        packets: input.packets,
+                    })
+                    .collect(),
+                id: run.id,
+                kind: run.kind,
+                state: run.state,
+                sensor: run.sensor,
+                site: (!run.site.is_empty()).then_some(run.site),
+                started: time(run.started),
+                finished: run.finished.map(time),
+                attempts: run.attempts,
+                packets: run.packets,
+            })
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_have_groups() {
+        assert_eq!(group("flows-evicted"), "evicted");
+        assert_eq!(group("packets"), "seen");
+        assert_eq!(group("bytes-skipped"), "skipped");
+        assert_eq!(group("gap-bytes"), "lost");
+        assert_eq!(group("modbus-messages"), "decoded");
+        assert_eq!(group("else"), "other");
+    }
+}
