@@ -91,8 +91,8 @@ pub(crate) fn show(path: &Path) -> String {
 pub struct Warning {
     /// The input.
     pub path: PathBuf,
-    /// Its number within the run, from 0, as in `FrameRef`.
-    pub file: u16,
+    /// Its number, as in `FrameRef`.
+    pub file: u32,
     /// The frame concerned, from 1: all frames before it were used.
     pub frame: u64,
     /// Offset in bytes at which the record begins, in the file after decompression.

@@ -53,8 +53,8 @@ impl Resolution {
         } else if exponent <= 9 {
             Self::Multiply(10_u64.pow(9 - exponent))
         } else {
-            // Beyond 10^19 a tick is so short that 64 bits of them are less than a nanosecond.
-            Self::Divide(10_u64.checked_pow(exponent - 9).unwrap_or(u64::MAX))
+            // Beyond 10^28 all 64 bits of ticks are less than a nanosecond.
+            10_u64.checked_pow(exponent - 9).map_or(Self::Binary(127), Self::Divide)
         }
     }
 

@@ -30,6 +30,8 @@ pub struct CaptureSet {
     /// The first frame of the current file, where it was found when the file was opened.
     ready: Option<Head>,
     number: u64,
+    /// Number of the first file.
+    first_file: u32,
     /// Bytes of files that are done; and in all, if known.
     done: u64,
     total: Option<u64>,
@@ -93,6 +95,7 @@ impl CaptureSet {
             current: None,
             ready: None,
             number: 0,
+            first_file: 0,
             done: 0,
             total: Some(0),
             dropped: 0,
@@ -115,9 +118,17 @@ impl CaptureSet {
         Ok(set)
     }
 
-    /// The inputs in the order of their numbers.
+    /// The inputs in the order of their numbers, from 0 or as [`CaptureSet::number_files_from`] says.
     pub fn files(&self) -> &[InputFile] {
         &self.files
+    }
+
+    /// Numbers the files from `first` instead of 0, where a store holds inputs of earlier runs. To be called before the
+    /// first packet is read.
+    #[must_use]
+    pub fn number_files_from(mut self, first: u32) -> Self {
+        self.first_file = first;
+        self
     }
 
     /// Packets that the captures themselves say were lost while capturing (pcapng interface statistics), so far.
@@ -202,6 +213,7 @@ impl CaptureSet {
         for note in reader.take_notes() {
             if self.warnings.len() < MAX_WARNINGS {
                 let path = input.path.clone();
+                let file = self.first_file.saturating_add(u32::from(file));
                 let (frame, offset, trouble) = (note.frame, note.offset, note.trouble);
                 self.warnings.push(Warning { path, file, frame, offset, trouble });
             }
@@ -215,7 +227,7 @@ impl Source for CaptureSet {
         let Some((file, head)) = self.turn()? else { return Ok(None) };
         self.number += 1;
         let Some(reader) = self.readers.get(usize::from(file)).and_then(Option::as_ref) else { return Ok(None) };
-        let frame = FrameRef::new(file, reader.frames());
+        let frame = FrameRef::new(self.first_file.saturating_add(u32::from(file)), reader.frames());
         Ok(Some(Packet {
             info: PacketInfo { number: self.number, frame, time: head.time },
             link: head.link,
