@@ -228,7 +228,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -238,14 +238,14 @@ impl Random {
     /// A number below `n` (0 where `n` is 0).
     pub fn below(&mut self, n: usize) -> usize {
         let n = u64::try_from(n).unwrap_or(u64::MAX).max(1);
-        usize::try_from(self.next() % n).unwrap_or(0)
+        usize::try_from(self.number() % n).unwrap_or(0)
     }
 
     /// Some bytes, with many zeros and small numbers, as headers have.
     pub fn bytes(&mut self, n: usize) -> Vec<u8> {
         (0..n)
             .map(|_| {
-                let [low, kind, ..] = self.next().to_le_bytes();
+                let [low, kind, ..] = self.number().to_le_bytes();
                 match kind % 4 {
                     0 => 0,
                     1 => low % 16,

@@ -20,6 +20,8 @@ use ot_protocol::Reader;
 pub(crate) const MBAP: usize = 7;
 /// What the length field may say.
 pub(crate) const LENGTHS: std::ops::RangeInclusive<u16> = 2..=254;
+/// Largest length field of a UMAS message: 1024 bytes of payload are the most that controllers are known to agree to.
+const LONGEST_UMAS: u16 = 1030;
 /// Longest RTU frame (Modbus over Serial Line V1.02, clause 2.5.1).
 pub(crate) const MAX_RTU: usize = 256;
 
@@ -36,6 +38,12 @@ impl Header {
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         Some(Self { transaction: reader.u16().ok()?, protocol: reader.u16().ok()?, length: reader.u16().ok()? })
+    }
+
+    /// Whether this is a long UMAS message: Schneider's engineering software sends more than the specification of
+    /// Modbus allows, up to the frame size that both sides agree on.
+    pub(crate) fn is_long_umas(self, function: u8) -> bool {
+        self.protocol == 0 && function == crate::function::code::UMAS && (255..=LONGEST_UMAS).contains(&self.length)
     }
 
     /// Whether protocol id and length are as specified.
@@ -97,19 +105,25 @@ pub(crate) fn mbap(bytes: &[u8], place: Place) -> Step {
         };
     }
     let (told, next) = if header.length < 2 { (header.total(), Place::Perhaps) } else { (8, Place::Lost) };
-    if bytes.len() < told { Step::Need(told) } else { Step::BadHeader(told, next) }
+    if bytes.len() < told {
+        return Step::Need(told);
+    }
+    if bytes.get(MBAP).is_some_and(|&function| header.is_long_umas(function)) {
+        return if bytes.len() < header.total() { Step::Need(header.total()) } else { Step::Message(header.total()) };
+    }
+    Step::BadHeader(told, next)
 }
 
 /// A message behind a good header. Where its length field swallows the next header, it ends before that.
 fn whole(bytes: &[u8], header: Header) -> Step {
     let Some(message) = bytes.get(..header.total()) else { return Step::Need(header.total()) };
-    if header.length > 6
-        && let Some(unit) = message.get(MBAP..)
-        && pdu::shape(unit) == (false, false)
-        && let Some(end) = natural_end(unit)
-        && let Some(next) = Header::read(message.get(MBAP + end..).unwrap_or_default())
+    // Cheap questions first: every usual message comes by here.
+    if let Some(unit @ [1..=6, ..]) = message.get(MBAP..)
+        && let Some(next) = unit.get(5..).and_then(Header::read)
         && next.is_good()
         && next.transaction != 0
+        && pdu::shape(unit) == (false, false)
+        && let Some(end) = natural_end(unit)
     {
         return Step::Message(MBAP + end);
     }
@@ -316,9 +330,16 @@ pub(crate) fn is_rtu(bytes: &[u8]) -> Option<bool> {
             let whole = bytes.get(1..length.saturating_sub(2)).unwrap_or_default();
             Some(pdu::shape(whole) != (false, false))
         }
-        _ if bytes.len() >= 8 => Some(false),
-        _ if Header::read(bytes).is_some() => None,
-        _ => None,
+        _ if bytes.len() < 8 => None,
+        // What is no MBAP header either, to an address of a serial line, may be the start of a longer frame.
+        Step::Need(_)
+            if bytes.len() < MAX_RTU
+                && bytes.first().is_some_and(|unit| (1..=247).contains(unit))
+                && !Header::read(bytes).is_some_and(Header::is_good) =>
+        {
+            None
+        }
+        _ => Some(false),
     }
 }
 

@@ -142,9 +142,9 @@ fn umas(sub: u16) -> (&'static str, Operation) {
     }
 }
 
-/// The class of a function. Function 23 also writes; its second part says so.
+/// The class of a request. Function 23 also writes; its second part says so. A code with bit 7 asks for nothing.
 pub(crate) fn operation(code: u8, sub: Option<u16>) -> Operation {
-    match code & 0x7F {
+    match code {
         code::READ_COILS
         | code::READ_DISCRETE_INPUTS
         | code::READ_HOLDING_REGISTERS

@@ -60,7 +60,8 @@ impl Faults {
         self.push(rule, "modbus", self.base + offset, needed.into(), found.into(), reason.into());
     }
 
-    fn push(
+    /// A fault anywhere; `offset` within the message.
+    pub(crate) fn push(
         &mut self,
         rule: &'static str,
         layer: &'static str,
@@ -288,7 +289,7 @@ fn diagnostics(request: &mut Request, pdu: &[u8], faults: &mut Faults) {
     match sub {
         // Any number of pairs of bytes is echoed (clause 6.8.1, subfunction 0).
         Some(0) => {
-            if pdu.len() < 5 || pdu.len() % 2 == 0 {
+            if pdu.len() < 5 || pdu.len().is_multiple_of(2) {
                 faults.bad_length(pdu, "function, subfunction, pairs of data bytes", REASON);
             }
         }

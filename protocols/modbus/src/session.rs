@@ -58,11 +58,13 @@ impl Open {
         Asked { function: self.function, sub: self.sub, parts: &self.parts, masks: self.masks, pdu: &self.pdu }
     }
 
-    /// Whether no answer can be expected: broadcast writes on a serial line, force listen only mode.
+    /// Whether no answer can be expected: broadcast, force listen only mode, what is no request.
     fn is_silent(&self) -> bool {
         let broadcast = self.unit == 0
             && (self.transaction.is_none() || self.parts.first().is_some_and(|part| part.operation.writes_values()));
-        broadcast || (self.function == code::DIAGNOSTICS && self.sub == Some(function::SUB_LISTEN_ONLY))
+        broadcast
+            || self.function & 0x80 != 0
+            || (self.function == code::DIAGNOSTICS && self.sub == Some(function::SUB_LISTEN_ONLY))
     }
 
     /// Whether a response could be its answer by function and length.
@@ -75,7 +77,8 @@ impl Open {
         match wire {
             1 | 2 => response.len() == 2 + usize::from(part.count).div_ceil(8),
             3 | 4 | 23 => response.len() == 2 + 2 * usize::from(part.count),
-            5 | 6 | 15 | 16 | 22 => response.get(1..3) == Some(&part.start.to_be_bytes()[..]),
+            5 | 6 | 21 => response == self.pdu.as_slice(),
+            15 | 16 | 22 => response.get(1..3) == Some(&part.start.to_be_bytes()[..]),
             _ => true,
         }
     }
@@ -352,7 +355,7 @@ impl ModbusSession {
                 head.transaction = Some(header.transaction);
                 head.unit = bytes.get(6).copied();
                 body = bytes.get(MBAP..).unwrap_or_default();
-                check_header(header, bytes.len(), kind, &mut faults);
+                check_header(header, bytes, kind, &mut faults);
                 if header.length >= 32768 {
                     sink.too_long(u64::from(header.length) + 6);
                 }
@@ -544,12 +547,15 @@ impl ModbusSession {
         let open = self.open.remove(place);
         self.excused = None;
         if Some(open.unit) != head.unit {
-            faults.pdu(
+            let (layer, offset) = if head.kind == Kind::Rtu { ("mbrtu", 0) } else { ("mbap", 6) };
+            faults.push(
                 rule::RESPONSE_MISMATCH,
-                0,
-                format!("unit {}", open.unit),
-                format!("{}", head.unit.unwrap_or_default()),
-                "a response has the unit id of its request (Messaging on TCP/IP Implementation Guide V1.0b, clause 3.1.3)",
+                layer,
+                offset,
+                format!("unit {}", open.unit).into(),
+                format!("{}", head.unit.unwrap_or_default()).into(),
+                "a response has the unit id of its request (Messaging on TCP/IP Implementation Guide V1.0b, clause 3.1.3)"
+                    .into(),
             );
         }
         let response = pdu::response(body, Some(&open.asked()), &mut faults);
@@ -877,13 +883,15 @@ impl Head {
     }
 }
 
-fn check_header(header: Header, length: usize, kind: Kind, faults: &mut Faults) {
+fn check_header(header: Header, bytes: &[u8], kind: Kind, faults: &mut Faults) {
+    let length = bytes.len();
     const CLAUSE: &str = "the MBAP header (Messaging on TCP/IP Implementation Guide V1.0b, clause 3.1.3; length of at most \
                           254 by Modbus Application Protocol V1.1b3, clause 4.1)";
     if header.protocol != 0 {
         faults.header("mbap", 2, "protocol id 0", format!("{}", header.protocol), CLAUSE);
     }
-    if !frame::LENGTHS.contains(&header.length) {
+    let umas = bytes.get(MBAP).is_some_and(|&function| header.is_long_umas(function));
+    if !frame::LENGTHS.contains(&header.length) && !umas {
         faults.header("mbap", 4, "length of 2 to 254", format!("{}", header.length), CLAUSE);
     } else if kind == Kind::Mbap && header.total() != length {
         let needed = format!("length {}, as the function has", length.saturating_sub(6));
