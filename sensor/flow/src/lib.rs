@@ -1,1 +1,27 @@
-//! (to be written)
+//! From datagrams to ordered facts: conversations, TCP streams, identification of protocols, sessions, folding.
+//!
+//! [`run`] reads a capture and hands over one ordered stream of [`ot_protocol::Fact`]s; [`decode`] hands over messages
+//! instead. Packets are shared out to [`LANES`] lanes by their pair of hosts. A lane never looks at another, every limit
+//! holds within a lane, and facts are merged by the packet that made them: the stream is the same for any number of
+//! workers and any size of batches.
+
+mod claims;
+mod config;
+mod flow;
+mod fold;
+mod head;
+mod identify;
+mod lane;
+mod pipeline;
+mod session;
+mod stats;
+mod stream;
+mod tcp;
+
+pub use config::FlowConfig;
+pub use identify::Registry;
+pub use pipeline::{FlowError, Progress, Summary, decode, run};
+pub use stats::{FlowStats, Named};
+
+/// Into how many lanes conversations are shared out, for any number of workers.
+pub const LANES: usize = 32;

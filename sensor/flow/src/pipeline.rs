@@ -1,0 +1,635 @@
+//! Reader, workers, and the merge of what they find.
+//!
+//! With workers, one thread reads and decodes frames into batches, each worker follows its lanes, and the caller's thread
+//! merges and consumes. Channels are bounded and batches go round, so memory does not depend on the input. Without
+//! workers all of it happens on the caller's thread and payload is not copied.
+
+use crate::LANES;
+use crate::config::FlowConfig;
+use crate::head::Head;
+use crate::identify::Registry;
+use crate::lane::{Lane, Marker};
+use crate::session::registry_is_usable;
+use crate::stats::FlowStats;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use ot_capture::{CaptureError, Source, Warning};
+use ot_link::{Decoded, Decoder, LinkStats};
+use ot_protocol::time::SECOND;
+use ot_protocol::{Fact, Message, Order, PacketInfo, Timestamp};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Longest step of packet time, in seconds, that is no jump.
+const JUMP_SECONDS: i64 = 3600;
+/// Batches on their way between two threads.
+const IN_FLIGHT: usize = 4;
+
+/// Why a run ended early.
+#[derive(Debug)]
+pub enum FlowError {
+    /// The input can no longer be read.
+    Capture(CaptureError),
+    /// More protocols than a probe can keep apart.
+    Registry,
+    /// A worker thread failed: an error in this program.
+    Worker,
+}
+
+impl std::fmt::Display for FlowError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Capture(error) => write!(f, "{error}"),
+            Self::Registry => write!(f, "more than 64 protocols are registered"),
+            Self::Worker => write!(f, "a worker thread failed: please report this"),
+        }
+    }
+}
+
+impl std::error::Error for FlowError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Capture(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<CaptureError> for FlowError {
+    fn from(error: CaptureError) -> Self {
+        Self::Capture(error)
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Packets read.
+    pub packets: u64,
+    /// Bytes of the inputs read, as stored.
+    pub read: u64,
+    /// Bytes of the inputs in all, where known.
+    pub total: Option<u64>,
+    /// Newest packet time.
+    pub time: Timestamp,
+}
+
+/// What a run has seen.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// How far it came.
+    pub progress: Progress,
+    /// Time of the earliest-numbered packet.
+    pub first: Option<Timestamp>,
+    /// Newest packet time; `None` without packets.
+    pub last: Option<Timestamp>,
+    /// Counters of the link stage.
+    pub link: LinkStats,
+    /// Counters of the flow stage.
+    pub flow: FlowStats,
+    /// What was noticed about the inputs.
+    pub warnings: Vec<Warning>,
+    /// Whether the consumer stopped the run before the end of the input.
+    pub stopped: bool,
+}
+
+/// Packet time and its seconds.
+#[derive(Default)]
+struct Clock {
+    started: bool,
+    newest: Timestamp,
+    jumps: u64,
+}
+
+impl Clock {
+    /// Moves to the time of a packet; the marker that goes before it, where a second ends.
+    fn advance(&mut self, packet: u64, time: Timestamp) -> Option<Marker> {
+        if !self.started {
+            self.started = true;
+            self.newest = time;
+            return None;
+        }
+        let newest = self.newest;
+        let step = time.since(newest);
+        if step <= -SECOND || step > JUMP_SECONDS * SECOND {
+            self.newest = time;
+            self.jumps += 1;
+            let end = Timestamp(newest.epoch().saturating_add(1).saturating_mul(SECOND));
+            return Some(Marker { packet, time: end, seconds: 1, jump: Some((newest, time)) });
+        }
+        if step <= 0 {
+            return None;
+        }
+        self.newest = time;
+        let seconds = time.epoch() - newest.epoch();
+        if seconds <= 0 {
+            return None;
+        }
+        Some(Marker {
+            packet,
+            time: Timestamp(time.epoch().saturating_mul(SECOND)),
+            seconds: u32::try_from(seconds).unwrap_or(1),
+            jump: None,
+        })
+    }
+
+    /// The marker after the last packet.
+    fn end(&self, packets: u64) -> Marker {
+        Marker { packet: packets + 1, time: self.newest, seconds: 0, jump: None }
+    }
+}
+
+/// Facts of the end of an epoch that no lane tells.
+fn marker_facts(marker: &Marker, facts: &mut Vec<(Order, Fact)>) {
+    let last = (1 << 63) - 1;
+    facts.push((Order { packet: marker.packet, place: last - 1 }, Fact::EpochEnd(marker.time)));
+    if let Some((from, to)) = marker.jump {
+        facts.push((Order { packet: marker.packet, place: last }, Fact::TimeJump { from, to }));
+    }
+}
+
+/// Reads the next packet and hands over what its lanes are to see: first the marker, then heads with payload.
+/// `None` at the end.
+fn read(
+    source: &mut dyn Source,
+    decoder: &mut Decoder,
+    clock: &mut Clock,
+    unusable: &mut u64,
+    mut mark: impl FnMut(Marker),
+    mut head: impl FnMut(Head, &[u8]),
+) -> Result<Option<PacketInfo>, CaptureError> {
+    let Some(packet) = source.next()? else { return Ok(None) };
+    let info = packet.info;
+    let wire = packet.wire_len;
+    if let Some(marker) = clock.advance(info.number, info.time) {
+        mark(marker);
+    }
+    let mut datagram = |ip: &ot_link::Datagram<'_>| -> Option<Head> {
+        let Some((main, payload)) = Head::of_datagram(info, wire, ip) else {
+            *unusable += 1;
+            return None;
+        };
+        let like = main.clone();
+        head(main, payload);
+        if matches!(ip.protocol, 1 | 58)
+            && let Some(refusal) = Head::of_refusal(info, ip)
+        {
+            head(refusal, &[]);
+        }
+        Some(like)
+    };
+    match decoder.decode(&packet) {
+        Decoded::Ip(ip) => {
+            datagram(&ip);
+        }
+        Decoded::Arp(arp) => head(Head::of_arp(info, wire, &arp), &[]),
+        Decoded::Ethernet(frame) => head(Head::of_ethernet(info, wire, &frame), &[]),
+        Decoded::FragmentConflict(conflict) => {
+            let like = conflict.datagram.as_ref().and_then(&mut datagram);
+            let (conflict, samples) = Head::of_conflict(info, &conflict, like.as_ref());
+            head(conflict, &samples);
+        }
+        Decoded::FragmentHeld | Decoded::Duplicate | Decoded::Skipped(_) => {}
+    }
+    Ok(Some(info))
+}
+
+/// Runs a source through to facts. The consumer gets them in order, in chunks, on the caller's thread, and can stop the
+/// run; without facts it is called as well, with an empty chunk, so that it can show progress.
+///
+/// # Errors
+/// Where the input can no longer be read. What was found before has been handed over.
+pub fn run(
+    source: &mut dyn Source,
+    registry: Registry,
+    config: &FlowConfig,
+    consumer: &mut dyn FnMut(Vec<(Order, Fact)>, &Progress) -> ControlFlow<()>,
+) -> Result<Summary, FlowError> {
+    if !registry_is_usable(registry) {
+        return Err(FlowError::Registry);
+    }
+    if config.workers == 0 {
+        run_inline(source, registry, config, consumer)
+    } else {
+        run_threads(source, registry, config, consumer)
+    }
+}
+
+fn lanes(registry: Registry, config: &FlowConfig, wants_messages: bool) -> Vec<Lane> {
+    let config = Arc::new(config.clone());
+    (0..u8::try_from(LANES).unwrap_or(u8::MAX))
+        .map(|index| Lane::new(index, registry, Arc::clone(&config), wants_messages))
+        .collect()
+}
+
+fn run_inline(
+    source: &mut dyn Source,
+    registry: Registry,
+    config: &FlowConfig,
+    consumer: &mut dyn FnMut(Vec<(Order, Fact)>, &Progress) -> ControlFlow<()>,
+) -> Result<Summary, FlowError> {
+    let mut inline = Inline::new(registry, config, false);
+    let mut facts = Vec::new();
+    let mut summary = Summary::default();
+    loop {
+        let mut failed = None;
+        let mut ended = false;
+        for _ in 0..config.batch_packets.max(1) {
+            match inline.packet(source, &mut facts) {
+                Ok(true) => {}
+                Ok(false) => {
+                    ended = true;
+                    break;
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if ended {
+            inline.finish(&mut facts);
+        }
+        inline.collect(&mut facts);
+        facts.sort_by_key(|(order, _)| *order);
+        let progress = inline.progress(source);
+        let stop = consumer(std::mem::take(&mut facts), &progress).is_break();
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if ended || stop {
+            inline.summarise(source, &mut summary);
+            summary.stopped = stop && !ended;
+            return Ok(summary);
+        }
+    }
+}
+
+/// Everything on one thread.
+struct Inline {
+    lanes: Vec<Lane>,
+    decoder: Decoder,
+    clock: Clock,
+    unusable: u64,
+    packets: u64,
+    first: Option<Timestamp>,
+}
+
+impl Inline {
+    fn new(registry: Registry, config: &FlowConfig, wants_messages: bool) -> Self {
+        Self {
+            lanes: lanes(registry, config, wants_messages),
+            decoder: Decoder::new(config.link.clone()),
+            clock: Clock::default(),
+            unusable: 0,
+            packets: 0,
+            first: None,
+        }
+    }
+
+    /// One packet. Whether there was one.
+    fn packet(&mut self, source: &mut dyn Source, facts: &mut Vec<(Order, Fact)>) -> Result<bool, CaptureError> {
+        let Self { lanes, decoder, clock, unusable, .. } = self;
+        let lanes = std::cell::RefCell::new(lanes);
+        let info = read(
+            source,
+            decoder,
+            clock,
+            unusable,
+            |marker| {
+                for lane in lanes.borrow_mut().iter_mut() {
+                    lane.epoch(&marker);
+                }
+                marker_facts(&marker, facts);
+            },
+            |head, payload| {
+                if let Some(lane) = lanes.borrow_mut().get_mut(usize::from(head.lane)) {
+                    lane.packet(&head, payload);
+                }
+            },
+        )?;
+        let Some(info) = info else { return Ok(false) };
+        self.packets = info.number;
+        self.first = self.first.or(Some(info.time));
+        Ok(true)
+    }
+
+    fn finish(&mut self, facts: &mut Vec<(Order, Fact)>) {
+        if self.packets == 0 {
+            return;
+        }
+        let marker = self.clock.end(self.packets);
+        for lane in &mut self.lanes {
+            lane.finish(&marker);
+        }
+        marker_facts(&marker, facts);
+    }
+
+    fn collect(&mut self, facts: &mut Vec<(Order, Fact)>) {
+        for lane in &mut self.lanes {
+            facts.append(&mut lane.shared.out.facts);
+        }
+    }
+
+    fn progress(&self, source: &dyn Source) -> Progress {
+        let read = source.progress();
+        Progress { packets: self.packets, read: read.read, total: read.total, time: self.clock.newest }
+    }
+
+    fn summarise(&self, source: &mut dyn Source, summary: &mut Summary) {
+        summary.progress = self.progress(source);
+        summary.first = self.first;
+        summary.last = self.first.map(|_| self.clock.newest);
+        summary.link = *self.decoder.stats();
+        for lane in &self.lanes {
+            summary.flow.add(&lane.shared.stats);
+        }
+        summary.flow.transport_unusable = summary.flow.transport_unusable.saturating_add(self.unusable);
+        summary.flow.time_jumps = self.clock.jumps;
+        summary.warnings.extend(source.warnings());
+    }
+}
+
+/// One worker's share of a batch.
+#[derive(Default)]
+struct Part {
+    heads: Vec<Head>,
+    payload: Vec<u8>,
+    /// Before which head which epoch ends.
+    markers: Vec<(usize, Marker)>,
+    /// The last of the input.
+    last: Option<Marker>,
+}
+
+impl Part {
+    fn clear(&mut self) {
+        self.heads.clear();
+        self.payload.clear();
+        self.markers.clear();
+        self.last = None;
+    }
+}
+
+/// What goes with each batch to the consumer.
+struct BatchEnd {
+    markers: Vec<Marker>,
+    progress: Progress,
+    failed: Option<CaptureError>,
+}
+
+/// What the reader has seen when it ends.
+type ReaderEnd = (LinkStats, u64, u64, Option<Timestamp>, Option<Timestamp>, Vec<Warning>);
+
+fn run_threads(
+    source: &mut dyn Source,
+    registry: Registry,
+    config: &FlowConfig,
+    consumer: &mut dyn FnMut(Vec<(Order, Fact)>, &Progress) -> ControlFlow<()>,
+) -> Result<Summary, FlowError> {
+    let workers = config.workers.min(LANES);
+    let mut shares: Vec<Vec<Lane>> = (0..workers).map(|_| Vec::new()).collect();
+    for (index, lane) in lanes(registry, config, false).into_iter().enumerate() {
+        if let Some(share) = shares.get_mut(index % workers) {
+            share.push(lane);
+        }
+    }
+    let mut summary = Summary::default();
+    let mut failed = None;
+    std::thread::scope(|scope| {
+        let (ends_in, ends) = bounded::<BatchEnd>(2 * IN_FLIGHT);
+        let mut inputs = Vec::new();
+        let mut outputs = Vec::new();
+        let mut threads = Vec::new();
+        let (recycle, recycled) = bounded::<Part>(workers * 3 * IN_FLIGHT);
+        for mut share in shares {
+            let (input, parts) = bounded::<Part>(IN_FLIGHT);
+            let (output, facts) = bounded::<Vec<(Order, Fact)>>(IN_FLIGHT);
+            let recycle = recycle.clone();
+            inputs.push(input);
+            outputs.push(facts);
+            threads.push(scope.spawn(move || {
+                work(&mut share, workers, &parts, &output, &recycle);
+                let mut stats = FlowStats::default();
+                for lane in &share {
+                    stats.add(&lane.shared.stats);
+                }
+                stats
+            }));
+        }
+        drop(recycle);
+        let reader = scope.spawn(move || read_batches(source, config, &inputs, &recycled, &ends_in));
+
+        let mut stopped = false;
+        for BatchEnd { markers, progress, failed: error } in &ends {
+            let mut facts = Vec::new();
+            for marker in &markers {
+                marker_facts(marker, &mut facts);
+            }
+            for output in &outputs {
+                match output.recv() {
+                    Ok(mut more) => facts.append(&mut more),
+                    Err(_) => {
+                        failed = Some(FlowError::Worker);
+                        break;
+                    }
+                }
+            }
+            if failed.is_some() {
+                break;
+            }
+            // Each worker's facts are in order already: the sort merges runs.
+            facts.sort_by_key(|(order, _)| *order);
+            summary.progress = progress;
+            let stop = consumer(facts, &progress).is_break();
+            if let Some(error) = error {
+                failed = Some(error.into());
+                break;
+            }
+            if stop {
+                stopped = true;
+                break;
+            }
+        }
+        drop(ends);
+        drop(outputs);
+        match reader.join() {
+            Ok((link, unusable, jumps, first, last, warnings)) => {
+                summary.link = link;
+                summary.first = first;
+                summary.last = last;
+                summary.warnings = warnings;
+                summary.flow.transport_unusable = unusable;
+                summary.flow.time_jumps = jumps;
+            }
+            Err(_) => failed = Some(FlowError::Worker),
+        }
+        for thread in threads {
+            match thread.join() {
+                Ok(stats) => summary.flow.add(&stats),
+                Err(_) => failed = Some(FlowError::Worker),
+            }
+        }
+        summary.stopped = stopped;
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(summary),
+    }
+}
+
+/// Follows the lanes of one worker.
+fn work(
+    share: &mut [Lane],
+    workers: usize,
+    parts: &Receiver<Part>,
+    output: &Sender<Vec<(Order, Fact)>>,
+    recycle: &Sender<Part>,
+) {
+    for mut part in parts {
+        let mut at = 0;
+        let ends = part.markers.iter().map(|(until, marker)| (*until, Some(marker)));
+        for (until, marker) in ends.chain([(part.heads.len(), None)]) {
+            for head in part.heads.get(at..until).unwrap_or_default() {
+                let start = head.offset as usize;
+                let payload = part.payload.get(start..start + head.len as usize).unwrap_or_default();
+                if let Some(lane) = share.get_mut(usize::from(head.lane) / workers) {
+                    lane.packet(head, payload);
+                }
+            }
+            at = until;
+            if let Some(marker) = marker {
+                for lane in share.iter_mut() {
+                    lane.epoch(marker);
+                }
+            }
+        }
+        if let Some(marker) = part.last.take() {
+            for lane in share.iter_mut() {
+                lane.finish(&marker);
+            }
+        }
+        let mut facts = Vec::new();
+        for lane in share.iter_mut() {
+            facts.append(&mut lane.shared.out.facts);
+        }
+        facts.sort_by_key(|(order, _)| *order);
+        part.clear();
+        // The reader makes a new one where none has come back.
+        let _ = recycle.try_send(part);
+        if output.send(facts).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads packets into batches until the input ends or nobody wants more.
+fn read_batches(
+    source: &mut dyn Source,
+    config: &FlowConfig,
+    inputs: &[Sender<Part>],
+    recycled: &Receiver<Part>,
+    ends: &Sender<BatchEnd>,
+) -> ReaderEnd {
+    let mut decoder = Decoder::new(config.link.clone());
+    let mut clock = Clock::default();
+    let mut unusable = 0;
+    let mut packets = 0;
+    let mut first = None;
+    let workers = inputs.len();
+    loop {
+        let mut parts: Vec<Part> = (0..workers).map(|_| recycled.try_recv().unwrap_or_default()).collect();
+        let mut markers = Vec::new();
+        let mut failed = None;
+        let mut ended = false;
+        for _ in 0..config.batch_packets.max(1) {
+            let cell = std::cell::RefCell::new(&mut parts);
+            let result = read(
+                source,
+                &mut decoder,
+                &mut clock,
+                &mut unusable,
+                |marker| {
+                    markers.push(marker);
+                    for part in cell.borrow_mut().iter_mut() {
+                        part.markers.push((part.heads.len(), marker));
+                    }
+                },
+                |mut head, payload| {
+                    if let Some(part) = cell.borrow_mut().get_mut(usize::from(head.lane) % workers) {
+                        head.offset = u32::try_from(part.payload.len()).unwrap_or(u32::MAX);
+                        part.payload.extend_from_slice(payload);
+                        part.heads.push(head);
+                    }
+                },
+            );
+            match result {
+                Ok(Some(info)) => {
+                    packets = info.number;
+                    first = first.or(Some(info.time));
+                }
+                Ok(None) => {
+                    ended = true;
+                    break;
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if ended && packets > 0 {
+            let marker = clock.end(packets);
+            markers.push(marker);
+            for part in &mut parts {
+                part.last = Some(marker);
+            }
+        }
+        let read = source.progress();
+        let progress = Progress { packets, read: read.read, total: read.total, time: clock.newest };
+        let over = ended || failed.is_some();
+        let mut gone = false;
+        for (input, part) in inputs.iter().zip(parts) {
+            gone |= input.send(part).is_err();
+        }
+        gone |= ends.send(BatchEnd { markers, progress, failed }).is_err();
+        if over || gone {
+            break;
+        }
+    }
+    (*decoder.stats(), unusable, clock.jumps, first, first.map(|_| clock.newest), source.warnings())
+}
+
+/// Runs a source through to messages, in the order of the packets that complete them, on the caller's thread.
+///
+/// # Errors
+/// Where the input can no longer be read.
+pub fn decode(
+    source: &mut dyn Source,
+    registry: Registry,
+    config: &FlowConfig,
+    consumer: &mut dyn FnMut(Message) -> ControlFlow<()>,
+) -> Result<Summary, FlowError> {
+    if !registry_is_usable(registry) {
+        return Err(FlowError::Registry);
+    }
+    let mut inline = Inline::new(registry, config, true);
+    let mut facts = Vec::new();
+    let mut summary = Summary::default();
+    loop {
+        let more = inline.packet(source, &mut facts)?;
+        if !more {
+            inline.finish(&mut facts);
+        }
+        facts.clear();
+        let mut stop = false;
+        for lane in &mut inline.lanes {
+            for message in lane.shared.out.messages.drain(..) {
+                stop = stop || consumer(message).is_break();
+            }
+        }
+        if stop || !more {
+            inline.summarise(source, &mut summary);
+            summary.stopped = stop;
+            return Ok(summary);
+        }
+    }
+}
