@@ -1,0 +1,232 @@
+//! Devices that the baseline does not hold.
+
+use super::spread::number;
+use super::Detector;
+use crate::alerts::{Finding, Text};
+use crate::catalogue::{self, AlertType};
+use crate::engine::{Core, SeenFlow};
+use crate::inventory::MacBinding;
+use crate::model::{DeviceId, EntryKey, EntryKind, Peer, Role};
+use ot_protocol::{Claim, FrameRef, Timestamp};
+
+/// What marks the entry of a device as one that answers an OT protocol.
+const FIELD: &str = "field";
+
+/// Learns devices, and tells those that appear later.
+#[derive(Default)]
+pub struct Devices {
+    /// By number of the device: whether it was held against the baseline, as a device and as a field device.
+    judged: Vec<[bool; 2]>,
+    generation: u64,
+}
+
+impl Devices {
+    fn place(&mut self, core: &Core, id: DeviceId) -> &mut [bool; 2] {
+        // A person changed the baseline: everybody is looked at again.
+        if self.generation != core.baseline.generation() {
+            self.generation = core.baseline.generation();
+            self.judged.clear();
+        }
+        let at = id.0 as usize;
+        if self.judged.len() <= at {
+            self.judged.resize(at + 1, [false; 2]);
+        }
+        &mut self.judged[at]
+    }
+
+    fn judge(&mut self, core: &mut Core, peer: &Peer, time: Timestamp, frame: FrameRef) {
+        let Some(id) = peer.device else { return };
+        if self.place(core, id)[0] {
+            return;
+        }
+        let Some(device) = core.inventory.get(id) else { return };
+        // A unit behind a gateway is told of when it answers.
+        if device.parent.is_some() {
+            return;
+        }
+        let in_ot = core.inventory.is_ot(peer)
+            || device.addresses.iter().any(|address| core.inventory.in_ot_subnet(address.ip));
+        if !in_ot && !core.learning_at(time) {
+            return;
+        }
+        let (first, vendor, mac) = (device.first_seen, device.vendor.clone(), device.mac);
+        self.place(core, id)[0] = true;
+        let known = core.inventory.len().saturating_sub(1);
+        let key = EntryKey { server: Some(id), ..EntryKey::new(EntryKind::Device) };
+        let Some(met) = core.observe(key, "", [time; 2], 1, frame) else { return };
+        core.inventory.set_learned(id, met.allowed);
+        if met.allowed {
+            return;
+        }
+        let name = core.display(peer);
+        let learned = core.has_learned();
+        let text = || {
+            let mac = mac.map(|mac| format!(" with MAC address {mac}")).unwrap_or_default();
+            let vendor = vendor.as_deref().map(|vendor| format!(" ({vendor})")).unwrap_or_default();
+            Text {
+                description: format!("New device {name}{mac}{vendor} talks on the OT network, first seen {first}."),
+                why: if learned {
+                    format!("None of the devices in the baseline has its address; {known} other devices are known.")
+                } else {
+                    "The baseline holds no device: nothing was learned.".to_owned()
+                },
+                object: name.clone(),
+                detail: format!("{name} is not in the baseline"),
+                ..Text::default()
+            }
+        };
+        core.raise(&finding(catalogue::DEVICE_NOT_LEARNED, peer, [first.min(time), time], &[frame], &[met.entry], &text));
+    }
+}
+
+impl Detector for Devices {
+    fn types(&self) -> &'static [&'static AlertType] {
+        const TYPES: &[&AlertType] = &[catalogue::DEVICE_NOT_LEARNED, catalogue::FIELD_DEVICE_NOT_LEARNED];
+        TYPES
+    }
+
+    fn device(&mut self, core: &mut Core, device: &Peer, time: Timestamp, frame: FrameRef) {
+        self.judge(core, device, time, frame);
+    }
+
+    // A device may get its address in an OT network only after it was first seen.
+    fn claim(&mut self, core: &mut Core, claim: &Claim, binding: &MacBinding) {
+        if !matches!(binding, MacBinding::Changed { .. }) {
+            let peer = core.inventory.peer_of_ip(claim.ip);
+            self.judge(core, &peer, claim.time, claim.frame);
+        }
+    }
+
+    fn flow(&mut self, core: &mut Core, flow: &SeenFlow<'_>) {
+        for peer in [flow.client, flow.server] {
+            self.judge(core, peer, flow.event.time, flow.event.frame);
+        }
+    }
+
+    fn role(&mut self, core: &mut Core, device: &Peer, time: Timestamp, frame: FrameRef) {
+        self.judge(core, device, time, frame);
+        let Some(id) = device.device else { return };
+        if self.place(core, id)[1] {
+            return;
+        }
+        let Some(known) = core.inventory.get(id) else { return };
+        let role = known.role;
+        let speaks: Vec<String> = known
+            .protocols
+            .iter()
+            .filter(|used| used.as_server && !used.protocol.contains('/'))
+            .map(|used| used.protocol.clone())
+            .collect();
+        let (child, parent) = (known.parent.is_some(), known.parent);
+        let told: Vec<String> = known
+            .identities
+            .iter()
+            .take(4)
+            .map(|identity| format!("{} {}", identity.property, identity.value))
+            .collect();
+        self.place(core, id)[1] = true;
+        let as_field = EntryKey { server: Some(id), space: FIELD, ..EntryKey::new(EntryKind::Device) };
+        let Some(met) = core.observe(as_field, "", [time; 2], 1, frame) else { return };
+        // Who learns a field device learns the device.
+        let mut entries = vec![met.entry];
+        let plain = EntryKey { server: Some(id), ..EntryKey::new(EntryKind::Device) };
+        if child {
+            if let Some(met) = core.observe(plain, "", [time; 2], 1, frame) {
+                entries.push(met.entry);
+            }
+            core.inventory.set_learned(id, met.allowed);
+        } else if let Some(entry) = core.baseline.find(&plain) {
+            entries.push(entry.id);
+        }
+        if met.allowed {
+            return;
+        }
+        let name = core.display(device);
+        let behind = parent.and_then(|id| core.inventory.get(id)).and_then(|gateway| gateway.addresses.first());
+        let behind = behind.map(|address| address.ip);
+        let learned = core.has_learned();
+        let text = || {
+            let what = match role {
+                Role::Outstation => "an outstation",
+                Role::Gateway => "a gateway",
+                _ => "a controller or I/O unit",
+            };
+            let place = behind.map(|ip| format!(" behind the gateway {ip}")).unwrap_or_default();
+            let speaks = if speaks.is_empty() { String::new() } else { format!(" ({})", speaks.join(", ")) };
+            let told = if told.is_empty() { String::new() } else { format!(" It says of itself: {}.", told.join(", ")) };
+            Text {
+                description: format!("{name}{place} answers like {what}{speaks} since {time}.{told}"),
+                why: if learned {
+                    "It was not learned as a field device: no baseline entry says that it answers an OT protocol."
+                        .to_owned()
+                } else {
+                    "The baseline holds no field device: nothing was learned.".to_owned()
+                },
+                object: name.clone(),
+                detail: format!("{name} answers like {what} and is not in the baseline as a field device"),
+                ..Text::default()
+            }
+        };
+        core.raise(&finding(catalogue::FIELD_DEVICE_NOT_LEARNED, device, [time; 2], &[frame], &entries, &text));
+    }
+}
+
+fn finding<'a>(
+    kind: &'static AlertType,
+    device: &Peer,
+    times: [Timestamp; 2],
+    frames: &'a [FrameRef],
+    entries: &'a [crate::model::EntryId],
+    text: &'a dyn Fn() -> Text,
+) -> Finding<'a> {
+    Finding {
+        kind,
+        client: Some(device.clone()),
+        server: None,
+        table: None,
+        point: None,
+        times,
+        frames,
+        count: 1,
+        protocol: None,
+        operation: None,
+        outcome: None,
+        entries,
+        row: number(device.device),
+        text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detectors::testing::{Plant, at};
+
+    #[test]
+    fn a_device_after_learning_is_told() {
+        let mut plant = Plant::learning_until(100);
+        plant.poll(1, 10, 11);
+        plant.end_of_second(200);
+        plant.poll(200, 10, 11);
+        assert!(plant.alerts_of("device-not-learned").is_empty());
+        plant.attempt(201, 66, 11, 502);
+        plant.attempt(202, 66, 11, 502);
+        let alerts = plant.alerts_of("device-not-learned");
+        assert_eq!(alerts.len(), 1);
+        assert_eq!((alerts[0].first_detection, alerts[0].count), (at(201), 1));
+        assert_eq!(alerts[0].entries.len(), 1);
+        assert!(plant.alerts_of("field-device-not-learned").is_empty());
+    }
+
+    #[test]
+    fn a_field_device_after_learning_is_told() {
+        let mut plant = Plant::learning_until(100);
+        plant.poll(1, 10, 11);
+        plant.end_of_second(200);
+        plant.poll(200, 10, 11);
+        assert!(plant.alerts_of("field-device-not-learned").is_empty());
+        plant.poll(201, 10, 14);
+        let alerts = plant.alerts_of("field-device-not-learned");
+        assert_eq!(alerts.len(), 1);
+        assert!(alerts[0].description.contains("10.0.0.14"), "{}", alerts[0].description);
+    }
+}

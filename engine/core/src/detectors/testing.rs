@@ -1,0 +1,256 @@
+//! A small plant for the tests of detectors: hosts `10.0.0.N` with MAC address `02:00:00:00:00:N`.
+
+use crate::changes::Snapshot;
+use crate::config::{EngineConfig, Learning};
+use crate::engine::Engine;
+use crate::model::{Alert, BaselineEntry, Device};
+use ot_protocol::fact::CloseReason;
+use ot_protocol::{
+    Activity, Claim, ClaimKind, Direction, Endpoint, Fact, FlowEvent, FlowKind, Fold, FrameRef, Function, Intervals, Mac,
+    Operation, Outcome, SessionId, SubAddress, Target, Timestamp, Transport, Values,
+};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A packet time.
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::new(second, 0)
+}
+
+/// An engine with what it told so far.
+pub(super) struct Plant {
+    pub engine: Engine,
+    packets: u64,
+    /// Session of the last poll of a pair, and when it was last repeated.
+    polls: BTreeMap<(u8, u8), (SessionId, Timestamp)>,
+    alerts: BTreeMap<u32, Alert>,
+    devices: BTreeMap<u32, Device>,
+    entries: BTreeMap<u32, BaselineEntry>,
+    state: crate::changes::State,
+}
+
+fn host(number: u8) -> Endpoint {
+    Endpoint {
+        mac: Some(Mac([2, 0, 0, 0, 0, number])),
+        vlan: None,
+        ip: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, number))),
+        port: 0,
+        sub: SubAddress::None,
+    }
+}
+
+impl Plant {
+    fn new(learning: Learning, snapshot: Snapshot) -> Self {
+        let config = EngineConfig {
+            ot_networks: vec!["10.0.0.0/16".parse().unwrap()],
+            learning,
+            ..EngineConfig::default()
+        };
+        Self {
+            engine: Engine::new(config, snapshot),
+            packets: 0,
+            polls: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            state: crate::changes::State::default(),
+        }
+    }
+
+    /// Learns until a second.
+    pub fn learning_until(second: i64) -> Self {
+        Self::new(Learning::Until(at(second)), Snapshot::default())
+    }
+
+    /// Learns nothing.
+    pub fn operational() -> Self {
+        Self::new(Learning::Operational, Snapshot::default())
+    }
+
+    /// The same plant after a restart of the sensor.
+    pub fn restart(&mut self) -> Self {
+        self.collect();
+        let snapshot = Snapshot {
+            devices: self.devices.values().cloned().collect(),
+            entries: self.entries.values().cloned().collect(),
+            alerts: self.alerts.values().cloned().collect(),
+            state: self.state.clone(),
+            ..Snapshot::default()
+        };
+        Self::new(Learning::AsStored, snapshot)
+    }
+
+    fn collect(&mut self) {
+        let changes = self.engine.take_changes();
+        self.alerts.extend(changes.alerts.into_iter().map(|alert| (alert.number, alert)));
+        self.devices.extend(changes.devices.into_iter().map(|device| (device.id.0, device)));
+        self.entries.extend(changes.entries.into_iter().map(|entry| (entry.id.0, entry)));
+        self.state = changes.state;
+    }
+
+    /// Alerts of a type, in order of opening.
+    pub fn alerts_of(&mut self, id: &str) -> Vec<Alert> {
+        self.collect();
+        self.alerts.values().filter(|alert| alert.kind.id == id).cloned().collect()
+    }
+
+    fn frame(&mut self) -> FrameRef {
+        self.packets += 1;
+        FrameRef::new(0_u32, self.packets)
+    }
+
+    pub fn end_of_second(&mut self, second: i64) {
+        self.engine.apply(Fact::EpochEnd(at(second)));
+    }
+
+    /// The first read of a connection, answered.
+    pub fn poll(&mut self, second: i64, client: u8, server: u8) {
+        let session = self.request(second, client, server, Outcome::Ok);
+        self.polls.insert((client, server), (session, at(second)));
+    }
+
+    /// The same read again in the same connection.
+    pub fn repeat(&mut self, second: i64, client: u8, server: u8) {
+        let frame = self.frame();
+        let (session, last) = self.polls[&(client, server)];
+        let mut intervals = Intervals::default();
+        intervals.add(at(second).since(last));
+        self.polls.insert((client, server), (session, at(second)));
+        self.engine.apply(Fact::Fold(Fold {
+            session,
+            slot: 0,
+            count: 1,
+            frames: [frame; 2],
+            times: [at(second); 2],
+            intervals,
+            latency_max: 0,
+            extremes: None,
+        }));
+    }
+
+    /// A read in a connection of its own.
+    pub fn request(&mut self, second: i64, client: u8, server: u8, outcome: Outcome) -> SessionId {
+        let frame = self.frame();
+        let session = SessionId(self.packets);
+        self.engine.apply(Fact::Activity(Box::new(Activity {
+            session,
+            slot: Some(0),
+            time: at(second),
+            frames: [frame; 2],
+            sender: Direction::AtoB,
+            client: Endpoint { port: 40_000, ..host(client) },
+            server: Endpoint { port: 502, sub: SubAddress::Unit(1), ..host(server) },
+            protocol: "modbus",
+            operation: Operation::Read,
+            function: Function { code: 3, sub: None, name: "Read Holding Registers" },
+            target: Target { space: "holding-registers", number: None, start: 0, count: 10, name: None },
+            values: Values::None,
+            masks: None,
+            outcome,
+            latency: None,
+            violations: Vec::new(),
+        })));
+        session
+    }
+
+    /// Any flow event, TCP.
+    pub fn flow(
+        &mut self,
+        second: i64,
+        kind: FlowKind,
+        client: u8,
+        server: u8,
+        port: u16,
+        service: Option<&'static str>,
+    ) {
+        let frame = self.frame();
+        let event = FlowEvent {
+            session: SessionId(self.packets),
+            kind,
+            time: at(second),
+            frame,
+            transport: Transport::Tcp,
+            client: Endpoint { port: 40_000, ..host(client) },
+            server: Endpoint { port, ..host(server) },
+            roles_certain: true,
+            service,
+            packets: [0, 0],
+            bytes: [0, 0],
+            count: 1,
+        };
+        self.engine.apply(Fact::Flow(Box::new(event)));
+    }
+
+    pub fn attempt(&mut self, second: i64, client: u8, server: u8, port: u16) {
+        self.flow(second, FlowKind::Attempt, client, server, port, None);
+    }
+
+    pub fn open(&mut self, second: i64, client: u8, server: u8, port: u16) {
+        self.flow(second, FlowKind::Open, client, server, port, None);
+    }
+
+    pub fn attempt_and_open(&mut self, second: i64, client: u8, server: u8, port: u16) {
+        self.attempt(second, client, server, port);
+        let session = self.packets;
+        for kind in [FlowKind::Open, FlowKind::Close(CloseReason::Finished)] {
+            self.packets = session - 1; // the same conversation
+            self.flow(second, kind, client, server, port, None);
+        }
+        self.packets += 2;
+    }
+
+    /// A connection attempt of host 66 with another source address.
+    pub fn attempt_from(&mut self, second: i64, source: &str, server: u8, port: u16) {
+        let frame = self.frame();
+        let event = FlowEvent {
+            session: SessionId(self.packets),
+            kind: FlowKind::Attempt,
+            time: at(second),
+            frame,
+            transport: Transport::Tcp,
+            client: Endpoint { port: 40_000, ip: Some(source.parse().unwrap()), ..host(66) },
+            server: Endpoint { port, ..host(server) },
+            roles_certain: true,
+            service: None,
+            packets: [1, 0],
+            bytes: [60, 0],
+            count: 1,
+        };
+        self.engine.apply(Fact::Flow(Box::new(event)));
+    }
+
+    /// The first datagram to an address.
+    pub fn datagram(&mut self, second: i64, client: u8, to: &str, port: u16) {
+        let frame = self.frame();
+        let event = FlowEvent {
+            session: SessionId(self.packets),
+            kind: FlowKind::Attempt,
+            time: at(second),
+            frame,
+            transport: Transport::Udp,
+            client: Endpoint { port: 40_000, ..host(client) },
+            server: Endpoint { mac: None, port, ip: Some(to.parse().unwrap()), ..host(0) },
+            roles_certain: false,
+            service: None,
+            packets: [1, 0],
+            bytes: [60, 0],
+            count: 1,
+        };
+        self.engine.apply(Fact::Flow(Box::new(event)));
+    }
+
+    /// The MAC address of a host claims the address of a host.
+    pub fn claim(&mut self, second: i64, kind: ClaimKind, mac: u8, ip: u8, target: Option<u8>) {
+        let frame = self.frame();
+        self.engine.apply(Fact::Claim(Claim {
+            kind,
+            mac: Mac([2, 0, 0, 0, 0, mac]),
+            vlan: None,
+            ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, ip)),
+            target: target.map(|target| IpAddr::V4(Ipv4Addr::new(10, 0, 0, target))),
+            time: at(second),
+            frame,
+            count: 1,
+        }));
+    }
+}
