@@ -104,7 +104,12 @@ pub(crate) fn mbap(bytes: &[u8], place: Place) -> Step {
             _ => Step::Message(header.total()),
         };
     }
-    let (told, next) = if header.length < 2 { (header.total(), Place::Perhaps) } else { (8, Place::Lost) };
+    let (told, next) = match (header.length, bytes.get(MBAP)) {
+        (0 | 1, _) => (header.total(), Place::Perhaps),
+        // Address and quantity can be told as well.
+        (_, Some(1..=6 | 15 | 16)) if header.protocol == 0 => (MBAP + 5, Place::Lost),
+        _ => (8, Place::Lost),
+    };
     if bytes.len() < told {
         return Step::Need(told);
     }

@@ -3,7 +3,7 @@
 //! A broken unit still gives everything that could be read; what is wrong with it goes to [`Faults`].
 
 use crate::function::{self, Space, code};
-use ot_protocol::{Operation, Outcome, Reader, ValueView, Violation};
+use ot_protocol::{Operation, Outcome, Reader, Target, ValueView, Violation};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -104,6 +104,19 @@ pub(crate) struct Part {
     pub count: u16,
     /// Where its written values stand in the request's protocol data unit: offset and length.
     pub written: (u8, u8),
+}
+
+impl Part {
+    /// The addressed thing.
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            space: self.space.name(),
+            number: self.number.map(u32::from),
+            start: u32::from(self.start),
+            count: u32::from(self.count),
+            name: None,
+        }
+    }
 }
 
 /// What a request asks for.

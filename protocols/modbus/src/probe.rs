@@ -4,7 +4,7 @@
 //! transaction, unit and function, or by a second one behind it, each as the specification wants it.
 
 use crate::frame::{self, Header, MBAP, Place, Step};
-use crate::pdu;
+use crate::{function, pdu};
 use ot_protocol::Probe;
 use smallvec::SmallVec;
 
@@ -77,10 +77,11 @@ fn unhinted(bytes: [&[u8]; 2], walks: &[Walk; 2]) -> Probe {
     if full || ((broken(a) || broken(b)) && !maybe_rtu) { Probe::No } else { Probe::More }
 }
 
-/// On a standard port, bytes that do not begin with a good header. `Some(true)`: a message with a damaged header and a
-/// good message after it. `Some(false)`: a damaged header, with nothing after it yet. `None`: something else.
+/// On a standard port, bytes that do not begin with a good header. `Some(true)`: a message with a damaged header, by
+/// what follows the header or by a good message after it. `Some(false)`: perhaps. `None`: something else.
 fn damaged(bytes: &[u8]) -> Option<bool> {
     let header = Header::read(bytes)?;
+    let body = bytes.get(MBAP..).unwrap_or_default();
     if header.protocol != 0 {
         // DNP3 link frames and TPKT can have a length that fits by chance.
         if bytes.starts_with(&[0x05, 0x64])
@@ -90,17 +91,26 @@ fn damaged(bytes: &[u8]) -> Option<bool> {
         {
             return None;
         }
-        let rest = bytes.get(header.total()..).unwrap_or_default();
-        return match walk(rest) {
-            Walk { end: End::Empty, .. } => Some(false),
+        let length = usize::from(header.length) - 1;
+        if body.first().is_some_and(|&function| function::has_layout(function))
+            && body.get(..length).is_some_and(|body| pdu::shape(body) != (false, false))
+        {
+            return Some(true);
+        }
+        return match walk(bytes.get(header.total()..).unwrap_or_default()) {
             Walk { good: 1.., .. } => Some(true),
-            Walk { end: End::Within, .. } => Some(false),
+            Walk { end: End::Empty | End::Within, .. } => Some(false),
             _ => None,
         };
     }
     // Protocol id 0, length below 2 or above 254: text and TLS do not have that.
-    let rest = bytes.get(6..).unwrap_or_default();
+    match body.first() {
+        None => return Some(false),
+        Some(&function) if function::has_layout(function & 0x7F) => return Some(true),
+        Some(_) => {}
+    }
     let lost = |rest: &[u8]| frame::mbap(rest, Place::Lost);
+    let rest = bytes.get(6..).unwrap_or_default();
     match lost(rest) {
         Step::Message(_) => Some(true),
         Step::Skip(at) if matches!(lost(rest.get(at..).unwrap_or_default()), Step::Message(_)) => Some(true),
@@ -131,7 +141,7 @@ fn walk(bytes: &[u8]) -> Walk {
         let function = data.first().copied().unwrap_or_default();
         let fits = pdu::shape(data) != (false, false);
         walk.good += 1;
-        if fits && (crate::function::has_layout(function) || function & 0x80 != 0) {
+        if fits && (function::has_layout(function) || function & 0x80 != 0) {
             walk.strict += 1;
         }
         if fits && function & 0x7F != 0 && walk.ids.len() < 8 {
@@ -207,11 +217,18 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_first_header_on_its_port_waits_for_the_next() {
+    fn a_damaged_first_header_on_its_port_needs_more_evidence() {
+        // Wrong protocol id: a whole message by the specification, or a good one behind it.
         let wrong = [0, 1, 0, 9, 0, 6, 1, 3, 0, 0, 0, 1];
-        assert_eq!(probe([&wrong, &[]], true), Probe::More);
-        assert_eq!(probe([&[&wrong, REQUEST].concat(), &[]], true), YES);
+        assert_eq!(probe([&wrong, &[]], true), YES);
         assert_eq!(probe([&wrong, &[]], false), Probe::No);
+        let odd = [0, 1, 0, 9, 0, 6, 1, 99, 0, 0, 0, 1];
+        assert_eq!(probe([&odd, &[]], true), Probe::More);
+        assert_eq!(probe([&[&odd, REQUEST].concat(), &[]], true), YES);
+        // Wrong length.
+        assert_eq!(probe([&[0, 9, 0, 0, 0, 1, 1, 3, 0, 0, 0, 1], &[]], true), YES);
+        assert_eq!(probe([&[0, 9, 0, 0, 0xEA, 0x60, 1, 3, 0, 0, 0, 1], &[]], true), YES);
+        assert_eq!(probe([&[0, 9, 0, 0, 0, 1, 1], &[]], true), Probe::More);
     }
 
     #[test]

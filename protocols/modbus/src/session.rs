@@ -402,21 +402,25 @@ impl ModbusSession {
         if faults.list.is_empty() {
             faults.pdu(rule::BAD_HEADER, 0, "a function code", "nothing", "a message has a function code");
         }
+        let request = direction == self.client_direction();
         let function = match body.first() {
             Some(&function) => function::named(function, None),
             None => Function { code: 0, sub: None, name: "no function code" },
         };
+        // What there is of the body was cut by us: its own faults do not count.
+        let part = if request { pdu::request(body, &mut Faults::default()).parts.first().copied() } else { None };
         if sink.wants_messages() {
             let mut fields = Fields::new();
             head.fields(&mut fields);
-            if let Some(&function) = body.first() {
-                fields.push(("modbus.func_code", ot_protocol::FieldValue::Unsigned(u64::from(function & 0x7F))));
+            if request {
+                fields::request(&mut fields, body);
+            } else {
+                fields::response(&mut fields, body.get(..1).unwrap_or_default(), Link::default());
             }
             let message = self.build(head, packet, direction, fields, &faults.list);
             sink.message(message);
         }
         let (client, server) = self.roles(head.unit);
-        let request = direction == self.client_direction();
         sink.activity(
             None,
             Activity {
@@ -428,9 +432,9 @@ impl ModbusSession {
                 client,
                 server,
                 protocol: ID,
-                operation: Operation::Unknown,
+                operation: part.map_or(Operation::Unknown, |part| part.operation),
                 function,
-                target: Target::default(),
+                target: part.map_or(Target::default(), |part| part.target()),
                 values: Values::None,
                 masks: None,
                 outcome: Outcome::Pending,
@@ -786,13 +790,7 @@ impl ModbusSession {
                 protocol: ID,
                 operation: part.operation,
                 function: function::named(transaction.function, transaction.sub),
-                target: Target {
-                    space: part.space.name(),
-                    number: part.number.map(u32::from),
-                    start: u32::from(part.start),
-                    count: u32::from(part.count),
-                    name: None,
-                },
+                target: part.target(),
                 values: values.to_values(),
                 masks: transaction.masks,
                 outcome: transaction.outcome,

@@ -411,7 +411,7 @@ fn bad_headers_do_not_stop_decoding() {
         "0001 0009 0006 01 03 0000 0001", // protocol id
         "0001 0000 0000",                 // length 0
         "0001 0000 0001 01",              // length 1
-        "0001 0000 012C 01 03",           // length 300
+        "0001 0000 012C 01 03 0000 0001", // length 300
         "0001 4745 5420 2F 20",           // text
     ] {
         let mut bytes = hex(bad);
