@@ -1,7 +1,7 @@
 //! Devices that look for addresses.
 
-use super::spread::{Fate, Party, Spread, Trace, is_group, is_scanner, number, pair_allowed, party, unjudged};
 use super::Detector;
+use super::spread::{Fate, Party, Spread, Trace, is_group, is_scanner, number, pair_allowed, party, unjudged};
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
@@ -11,10 +11,13 @@ use crate::model::Peer;
 use ot_protocol::{Claim, ClaimKind, Endpoint, FlowKind, Mac, SubAddress};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Addresses contacted, by client and network.
+type Contacts = Spread<(Party, IpAddr), IpAddr>;
+
 /// Counts the addresses that each device contacts or asks for by ARP.
 pub struct AddressScan {
     /// Fast and slow scans, those that are on.
-    scans: Vec<(&'static AlertType, Spread<(Party, IpAddr), IpAddr>)>,
+    scans: Vec<(&'static AlertType, Contacts)>,
     arp: Spread<(Option<u16>, Mac), IpAddr>,
 }
 
@@ -142,8 +145,7 @@ impl Detector for AddressScan {
                     return;
                 }
                 let key = (claim.vlan, claim.mac);
-                let news =
-                    self.arp.add(&key, Trace::new(target, 0, claim.time, claim.frame, Fate::Unanswered));
+                let news = self.arp.add(&key, Trace::new(target, 0, claim.time, claim.frame, Fate::Unanswered));
                 if news.is_empty() {
                     return;
                 }

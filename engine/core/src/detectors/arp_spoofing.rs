@@ -1,7 +1,7 @@
 //! MAC addresses that take an IP address which another one uses.
 
-use super::spread::{Capped, number};
 use super::Detector;
+use super::spread::{Capped, number};
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType};
 use crate::config::EngineConfig;
@@ -239,8 +239,11 @@ fn conflict(core: &mut Core, claim: &Claim, other: &User) {
             other.last,
             claim.time
         ),
-        why: format!("One IP address belongs to one device; routers and shared addresses of redundant routers aside, two \
-                      MAC addresses used it in turn within {} s.", SAME_TIME / SECOND),
+        why: format!(
+            "One IP address belongs to one device; routers and shared addresses of redundant routers aside, two \
+                      MAC addresses used it in turn within {} s.",
+            SAME_TIME / SECOND
+        ),
         function: how(claim.kind).to_owned(),
         object: claim.ip.to_string(),
         value: claim.mac.to_string(),

@@ -1,7 +1,7 @@
 //! Connections that the baseline does not hold.
 
-use super::spread::{fate, is_group, number, of_flow, service};
 use super::Detector;
+use super::spread::{fate, is_group, number, of_flow, service};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::engine::{Core, SeenFlow};
@@ -29,7 +29,8 @@ pub(super) fn key(event: &FlowEvent, client: DeviceId, server: DeviceId) -> Opti
     };
     // Who asks is a guess: of two free ports the lower one is the more likely to be the server's.
     let sure = event.roles_certain || event.service.is_some();
-    let port = if sure || event.client.port == 0 { event.server.port } else { event.server.port.min(event.client.port) };
+    let port =
+        if sure || event.client.port == 0 { event.server.port } else { event.server.port.min(event.client.port) };
     let (client, server) = if port == event.server.port { (client, server) } else { (server, client) };
     let number = match event.transport {
         Transport::Ip(number) => Some(u32::from(number)),
@@ -78,7 +79,10 @@ impl Detector for Connections {
         let text = || Text {
             description: match event.kind {
                 FlowKind::Identified => format!("{client} talks {what} to {server}, which it never did before."),
-                _ => format!("{client} connected to {what} of {server}, which it never did before; {}.", fate(&event.kind)),
+                _ => format!(
+                    "{client} connected to {what} of {server}, which it never did before; {}.",
+                    fate(&event.kind)
+                ),
             },
             why: if held.is_empty() {
                 format!("The baseline holds no connection of {client} to {server}.")

@@ -1,7 +1,7 @@
 //! Floods of connection attempts.
 
-use super::spread::{Party, is_group, number, of_flow, party, service};
 use super::Detector;
+use super::spread::{Party, is_group, number, of_flow, party, service};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
@@ -49,7 +49,10 @@ impl Detector for DenialOfService {
                 self.limit.seconds,
                 service(event)
             ),
-            why: format!("{} or more connection attempts to one target within {} s.", self.limit.count, self.limit.seconds),
+            why: format!(
+                "{} or more connection attempts to one target within {} s.",
+                self.limit.count, self.limit.seconds
+            ),
             object: service(event),
             detail: format!("attempts of {from} at {}", service(event)),
             ..Text::default()

@@ -1,7 +1,7 @@
 //! Devices that the baseline does not hold.
 
-use super::spread::number;
 use super::Detector;
+use super::spread::number;
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType};
 use crate::engine::{Core, SeenFlow};
@@ -75,7 +75,14 @@ impl Devices {
                 ..Text::default()
             }
         };
-        core.raise(&finding(catalogue::DEVICE_NOT_LEARNED, peer, [first.min(time), time], &[frame], &[met.entry], &text));
+        core.raise(&finding(
+            catalogue::DEVICE_NOT_LEARNED,
+            peer,
+            [first.min(time), time],
+            &[frame],
+            &[met.entry],
+            &text,
+        ));
     }
 }
 
@@ -153,7 +160,8 @@ impl Detector for Devices {
             };
             let place = behind.map(|ip| format!(" behind the gateway {ip}")).unwrap_or_default();
             let speaks = if speaks.is_empty() { String::new() } else { format!(" ({})", speaks.join(", ")) };
-            let told = if told.is_empty() { String::new() } else { format!(" It says of itself: {}.", told.join(", ")) };
+            let told =
+                if told.is_empty() { String::new() } else { format!(" It says of itself: {}.", told.join(", ")) };
             Text {
                 description: format!("{name}{place} answers like {what}{speaks} since {time}.{told}"),
                 why: if learned {

@@ -1,7 +1,7 @@
 //! Source addresses that no host may have.
 
-use super::spread::{Capped, number};
 use super::Detector;
+use super::spread::{Capped, number};
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType};
 use crate::config::EngineConfig;
@@ -71,10 +71,7 @@ impl Detector for IllegalAddress {
             let reason = match wrong(ip) {
                 Some(reason) => reason,
                 // Who has no address yet may ask for one, and ask who is there (DHCP, IGMP, neighbour discovery).
-                None if ip.is_unspecified()
-                    && matches!(event.transport, Transport::Tcp | Transport::Udp)
-                    && !bootp =>
-                {
+                None if ip.is_unspecified() && matches!(event.transport, Transport::Tcp | Transport::Udp) && !bootp => {
                     "the unspecified address (RFC 1122, clause 3.2.1.3; RFC 4291, clause 2.5.2)"
                 }
                 None => continue,
@@ -110,7 +107,8 @@ fn raise(
     count: u64,
 ) {
     // The MAC address leads to the device.
-    let behind = core.inventory.peer(&Endpoint { mac: Some(mac), vlan: None, ip: None, port: 0, sub: SubAddress::None });
+    let behind =
+        core.inventory.peer(&Endpoint { mac: Some(mac), vlan: None, ip: None, port: 0, sub: SubAddress::None });
     let name = behind.device.map(|_| format!(" ({})", core.display(&behind))).unwrap_or_default();
     let client = Peer { ip: Some(ip), mac: Some(mac), ..behind };
     let to = other.map(|other| format!(" to {}", core.display(other))).unwrap_or_default();
@@ -147,10 +145,14 @@ mod tests {
 
     #[test]
     fn addresses_no_host_may_have() {
-        for ip in ["127.0.0.1", "224.0.0.5", "240.1.2.3", "255.255.255.255", "0.1.2.3", "ff02::1", "::1", "::ffff:1.2.3.4"] {
+        for ip in
+            ["127.0.0.1", "224.0.0.5", "240.1.2.3", "255.255.255.255", "0.1.2.3", "ff02::1", "::1", "::ffff:1.2.3.4"]
+        {
             assert!(wrong(ip.parse().unwrap()).is_some(), "{ip}");
         }
-        for ip in ["10.0.0.1", "0.0.0.0", "239.0.0.0", "fe80::1", "::", "8.8.8.8"].into_iter().filter(|ip| *ip != "239.0.0.0") {
+        for ip in
+            ["10.0.0.1", "0.0.0.0", "239.0.0.0", "fe80::1", "::", "8.8.8.8"].into_iter().filter(|ip| *ip != "239.0.0.0")
+        {
             assert!(wrong(ip.parse().unwrap()).is_none(), "{ip}");
         }
     }

@@ -3,13 +3,27 @@
 //! A detector looks at facts in order and raises findings through [`Core::raise`]. It keeps its windows bounded and
 //! tells what it gave up in [`Detector::counters`]. It must not depend on anything but the facts and the configuration.
 
+mod address_scan;
+mod arp_spoofing;
 mod commands;
+mod connection;
+mod denial_of_service;
+mod device;
 mod exceptions;
 mod firmware;
 mod functions;
+mod illegal_address;
 mod malformed;
+mod multicast;
+mod port_scan;
 mod probes;
 mod ranges;
+mod rhythm;
+mod segments;
+mod spread;
+#[cfg(test)]
+mod testing;
+mod unresponsive;
 mod writes;
 
 use crate::alerts::{Finding, Text};
@@ -86,13 +100,24 @@ pub trait Detector: Send {
 /// All detectors, in the order in which they look at a fact.
 pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
     vec![
+        Box::new(address_scan::AddressScan::new(config)),
+        Box::new(arp_spoofing::ArpSpoofing::new(config)),
         Box::new(commands::Commands::new(config)),
+        Box::new(connection::Connections),
+        Box::new(denial_of_service::DenialOfService::new(config)),
+        Box::new(device::Devices::default()),
         Box::new(exceptions::Exceptions::new(config)),
         Box::new(firmware::FirmwareRevision),
         Box::new(functions::Functions),
+        Box::new(illegal_address::IllegalAddress::new(config)),
         Box::new(malformed::Malformed::new(config)),
+        Box::new(multicast::Multicast),
+        Box::new(port_scan::PortScan::new(config)),
         Box::new(probes::Probes::new(config)),
         Box::new(ranges::Ranges::new(config)),
+        Box::new(rhythm::Rhythm::new(config)),
+        Box::new(segments::Segments::new(config)),
+        Box::new(unresponsive::Unresponsive::new(config)),
         Box::new(writes::Writes::default()),
     ]
 }

@@ -1,7 +1,7 @@
 //! Groups that a device was not learned to use.
 
-use super::spread::{is_group, number, of_flow, service};
 use super::Detector;
+use super::spread::{is_group, number, of_flow, service};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::engine::{Core, SeenFlow};
@@ -19,7 +19,7 @@ pub struct Multicast;
 /// The group, for people and as a key: solicited-node addresses (RFC 4291, clause 2.7.1) are one group.
 fn group(endpoint: &Endpoint) -> String {
     match endpoint.ip {
-        Some(IpAddr::V6(ip)) if ip.to_bits() >> 24 == 0xff02_0000_0000_0000_0000_0001_ff => {
+        Some(IpAddr::V6(ip)) if ip.to_bits() >> 24 == 0x00ff_0200_0000_0000_0000_0000_01ff => {
             "ff02::1:ff00:0/104".to_owned()
         }
         Some(ip) => ip.to_string(),

@@ -1,8 +1,8 @@
 //! Devices that try the ports of a server.
 
+use super::Detector;
 use super::connection;
 use super::spread::{Fate, Party, Spread, Trace, is_group, is_scanner, number, party, unjudged};
-use super::Detector;
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;

@@ -33,7 +33,7 @@ const AGAIN: Nanos = 60 * SECOND;
 /// An exchange that was not repeated for this long makes room for another, where the table is full.
 const FORGOTTEN: Nanos = 600 * SECOND;
 /// Activities of one session that are found without a look at the table.
-const SLOTS: usize = 4_096;
+const SLOTS: usize = 256;
 
 /// Learns intervals, and tells changed ones and silence.
 pub struct Rhythm {
@@ -398,10 +398,8 @@ impl Rhythm {
         let mut sums = Intervals::default();
         add(&mut sums, mean, count);
         core.baseline.add_intervals(entry, &sums);
-        core.baseline.touch(
-            entry,
-            Observation { count: seen.count, times: seen.times, frame: seen.frames[0], learning: true },
-        );
+        core.baseline
+            .touch(entry, Observation { count: seen.count, times: seen.times, frame: seen.frames[0], learning: true });
     }
 
     /// Holds the newest samples against the learned rhythm.
@@ -478,14 +476,16 @@ impl Rhythm {
         core.raise(&of_activity(catalogue::POLLING_RHYTHM, seen, &entries, row, &text));
     }
 
-    fn silent(core: &mut Core, channel: &Channel, interval: Nanos, entry: &BaselineEntry, limit: Nanos, now: Timestamp) {
-        let (client, server) = match (entry.key.client, entry.key.server) {
-            (Some(client), Some(server)) if (Some(client), Some(server)) != (channel.client.device, channel.server.device) => {
-                (peer(core, client), peer(core, server))
-            }
-            _ => (channel.client.clone(), channel.server.clone()),
-        };
-        let (from, to) = (core.display(&client), core.display(&server));
+    fn silent(
+        core: &mut Core,
+        channel: &Channel,
+        interval: Nanos,
+        entry: &BaselineEntry,
+        limit: Nanos,
+        now: Timestamp,
+    ) {
+        let (client, server) = (&channel.client, &channel.server);
+        let (from, to) = (core.display(client), core.display(server));
         let mut state = match channel.closed {
             Some(CloseReason::Finished | CloseReason::Reset) => " The connection was closed.".to_owned(),
             _ => String::new(),
@@ -611,13 +611,14 @@ impl Detector for Rhythm {
             && now.since(last) >= self.silence
         {
             let gap = now.since(last);
-            self.arm(|time| time.plus(gap));
+            self.arm(|time| time.plus(gap).min(now));
         }
         self.last_epoch = Some(now);
         if now < self.next_check || core.learning_at(now) {
             return;
         }
         let mut next = Timestamp(i64::MAX);
+        let mut moved = Vec::new();
         for channel in &mut self.channels {
             let Some((interval, entry)) = channel.interval else { continue };
             if channel.told {
@@ -632,8 +633,21 @@ impl Detector for Rhythm {
                 channel.interval = None;
                 continue;
             };
+            // A device turned out to be another one: its traffic goes on under the other's number.
+            if (entry.key.client, entry.key.server) != (channel.client.device, channel.server.device) {
+                channel.interval = None;
+                moved.push((entry, interval, channel.protocol));
+                continue;
+            }
             channel.told = true;
             Self::silent(core, channel, interval, &entry, limit, now);
+        }
+        for (entry, interval, protocol) in moved {
+            let (Some(client), Some(server)) = (entry.key.client, entry.key.server) else { continue };
+            let (client, server) = (peer(core, client), peer(core, server));
+            if let Some(channel) = self.channel(&client, &server, protocol, now) {
+                self.expect(channel, interval, entry.id);
+            }
         }
         // A channel that speaks again after its silence was told must be looked at again.
         self.next_check = next.min(now.plus(self.silence / 2));

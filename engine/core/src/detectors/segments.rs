@@ -1,8 +1,8 @@
 //! What is wrong with a conversation below its protocol.
 
+use super::Detector;
 use super::connection;
 use super::spread::{fate, number, of_flow, service};
-use super::Detector;
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
@@ -34,7 +34,10 @@ impl Segments {
         let what = service(flow.event);
         let text = || Text {
             description: format!("A message between {from} and {to} ({what}) announces a length of {bytes} bytes."),
-            why: format!("A length field of {} bytes or more, which no device of this protocol needs.", self.longest.count),
+            why: format!(
+                "A length field of {} bytes or more, which no device of this protocol needs.",
+                self.longest.count
+            ),
             object: what.clone(),
             value: format!("{bytes} bytes"),
             detail: format!("length field of {bytes} bytes"),
@@ -91,7 +94,9 @@ impl Segments {
                     "{from} and {to} exchange {} over {name} port {port}, where {expected} is expected.",
                     event.service.unwrap_or("something else")
                 ),
-                None => format!("{from} and {to} speak {spoken} over {name} port {port}, which is not its standard port."),
+                None => {
+                    format!("{from} and {to} speak {spoken} over {name} port {port}, which is not its standard port.")
+                }
             },
             why: match expected {
                 Some(expected) => {
@@ -154,7 +159,8 @@ impl Detector for Segments {
                         hex(first),
                         hex(later)
                     ),
-                    why: "A repeated segment or fragment must carry the same bytes (RFC 9293, clause 3.10.7.4).".to_owned(),
+                    why: "A repeated segment or fragment must carry the same bytes (RFC 9293, clause 3.10.7.4)."
+                        .to_owned(),
                     object: format!("{what}, offset {offset}"),
                     value: format!("{} / {}", hex(first), hex(later)),
                     detail: format!("{length} bytes at offset {offset} differ: {} then {}", hex(first), hex(later)),

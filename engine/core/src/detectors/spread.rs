@@ -81,7 +81,8 @@ impl<K: Hash + Eq + Clone, V: PartialEq + Clone> Spread<K, V> {
             values.pop_front();
         }
         let mut trace = trace;
-        if let Some(known) = values.iter().position(|known| known.value == trace.value).and_then(|at| values.remove(at)) {
+        if let Some(known) = values.iter().position(|known| known.value == trace.value).and_then(|at| values.remove(at))
+        {
             trace.told = known.told;
             trace.fate = trace.fate.max(known.fate);
         } else if values.len() >= self.most {
@@ -194,12 +195,20 @@ pub(super) fn is_group(core: &Core, endpoint: &Endpoint) -> bool {
         Some(ip) if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) => true,
         Some(IpAddr::V6(_)) => by_mac,
         Some(IpAddr::V4(ip)) => {
+            // The host part of a network's broadcast address is all ones.
             by_mac
-                || core.inventory.ot_subnets().iter().any(|&(network, length)| {
-                    let IpAddr::V4(network) = network else { return false };
-                    let host = u32::MAX.checked_shr(u32::from(length)).unwrap_or(0);
-                    length < 31 && ip.to_bits() == network.to_bits() | host
-                })
+                || ip.to_bits() & 3 == 3
+                    && core
+                        .config
+                        .ot_networks
+                        .iter()
+                        .map(|net| (net.addr(), net.prefix_len()))
+                        .chain(core.inventory.ot_subnets())
+                        .any(|(network, length)| {
+                            let IpAddr::V4(network) = network else { return false };
+                            let host = u32::MAX.checked_shr(u32::from(length)).unwrap_or(0);
+                            length < 31 && ip.to_bits() == network.to_bits() | host
+                        })
         }
     }
 }

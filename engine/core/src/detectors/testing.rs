@@ -6,8 +6,8 @@ use crate::engine::Engine;
 use crate::model::{Alert, BaselineEntry, Device};
 use ot_protocol::fact::CloseReason;
 use ot_protocol::{
-    Activity, Claim, ClaimKind, Direction, Endpoint, Fact, FlowEvent, FlowKind, Fold, FrameRef, Function, Intervals, Mac,
-    Operation, Outcome, SessionId, SubAddress, Target, Timestamp, Transport, Values,
+    Activity, Claim, ClaimKind, Direction, Endpoint, Fact, FlowEvent, FlowKind, Fold, FrameRef, Function, Intervals,
+    Mac, Operation, Outcome, SessionId, SubAddress, Target, Timestamp, Transport, Values,
 };
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -41,11 +41,8 @@ fn host(number: u8) -> Endpoint {
 
 impl Plant {
     fn new(learning: Learning, snapshot: Snapshot) -> Self {
-        let config = EngineConfig {
-            ot_networks: vec!["10.0.0.0/16".parse().unwrap()],
-            learning,
-            ..EngineConfig::default()
-        };
+        let config =
+            EngineConfig { ot_networks: vec!["10.0.0.0/16".parse().unwrap()], learning, ..EngineConfig::default() };
         Self {
             engine: Engine::new(config, snapshot),
             packets: 0,
