@@ -280,4 +280,15 @@ mod tests {
         plant.claim(41, ClaimKind::ArpRequest, 66, 66, Some(200));
         assert_eq!(plant.alerts_of("arp-scan")[0].count, 40);
     }
+
+    #[test]
+    fn a_flood_of_sources_stays_bounded() {
+        let mut plant = Plant::operational();
+        for n in 0..60_000_u32 {
+            let source = format!("10.0.{}.{}", n / 250 % 250, n % 250 + 1);
+            plant.attempt_from(i64::from(n / 5_000), &source, 11, u16::try_from(n % 1_000).unwrap());
+        }
+        let alerts = plant.alerts_of("denial-of-service");
+        assert_eq!((alerts.len(), alerts[0].sources.len()), (1, 10));
+    }
 }

@@ -101,6 +101,10 @@ impl Detector for ArpSpoofing {
         if claim.ip.is_unspecified() || claim.ip.is_multicast() || claim.ip.is_loopback() {
             return;
         }
+        // Known to pass packets of others on.
+        if !by_arp && matches!(binding, MacBinding::Router) {
+            return;
+        }
         self.note_mac(claim.mac, claim.ip);
         let key = (claim.vlan, claim.ip);
         // Nearly always: the one that has it goes on.
