@@ -10,6 +10,8 @@ use crate::input::{self, Window};
 use crate::reader::{Head, Reader};
 use crate::{CaptureError, InputFile, Packet, Progress, Source, Warning};
 
+/// Bytes read at a time: small enough to stay in the cache of a core until the packets are looked at.
+const READ_CHUNK: usize = 128 << 10;
 /// Bytes read at a time to find the first packet of a file.
 const PROBE_CHUNK: usize = 16 << 10;
 /// Warnings kept until they are fetched.
@@ -173,7 +175,7 @@ impl CaptureSet {
         if let (Some(slot), Some(input)) = (self.readers.get_mut(index), self.files.get(index)) {
             match slot {
                 Some(reader) => self.ready = reader.take_parked(),
-                None => *slot = Some(Reader::open(&input.path, Window::SIZE)?),
+                None => *slot = Some(Reader::open(&input.path, READ_CHUNK)?),
             }
         }
         Ok(())

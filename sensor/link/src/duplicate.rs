@@ -11,14 +11,16 @@ const RECENT: usize = 16;
 /// PRP and HSR frames remembered; a power of two.
 const TWINS: usize = 1024;
 
+/// Source MAC, destination MAC and VLAN: another place where the same datagram was mirrored.
+pub(crate) type Place = (Option<Mac>, Option<Mac>, Option<u16>);
+
 /// A frame remembered.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     /// Hash of its innermost datagram; never 0 where there is one.
     hash: u64,
     time: Timestamp,
-    /// Hash of MACs and VLAN.
-    place: u64,
+    place: Place,
 }
 
 /// The last frames that carry no TCP.
@@ -40,7 +42,7 @@ impl Recent {
     pub(crate) fn is_double(
         &mut self,
         hash: u64,
-        place: u64,
+        place: Place,
         numbered: bool,
         time: Timestamp,
         config: &LinkConfig,

@@ -65,7 +65,7 @@ pub enum Decoded<'a> {
     /// An IP fragment, kept until its datagram is whole.
     FragmentHeld,
     /// A fragment with other bytes for a range already seen. The first bytes stay.
-    FragmentConflict(FragmentConflict<'a>),
+    FragmentConflict(Box<FragmentConflict<'a>>),
     /// The same frame again (mirrored twice, or the twin of a PRP or HSR frame). TCP segments mirrored twice are
     /// delivered: telling them from retransmissions is the flow's business.
     Duplicate,

@@ -1,4 +1,4 @@
-//! Nanoseconds a frame: `cargo run --release -p ot-link --example speed`.
+//! Nanoseconds a frame: `cargo run --release -p ot-link --example link_speed`.
 
 use std::time::Instant;
 

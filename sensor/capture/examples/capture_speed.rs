@@ -1,4 +1,4 @@
-//! Nanoseconds a packet: `cargo run --release -p ot-capture --example speed -- FILE…`, or without a file on 2 million frames
+//! Nanoseconds a packet: `cargo run --release -p ot-capture --example capture_speed -- FILE…`, or without a file on 2 million frames
 //! of 90 bytes written to the temporary folder.
 
 use std::io::Write;
