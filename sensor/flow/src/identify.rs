@@ -18,8 +18,14 @@ pub(crate) struct Probing {
     chunks: Vec<(Direction, PacketInfo, usize)>,
     /// Protocols that said no.
     excluded: u64,
-    tries: u32,
+    /// Bytes are missing before these: they may begin inside a message.
+    pub mid: bool,
+    /// How often bytes that may have begun inside a message were given up.
+    retries: u8,
 }
+
+/// How often the next segment gets a chance where bytes may have begun inside a message.
+const RETRIES: u8 = 8;
 
 /// What the probes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +75,6 @@ impl Probing {
                 *place = &longer;
             }
         }
-        self.tries += 1;
         ask(registry, ports, shown, false, &mut self.excluded)
     }
 
@@ -80,7 +85,6 @@ impl Probing {
             Direction::AtoB => [bytes, &[]],
             Direction::BtoA => [&[], bytes],
         };
-        self.tries += 1;
         ask(registry, ports, shown, true, &mut self.excluded)
     }
 
@@ -96,8 +100,19 @@ impl Probing {
         }
     }
 
+    /// Forgets all, because it may have begun inside a message; `false` where that was done too often.
+    pub fn again(&mut self) -> bool {
+        if self.retries >= RETRIES {
+            return false;
+        }
+        *self = Self { mid: self.mid, retries: self.retries + 1, ..Self::default() };
+        true
+    }
+
     /// Forgets a direction after a hole. How many bytes that were.
     pub fn forget(&mut self, direction: Direction) -> usize {
+        self.mid = true;
+        self.excluded = 0;
         self.chunks.retain(|(of, _, _)| *of != direction);
         self.bytes.get_mut(direction.index()).map_or(0, |bytes| std::mem::take(bytes).len())
     }

@@ -60,6 +60,12 @@ impl From<CaptureError> for FlowError {
     }
 }
 
+/// Facts in order.
+pub type Facts = Vec<(Order, Fact)>;
+
+/// Takes facts, and how far the run is; can stop it.
+pub type Consumer<'a> = dyn FnMut(Facts, &Progress) -> ControlFlow<()> + 'a;
+
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -139,7 +145,7 @@ impl Clock {
 }
 
 /// Facts of the end of an epoch that no lane tells.
-fn marker_facts(marker: &Marker, facts: &mut Vec<(Order, Fact)>) {
+fn marker_facts(marker: &Marker, facts: &mut Facts) {
     let last = (1 << 63) - 1;
     facts.push((Order { packet: marker.packet, place: last - 1 }, Fact::EpochEnd(marker.time)));
     if let Some((from, to)) = marker.jump {
@@ -202,7 +208,7 @@ pub fn run(
     source: &mut dyn Source,
     registry: Registry,
     config: &FlowConfig,
-    consumer: &mut dyn FnMut(Vec<(Order, Fact)>, &Progress) -> ControlFlow<()>,
+    consumer: &mut Consumer<'_>,
 ) -> Result<Summary, FlowError> {
     if !registry_is_usable(registry) {
         return Err(FlowError::Registry);
@@ -225,7 +231,7 @@ fn run_inline(
     source: &mut dyn Source,
     registry: Registry,
     config: &FlowConfig,
-    consumer: &mut dyn FnMut(Vec<(Order, Fact)>, &Progress) -> ControlFlow<()>,
+    consumer: &mut Consumer<'_>,
 ) -> Result<Summary, FlowError> {
     let mut inline = Inline::new(registry, config, false);
     let mut facts = Vec::new();
@@ -287,7 +293,7 @@ impl Inline {
     }
 
     /// One packet. Whether there was one.
-    fn packet(&mut self, source: &mut dyn Source, facts: &mut Vec<(Order, Fact)>) -> Result<bool, CaptureError> {
+    fn packet(&mut self, source: &mut dyn Source, facts: &mut Facts) -> Result<bool, CaptureError> {
         let Self { lanes, decoder, clock, unusable, .. } = self;
         let lanes = std::cell::RefCell::new(lanes);
         let info = read(
@@ -313,7 +319,7 @@ impl Inline {
         Ok(true)
     }
 
-    fn finish(&mut self, facts: &mut Vec<(Order, Fact)>) {
+    fn finish(&mut self, facts: &mut Facts) {
         if self.packets == 0 {
             return;
         }
@@ -324,7 +330,7 @@ impl Inline {
         marker_facts(&marker, facts);
     }
 
-    fn collect(&mut self, facts: &mut Vec<(Order, Fact)>) {
+    fn collect(&mut self, facts: &mut Facts) {
         for lane in &mut self.lanes {
             facts.append(&mut lane.shared.out.facts);
         }
@@ -383,7 +389,7 @@ fn run_threads(
     source: &mut dyn Source,
     registry: Registry,
     config: &FlowConfig,
-    consumer: &mut dyn FnMut(Vec<(Order, Fact)>, &Progress) -> ControlFlow<()>,
+    consumer: &mut Consumer<'_>,
 ) -> Result<Summary, FlowError> {
     let workers = config.workers.min(LANES);
     let mut shares: Vec<Vec<Lane>> = (0..workers).map(|_| Vec::new()).collect();
@@ -402,7 +408,7 @@ fn run_threads(
         let (recycle, recycled) = bounded::<Part>(workers * 3 * IN_FLIGHT);
         for mut share in shares {
             let (input, parts) = bounded::<Part>(IN_FLIGHT);
-            let (output, facts) = bounded::<Vec<(Order, Fact)>>(IN_FLIGHT);
+            let (output, facts) = bounded::<Facts>(IN_FLIGHT);
             let recycle = recycle.clone();
             inputs.push(input);
             outputs.push(facts);
@@ -477,13 +483,7 @@ fn run_threads(
 }
 
 /// Follows the lanes of one worker.
-fn work(
-    share: &mut [Lane],
-    workers: usize,
-    parts: &Receiver<Part>,
-    output: &Sender<Vec<(Order, Fact)>>,
-    recycle: &Sender<Part>,
-) {
+fn work(share: &mut [Lane], workers: usize, parts: &Receiver<Part>, output: &Sender<Facts>, recycle: &Sender<Part>) {
     for mut part in parts {
         let mut at = 0;
         let ends = part.markers.iter().map(|(until, marker)| (*until, Some(marker)));

@@ -304,6 +304,7 @@ fn doubt(flow: &mut Flow, shared: &mut Shared, info: PacketInfo) {
     ext.session = None;
     ext.skipped_run = 0;
     ext.probing = Probing::default();
+    ext.probing.mid = true;
     shared.folds = shared.folds.saturating_sub(ext.fold.bytes());
     ext.fold = FoldCache::default();
     let mut left = 0;
@@ -332,9 +333,24 @@ fn probe(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: Packe
     let ports = ports(flow);
     let registry = shared.registry;
     let full = buffers_full(shared, bytes.len());
+    let mid = flow.syn.is_none();
     let ext = ext(flow, shared);
-    let kept = !full && ext.probing.push(direction, info, bytes);
-    match ext.probing.stream(registry, ports, (!kept).then_some((direction, bytes))) {
+    let mut kept = !full && ext.probing.push(direction, info, bytes);
+    let mut verdict = ext.probing.stream(registry, ports, (!kept).then_some((direction, bytes)));
+    if verdict == Verdict::None && (mid || ext.probing.mid) {
+        // What came first may have begun inside a message: perhaps one begins here, or with the next segment.
+        let all = ext.probing.len() + if kept { 0 } else { bytes.len() };
+        if all > bytes.len() && ext.probing.again() {
+            shared.stats.skipped.add("unidentified", long(all - bytes.len()));
+            kept = !full && ext.probing.push(direction, info, bytes);
+            verdict = ext.probing.stream(registry, ports, (!kept).then_some((direction, bytes)));
+        }
+        if verdict == Verdict::None && ext.probing.again() {
+            shared.stats.skipped.add("unidentified", long(bytes.len()));
+            return account(flow, shared);
+        }
+    }
+    match verdict {
         Verdict::Wait if kept => account(flow, shared),
         Verdict::Wait if full => shared.stats.skipped.add("buffers-full", long(bytes.len())),
         Verdict::Wait | Verdict::None => not_ot(flow, shared, info, if kept { 0 } else { bytes.len() }),

@@ -51,6 +51,10 @@ impl Lane {
                 }
                 Fit::Late => {
                     let Some(flow) = self.flows.get_mut(at as usize) else { return };
+                    if doubled(flow, head) {
+                        self.shared.stats.duplicates += 1;
+                        return;
+                    }
                     self.shared.stats.packets += 1;
                     self.shared.stats.bytes += u64::from(head.wire);
                     flow.last_frame = head.info.frame;
