@@ -52,7 +52,9 @@ const MOST_CHILDREN: u32 = 512;
 const MOST_SUBNETS: usize = 4096;
 /// After this time without its old MAC, a device has the new one: a network card was replaced.
 const MAC_REPLACED_AFTER: Nanos = 3600 * SECOND;
-/// Routers named by the addresses in their reason.
+/// After this time an address that was joined to a device stays with it, also if another MAC claims it.
+const ADDRESS_SETTLED_AFTER: Nanos = 3600 * SECOND;
+/// Addresses that the reason for a router names.
 const NAMED_ADDRESSES: usize = 3;
 
 /// A device that the inventory found or made.
@@ -179,17 +181,18 @@ impl Inventory {
         inventory
     }
 
-    fn restore(&mut self, device: Device, config: &EngineConfig) {
+    fn restore(&mut self, mut device: Device, config: &EngineConfig) {
         let id = device.id;
+        // A gateway is older than what is behind it, also after a merge.
+        device.parent = device.parent.filter(|parent| *parent < id);
         if self.by_id.contains_key(&id.0) {
             return;
         }
         self.last = self.last.max(id.0);
         let before = device.clone();
-        let router = device.role_reasons.iter().any(|reason| reason.role == Role::SwitchOrRouter);
+        let router = device.role_reasons.iter().any(forwarding);
         if let Some(parent) = device.parent {
             self.by_sub.insert((parent, device.sub), id);
-            // Parents have lower numbers, unless a merge moved children to a device made later.
             if let Some(parent) = self.entry_mut(parent) {
                 parent.children += 1;
             }
@@ -449,9 +452,7 @@ impl Inventory {
                 MacBinding::Unchanged
             }
             Some(before) => {
-                if time.since(before.last) > MAC_REPLACED_AFTER {
-                    self.replace_mac(ip, before.mac, mac);
-                }
+                self.contest(ip, &before, &bound);
                 MacBinding::Changed { before: before.mac, before_last_seen: before.last }
             }
         }
@@ -657,7 +658,9 @@ impl Inventory {
             return None;
         }
         let device = self.get(id)?;
-        let elsewhere = device.mac.is_none() && device.parent.is_none() && self.macs_seen();
+        let reached = device.parent.and_then(|parent| self.get(parent)).unwrap_or(device);
+        // Where no frame has a MAC, a device without one says nothing.
+        let elsewhere = reached.mac.is_none() && !self.macs.is_empty();
         let mut net = None;
         let mut newest = None;
         for address in &device.addresses {
@@ -676,11 +679,6 @@ impl Inventory {
             return None;
         }
         self.subnets.insert(net).then_some(net)
-    }
-
-    /// Whether any frame had a MAC: otherwise the link has none, and a device without one says nothing.
-    fn macs_seen(&self) -> bool {
-        !self.macs.is_empty()
     }
 
     /// Whether an address lies in an OT network.
@@ -1156,13 +1154,30 @@ impl Inventory {
         }
     }
 
-    /// A new MAC at an address whose old one is long gone.
-    fn replace_mac(&mut self, ip: IpAddr, before: Mac, mac: Mac) {
-        let Some(&id) = self.by_ip.get(&ip) else { return };
-        let alone = self.get(id).is_some_and(|device| device.mac == Some(before) && device.addresses.len() == 1);
-        if alone && !self.by_mac.contains_key(&mac) {
+    /// Another MAC claims an address. The device at the address stays what it is; its MAC changes only where the old
+    /// one is long gone or was told by unasked replies alone.
+    ///
+    /// An address that was joined to a device not long ago leaves it again: whoever claimed it first may have been a
+    /// spoofer who came before the owner. Field devices and learned ones keep their addresses.
+    fn contest(&mut self, ip: IpAddr, before: &Bound, now: &Bound) {
+        let Some(device) = self.by_ip.get(&ip).and_then(|id| self.get(*id)) else { return };
+        let id = device.id;
+        if device.mac != Some(before.mac) {
+            return;
+        }
+        if device.addresses.len() > 1 {
+            let joined = device.addresses.iter().find(|address| address.ip == ip).map(|address| address.first_seen);
+            let recent = joined.is_some_and(|joined| now.last.since(joined) <= ADDRESS_SETTLED_AFTER);
+            if recent && !device.learned && !device.role.is_field() {
+                self.detach(id, ip);
+            }
+            return;
+        }
+        let gone = now.last.since(before.last) > MAC_REPLACED_AFTER;
+        let weaker = before.claimed && !before.solid && now.solid;
+        if (gone || weaker) && !self.by_mac.contains_key(&now.mac) {
             self.loses_mac(id);
-            self.has_mac(id, mac, true);
+            self.has_mac(id, now.mac, true);
         }
     }
 
@@ -1193,17 +1208,27 @@ impl Inventory {
         facts.router = true;
         let sources = facts.sources.clone();
         for &ip in &sources {
-            if self.bindings.get(&ip).and_then(Binding::current).is_some_and(|bound| bound.mac == mac && !bound.claimed)
-            {
+            let nothing_left = self.bindings.get_mut(&ip).is_some_and(|binding| binding.forget_source(mac));
+            if nothing_left {
                 self.bindings.remove(&ip);
             }
-            let Some(&id) = self.by_ip.get(&ip) else { continue };
-            let Some(entry) = self.entry(id).filter(|entry| entry.device.mac == Some(mac)) else { continue };
-            if entry.mac_solid || entry.mac_born {
-                self.detach(id, ip);
-            } else {
-                self.loses_mac(id);
+            if let Some(&id) = self.by_ip.get(&ip)
+                && let Some(entry) = self.entry(id).filter(|entry| entry.device.mac == Some(mac))
+            {
+                if entry.mac_solid || entry.mac_born {
+                    self.detach(id, ip);
+                } else {
+                    self.loses_mac(id);
+                }
             }
+            // The owner may have claimed it beside.
+            self.attach(ip, config);
+        }
+        // A device that has this MAC only as the source of its packets is not the router.
+        if let Some(&id) = self.by_mac.get(&mac)
+            && self.entry(id).is_some_and(|entry| !entry.mac_solid && !entry.mac_born)
+        {
+            self.loses_mac(id);
         }
         let id = match self.by_mac.get(&mac) {
             Some(&id) => id,
@@ -1361,6 +1386,11 @@ impl Inventory {
         self.aliases.insert(from.0, into);
         self.alias_order.push_back(from.0);
     }
+}
+
+/// Whether a reason stands for forwarding that was seen.
+fn forwarding(reason: &RoleReason) -> bool {
+    reason.role == Role::SwitchOrRouter && reason.reason != roles::CONFIGURED
 }
 
 fn must_stay(by_id: &Map<u32, usize>, slots: &[Option<Entry>], id: DeviceId) -> bool {

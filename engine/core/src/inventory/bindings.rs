@@ -54,6 +54,13 @@ impl Binding {
         self.macs.iter().find(|bound| bound.mac == mac)
     }
 
+    /// Forgets a MAC that never claimed the address. Returns whether no MAC is left.
+    pub fn forget_source(&mut self, mac: Mac) -> bool {
+        self.macs.retain(|bound| bound.claimed || bound.mac != mac);
+        self.contested = self.macs.len() > 1;
+        self.macs.is_empty()
+    }
+
     /// Makes a MAC the current one.
     pub fn take(&mut self, bound: Bound) {
         if let Some(at) = self.macs.iter().position(|known| known.mac == bound.mac) {
