@@ -87,31 +87,32 @@ pub(crate) fn is_standard_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Opens a file that may be read, and tells whether it can be read again (is a regular file).
-fn open_file(path: &Path) -> Result<(File, bool), CaptureError> {
-    let failed = |source: io::Error| match source.kind() {
+/// What the system's error means for a person.
+fn refused(path: &Path, source: io::Error) -> CaptureError {
+    match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => CaptureError::Missing { path: path.into() },
         io::ErrorKind::PermissionDenied => CaptureError::Permission { path: path.into() },
         io::ErrorKind::IsADirectory => CaptureError::Directory { path: path.into() },
         _ => CaptureError::Read { path: path.into(), source },
-    };
-    let file = File::open(path).map_err(failed)?;
-    let kind = file.metadata().map_err(failed)?.file_type();
+    }
+}
+
+/// Whether what is at the path can be read again: is a regular file. Found without opening it, because whoever writes to
+/// a pipe would take the closing for the end.
+fn is_regular(path: &Path) -> Result<bool, CaptureError> {
+    let kind = std::fs::metadata(path).map_err(|error| refused(path, error))?.file_type();
     if kind.is_dir() {
         return Err(CaptureError::Directory { path: path.into() });
     }
-    Ok((file, kind.is_file()))
+    Ok(kind.is_file())
 }
 
 /// Length and SHA-256 of a file as stored; `None` for standard input and whatever else can be read only once.
 pub(crate) fn identify(path: &Path) -> Result<Option<(u64, [u8; 32])>, CaptureError> {
-    if is_standard_input(path) {
+    if is_standard_input(path) || !is_regular(path)? {
         return Ok(None);
     }
-    let (mut file, again) = open_file(path)?;
-    if !again {
-        return Ok(None);
-    }
+    let mut file = File::open(path).map_err(|error| refused(path, error))?;
     let mut hash = Sha256::new();
     let mut length = 0_u64;
     let mut buffer = vec![0; COMPRESSED_CHUNK];
@@ -137,8 +138,8 @@ pub(crate) fn open(path: &Path) -> Result<Input, CaptureError> {
     if is_standard_input(path) {
         return unpack(path, io::stdin(), Tally::hashing());
     }
-    let (file, again) = open_file(path)?;
-    unpack(path, file, if again { Tally::default() } else { Tally::hashing() })
+    let tally = if is_regular(path)? { Tally::default() } else { Tally::hashing() };
+    unpack(path, File::open(path).map_err(|error| refused(path, error))?, tally)
 }
 
 fn unpack(path: &Path, source: impl Read + Send + 'static, tally: Tally) -> Result<Input, CaptureError> {

@@ -26,6 +26,8 @@ const MAX_WARNINGS: usize = 4096;
 pub struct CaptureSet {
     files: Vec<InputFile>,
     readers: Vec<Option<Reader>>,
+    /// Packets of files that are done.
+    packets: Vec<u64>,
     /// Next frames of all files but the current one; for a file that is not open, the time of its first frame.
     waiting: BinaryHeap<Reverse<Turn>>,
     current: Option<u16>,
@@ -93,6 +95,7 @@ impl CaptureSet {
         let mut set = Self {
             files: Vec::with_capacity(probed.len()),
             readers: Vec::with_capacity(probed.len()),
+            packets: vec![0; probed.len()],
             waiting: BinaryHeap::with_capacity(probed.len()),
             current: None,
             ready: None,
@@ -131,6 +134,12 @@ impl CaptureSet {
     pub fn number_files_from(mut self, first: u32) -> Self {
         self.first_file = first;
         self
+    }
+
+    /// Packets read so far of each input, in the order of [`CaptureSet::files`].
+    pub fn packets(&self) -> Vec<u64> {
+        let open = self.readers.iter().map(|reader| reader.as_ref().map(Reader::frames));
+        open.zip(&self.packets).map(|(open, done)| open.unwrap_or(*done)).collect()
     }
 
     /// Packets that the captures themselves say were lost while capturing (pcapng interface statistics), so far.
@@ -200,6 +209,9 @@ impl CaptureSet {
         let (Some(slot), Some(input)) = (self.readers.get_mut(index), self.files.get_mut(index)) else { return };
         if let Some(reader) = slot.take() {
             self.dropped += reader.dropped();
+            if let Some(packets) = self.packets.get_mut(index) {
+                *packets = reader.frames();
+            }
             let tally = reader.tally();
             if let Some(sha256) = tally.sha256() {
                 input.bytes = tally.read();

@@ -1,5 +1,7 @@
 //! Captures in every format, whole, cut and damaged.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panic")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -161,6 +163,34 @@ fn inputs_are_identified_as_stored() {
     use sha2::Digest;
     let expected: [u8; 32] = sha2::Sha256::digest(pcap(&[])).into();
     assert_eq!(set.files()[0].sha256, expected);
+}
+
+/// What is read only once is hashed on the way, also compressed, and stands alone.
+#[test]
+fn a_pipe_is_hashed_while_it_is_read() {
+    use sha2::Digest;
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(&pcap(&[(1, b"one"), (2, b"two")])).unwrap();
+    let stored = packer.finish().unwrap();
+    let (bytes, path) = (stored.clone(), pipe.clone());
+    let writer = std::thread::spawn(move || fs::write(path, bytes).unwrap());
+    let mut set = CaptureSet::open(std::slice::from_ref(&pipe)).unwrap();
+    assert_eq!((set.files()[0].sha256, set.progress().total), ([0; 32], None));
+    let mut frames = Vec::new();
+    while let Some(packet) = set.next().unwrap() {
+        frames.push((packet.info.frame.number(), packet.data.to_vec()));
+    }
+    writer.join().unwrap();
+    assert_eq!(frames, [(1, b"one".to_vec()), (2, b"two".to_vec())]);
+    let expected: [u8; 32] = sha2::Sha256::digest(&stored).into();
+    assert_eq!(set.files()[0].sha256, expected);
+    assert_eq!(set.files()[0].bytes, u64::try_from(stored.len()).unwrap());
 }
 
 #[test]
@@ -370,7 +400,7 @@ fn a_decompression_bomb_does_not_grow_memory() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn hostile_bytes_never_panic(magic in 0..9_usize, bytes in prop::collection::vec(any::<u8>(), 0..600)) {

@@ -1,5 +1,7 @@
 //! Every encapsulation on literal bytes, and hostile bytes.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panic")]
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -288,7 +290,7 @@ fn address_resolution() {
 }
 
 fn piece(offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
-    ipv4_with(7, offset / 8 | if more { 0x2000 } else { 0 }, 6, payload)
+    ipv4_with(7, (offset / 8) | if more { 0x2000 } else { 0 }, 6, payload)
 }
 
 #[test]
@@ -317,7 +319,7 @@ fn fragments_of_ipv6_and_of_a_tunnel() {
     let inner = ether(&[8, 0], &piece(0, true, b"abcdefgh"));
     let gre = |inner: &[u8]| [&[0, 0, 0x65, 0x58][..], inner].concat();
     let outer = gre(&inner);
-    let part = |range: &[u8], offset: u16, more: u16, id| ipv4_with(id, offset / 8 | more, 47, range);
+    let part = |range: &[u8], offset: u16, more: u16, id| ipv4_with(id, (offset / 8) | more, 47, range);
     assert_eq!(bench.see(LinkType::RawIp, &part(&outer[..16], 0, 0x2000, 1)), "FragmentHeld");
     assert_eq!(bench.see(LinkType::RawIp, &part(&outer[16..], 16, 0, 1)), "FragmentHeld");
     let outer = gre(&ether(&[8, 0], &piece(8, false, b"ij")));
@@ -525,6 +527,8 @@ fn around(frame: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn the_shortcut_says_what_the_walk_says(
         tag: Option<u16>, id: u16, fragment in prop::sample::select(vec![0_u16, 0x4000, 0x2000, 5]), ihl in 4..8_u8,
