@@ -207,6 +207,7 @@ impl ModbusSession {
                 Step::Skip(length) => {
                     let length = length.clamp(1, rest.len());
                     context.sink.skipped(length, "modbus-resync");
+                    self.set_place(direction, Place::Lost);
                     at += length;
                     continue;
                 }

@@ -700,3 +700,31 @@ proptest::proptest! {
         proptest::prop_assert_eq!(player.recorder.skipped, 0);
     }
 }
+
+/// Scripts of messages that are partly right, with damaged headers among them: however they are cut, the same comes out.
+#[test]
+fn conformance_of_random_scripts() {
+    const FUNCTIONS: [u8; 23] = [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, 22, 23, 24, 43, 90, 0, 99, 0x83];
+    let mut random = conformance::Random::new(7);
+    for round in 0..150_u64 {
+        let mut segments = Vec::new();
+        for id in 0..12 {
+            let length = 1 + random.below(12);
+            let mut pdu = random.bytes(length);
+            pdu[0] = FUNCTIONS[random.below(FUNCTIONS.len())];
+            let mut message = mbap(id, u8::try_from(random.below(3)).expect("small"), &pdu);
+            if random.below(6) == 0 {
+                let at = random.below(6);
+                message[at] = random.number().to_le_bytes()[0];
+            }
+            segments.push((if random.below(2) == 0 { A } else { B }, message));
+        }
+        let script = Script { client: (round % 2 == 0).then_some(A), ports: [1, 502], segments };
+        let wanted = play(&MODBUS, &script).activities();
+        for seed in 0..8 {
+            let cut = conformance::rechunk(&script, &mut conformance::Random::new(seed));
+            assert_eq!(play(&MODBUS, &cut).activities(), wanted, "round {round}, seed {seed}");
+        }
+        conformance::survives_noise(&MODBUS, &script, 5);
+    }
+}
