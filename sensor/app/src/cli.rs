@@ -1,0 +1,747 @@
+//! The command line: one definition from which parsing, help and documentation derive.
+
+use crate::when::{When, span, time};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ot_engine::catalogue::{self, EngineKind, Severity};
+use ot_engine::model::{EntryKind, Role, Status};
+use ot_protocol::{Nanos, Timestamp};
+use ot_store::read::AlertSort;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the asked-for check failed, or nothing was found
+  2  wrong use or wrong configuration
+  3  bad input (not a capture, unknown link type, unreadable file)
+  4  store trouble (foreign, newer, held by another process, disk full)
+  5  internal error
+
+Examples:
+  ot-sensor replay --learn-for 10m plant.pcap     learn ten minutes of packet time, then raise alerts
+  ot-sensor alerts list --severity major..        what to look at
+  ot-sensor alerts show 3f2a91c0                  the whole story of one alert";
+
+/// Passive OT network sensor: replays captures, learns what is normal, and tells who did what to which device.
+#[derive(Debug, Parser)]
+#[command(name = "ot-sensor", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Replay capture files into a store: inventory, baseline, alerts
+    #[command(after_help = "Example:\n  ot-sensor replay --learn-for 10m monday.pcap tuesday.pcapng.gz\n  \
+        tcpdump -r old.pcap -w - port 502 | ot-sensor replay --operational -")]
+    Replay(ReplayArgs),
+    /// Decode messages of captures to JSON lines, with Wireshark's field names
+    #[command(after_help = "Example:\n  ot-sensor decode plant.pcap --filter 'modbus.func_code == 6'\n  \
+        ot-sensor decode --fields")]
+    Decode(DecodeArgs),
+    /// List, show and triage alerts
+    #[command(after_help = "Example:\n  ot-sensor alerts list --status new --severity major..\n  \
+        ot-sensor alerts close 3f2a91c0 --why \"planned change\"")]
+    Alerts {
+        /// What to do.
+        #[command(subcommand)]
+        command: AlertsCommand,
+    },
+    /// List and show devices
+    #[command(after_help = "Example:\n  ot-sensor devices list --role controller\n  ot-sensor devices show 10.0.0.10")]
+    Devices {
+        /// What to do.
+        #[command(subcommand)]
+        command: DevicesCommand,
+    },
+    /// List, export, compare and reset the learned baseline
+    #[command(after_help = "Example:\n  ot-sensor baseline export > baseline.txt\n  \
+        ot-sensor baseline diff baseline.txt")]
+    Baseline {
+        /// What to do.
+        #[command(subcommand)]
+        command: BaselineCommand,
+    },
+    /// List the event timeline
+    #[command(after_help = "Example:\n  ot-sensor events list --device 10.0.0.10 --since -1h")]
+    Events {
+        /// What to do.
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
+    /// List the process memory of a device: points with range, readers and writers
+    #[command(after_help = "Example:\n  ot-sensor points list 10.0.0.10")]
+    Points {
+        /// What to do.
+        #[command(subcommand)]
+        command: PointsCommand,
+    },
+    /// What was seen, decoded, skipped, lost and evicted; runs; learning
+    #[command(after_help = "Example:\n  ot-sensor stats --store plant.db")]
+    Stats(StatsArgs),
+    /// Alert types with their documents, and the coverage of MITRE ATT&CK for ICS
+    #[command(
+        after_help = "Example:\n  ot-sensor catalogue show modbus-illegal-function\n  ot-sensor catalogue attack"
+    )]
+    Catalogue {
+        /// What to do; without it: list.
+        #[command(subcommand)]
+        command: Option<CatalogueCommand>,
+    },
+}
+
+/// Which store.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StoreArgs {
+    /// The store [default: ./ot-sensor.db, or the configuration's]
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// How to print.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct OutputArgs {
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `replay`.
+#[derive(Args, Clone, Debug)]
+pub struct ReplayArgs {
+    /// Capture files (pcap, pcapng; plain, gzip or zstd), replayed in order of time; - is standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Learn for this span of packet time from the first packet on (90s, 10m, 7d)
+    #[arg(long, value_name = "SPAN", value_parser = span, group = "learning")]
+    pub learn_for: Option<Nanos>,
+    /// Learn until this packet time (RFC 3339 or epoch seconds)
+    #[arg(long, value_name = "TIME", value_parser = time, group = "learning")]
+    pub learn_until: Option<Timestamp>,
+    /// Do not learn: everything that the store's baseline does not hold is new
+    #[arg(long, group = "learning")]
+    pub operational: bool,
+    /// Id of the sensor, which enters the ids of alerts [default: replay, or the configuration's]
+    #[arg(long, value_name = "ID", value_parser = crate::config::check_id)]
+    pub sensor_id: Option<String>,
+    /// Worker threads [default: one a core; the result is the same for any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// Packets a batch [default: as measured best; the result is the same for any size]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<NonZeroU32>,
+    /// No progress bar and no summary
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `decode`.
+#[derive(Args, Clone, Debug)]
+pub struct DecodeArgs {
+    /// Capture files; - is standard input
+    #[arg(required_unless_present = "fields", value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// One JSON object a line (the default and only format of messages; with --fields, of fields)
+    #[arg(long)]
+    pub json: bool,
+    /// Print the table of all fields with their meaning
+    #[arg(long)]
+    pub fields: bool,
+    /// Only messages that meet a condition on fields: 'modbus.func_code == 6 && ip.src == 10.0.0.5'
+    #[arg(long, value_name = "EXPR")]
+    pub filter: Option<String>,
+    /// Only this protocol
+    #[arg(long, value_name = "ID")]
+    pub protocol: Option<String>,
+}
+
+/// `alerts …`.
+#[derive(Debug, Subcommand)]
+pub enum AlertsCommand {
+    /// List alerts, newest first
+    #[command(after_help = "Example:\n  ot-sensor alerts list --severity major.. --status new --since -1h\n  \
+        ot-sensor alerts list --device 10.0.0.10 --technique T0855 --json")]
+    List(AlertsListArgs),
+    /// Show the whole story of an alert
+    #[command(after_help = "Example:\n  ot-sensor alerts show 3f2a91c0")]
+    Show(AlertsShowArgs),
+    /// Set the status of alerts: new, active or closed
+    #[command(after_help = "Example:\n  ot-sensor alerts status active 3f2a91c0 --why \"looking at it\"")]
+    Status(AlertsStatusArgs),
+    /// Close alerts (short for `status closed`)
+    #[command(after_help = "Example:\n  ot-sensor alerts close 3f2a91c0 --why \"planned change, ticket 4711\"")]
+    Close(TriageArgs),
+    /// Learn alerts: close them and allow exactly what they hold
+    #[command(after_help = "Example:\n  ot-sensor alerts learn 3f2a91c0 --why \"new HMI, ticket 4711\"")]
+    Learn(TriageArgs),
+    /// Take learn back: what the alert holds is no longer allowed
+    #[command(after_help = "Example:\n  ot-sensor alerts unlearn 3f2a91c0 --why \"was not planned after all\"")]
+    Unlearn(TriageArgs),
+    /// Mute alerts: close and silence them without allowing anything
+    #[command(after_help = "Example:\n  ot-sensor alerts mute 3f2a91c0 --why \"known fault of the drive\"")]
+    Mute(TriageArgs),
+    /// Take mute back
+    #[command(after_help = "Example:\n  ot-sensor alerts unmute 3f2a91c0")]
+    Unmute(TriageArgs),
+    /// Comment on alerts
+    #[command(after_help = "Example:\n  ot-sensor alerts comment \"called the shift lead\" 3f2a91c0")]
+    Comment(AlertsCommentArgs),
+}
+
+/// `alerts list`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AlertsListArgs {
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Last seen at or after: RFC 3339, epoch seconds, or a span before the newest packet (-10m)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<When>,
+    /// First seen at or before
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub until: Option<When>,
+    /// Severity: one, several (major,critical), or a range (major..)
+    #[arg(long, value_name = "SEVERITY", value_parser = severities)]
+    pub severity: Vec<Several<Severity>>,
+    /// Engine: policy-violation, protocol-violation, malware, anomaly, operational
+    #[arg(long, value_name = "ENGINE", value_parser = engines)]
+    pub engine: Vec<Several<EngineKind>>,
+    /// Status: new, active, closed
+    #[arg(long, value_name = "STATUS", value_parser = statuses)]
+    pub status: Vec<Several<Status>>,
+    /// Device on either side: number, address (10.0.0.5, 10.0.0.5/unit-3), MAC or name
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Vec<String>,
+    /// Device as source
+    #[arg(long, value_name = "DEVICE")]
+    pub source: Vec<String>,
+    /// Device as destination
+    #[arg(long, value_name = "DEVICE")]
+    pub destination: Vec<String>,
+    /// Protocol, for example modbus
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub protocol: Vec<String>,
+    /// ATT&CK technique, for example T0855
+    #[arg(long, value_name = "ID", value_parser = techniques)]
+    pub technique: Vec<Several<String>>,
+    /// Alert type, for example port-scan
+    #[arg(long = "type", value_name = "ID", value_parser = kinds)]
+    pub kind: Vec<Several<String>>,
+    /// Text in title, description or why
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// Order
+    #[arg(long, value_enum, default_value_t)]
+    pub sort: SortArg,
+    /// Turn the order around
+    #[arg(long)]
+    pub reverse: bool,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N")]
+    pub limit: Option<u32>,
+}
+
+/// Order of alerts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SortArg {
+    /// Last detection, newest first
+    #[default]
+    Last,
+    /// First detection, newest first
+    First,
+    /// Severity, most urgent first
+    Severity,
+    /// Number of violations, most first
+    Count,
+    /// Alert type
+    Type,
+}
+
+impl From<SortArg> for AlertSort {
+    fn from(sort: SortArg) -> Self {
+        match sort {
+            SortArg::Last => Self::LastDetection,
+            SortArg::First => Self::FirstDetection,
+            SortArg::Severity => Self::Severity,
+            SortArg::Count => Self::Count,
+            SortArg::Type => Self::Type,
+        }
+    }
+}
+
+/// `alerts show`.
+#[derive(Args, Clone, Debug)]
+pub struct AlertsShowArgs {
+    /// Id of the alert, or at least its first 4 digits
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Who and why.
+#[derive(Args, Clone, Debug)]
+pub struct WhoArgs {
+    /// Who asks [default: the user's login name]
+    #[arg(long, value_name = "NAME")]
+    pub who: Option<String>,
+    /// Why, for those who read the history
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub why: String,
+}
+
+/// A triage command on alerts.
+#[derive(Args, Clone, Debug)]
+pub struct TriageArgs {
+    /// Ids of the alerts, or at least their first 4 digits
+    #[arg(required = true, value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Who and why.
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `alerts status`.
+#[derive(Args, Clone, Debug)]
+pub struct AlertsStatusArgs {
+    /// new, active or closed
+    #[arg(value_name = "STATUS", value_parser = status)]
+    pub status: Status,
+    /// On which alerts.
+    #[command(flatten)]
+    pub triage: TriageArgs,
+}
+
+/// `alerts comment`.
+#[derive(Args, Clone, Debug)]
+pub struct AlertsCommentArgs {
+    /// The comment
+    #[arg(value_name = "TEXT")]
+    pub comment: String,
+    /// On which alerts.
+    #[command(flatten)]
+    pub triage: TriageArgs,
+}
+
+/// `devices …`.
+#[derive(Debug, Subcommand)]
+pub enum DevicesCommand {
+    /// List devices
+    #[command(after_help = "Example:\n  ot-sensor devices list --role controller,gateway --protocol modbus")]
+    List(DevicesListArgs),
+    /// Show all that is known of a device
+    #[command(after_help = "Example:\n  ot-sensor devices show 10.0.0.10\n  ot-sensor devices show 10.0.0.10/unit-3")]
+    Show(DevicesShowArgs),
+}
+
+/// `devices list`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DevicesListArgs {
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Role: controller, outstation, gateway, hmi, master, engineering-station, server, switch-or-router, unknown
+    #[arg(long, value_name = "ROLE", value_parser = roles)]
+    pub role: Vec<Several<Role>>,
+    /// Protocol it speaks
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub protocol: Vec<String>,
+    /// Zone
+    #[arg(long, value_name = "NAME")]
+    pub zone: Option<String>,
+    /// Only devices that speak an OT protocol
+    #[arg(long)]
+    pub ot: bool,
+    /// Only devices that the baseline does not hold
+    #[arg(long)]
+    pub not_learned: bool,
+    /// Text in name, vendor, address or identity
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// Last seen at or after
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<When>,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N")]
+    pub limit: Option<u32>,
+}
+
+/// `devices show`.
+#[derive(Args, Clone, Debug)]
+pub struct DevicesShowArgs {
+    /// Number, address (10.0.0.5, 10.0.0.5/unit-3), MAC or name
+    #[arg(value_name = "DEVICE")]
+    pub device: String,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `baseline …`.
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// List entries with how and when they were learned
+    #[command(after_help = "Example:\n  ot-sensor baseline list --device 10.0.0.10 --kind function")]
+    List(BaselineListArgs),
+    /// Print the baseline as text: one entry a line, in a stable order, for review and version control
+    #[command(after_help = "Example:\n  ot-sensor baseline export > baseline.txt")]
+    Export(BaselineExportArgs),
+    /// Compare an exported baseline with the store, or two exported ones; exit code 1 if they differ
+    #[command(
+        after_help = "Example:\n  ot-sensor baseline diff baseline.txt\n  ot-sensor baseline diff old.txt new.txt"
+    )]
+    Diff(BaselineDiffArgs),
+    /// Forget what was learned, of a device or of all
+    #[command(after_help = "Example:\n  ot-sensor baseline reset --device 10.0.0.10 --why \"controller replaced\"")]
+    Reset(BaselineResetArgs),
+}
+
+/// `baseline list`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct BaselineListArgs {
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Kind: device, connection, function, range, exception, group, property, writer, operation, rhythm
+    #[arg(long, value_name = "KIND", value_parser = entry_kinds)]
+    pub kind: Vec<Several<EntryKind>>,
+    /// Client or server
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Protocol
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub protocol: Vec<String>,
+    /// Also what was observed and is not allowed
+    #[arg(long)]
+    pub all: bool,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N")]
+    pub limit: Option<u32>,
+}
+
+/// `baseline export`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct BaselineExportArgs {
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Also what was observed and is not allowed
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `baseline diff`.
+#[derive(Args, Clone, Debug)]
+pub struct BaselineDiffArgs {
+    /// Exported baseline: the state before
+    #[arg(value_name = "FILE")]
+    pub before: PathBuf,
+    /// Exported baseline: the state after [default: the store's]
+    #[arg(value_name = "FILE")]
+    pub after: Option<PathBuf>,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `baseline reset`.
+#[derive(Args, Clone, Debug)]
+pub struct BaselineResetArgs {
+    /// Only what involves this device
+    #[arg(long, value_name = "DEVICE", required_unless_present = "all")]
+    pub device: Option<String>,
+    /// All that was learned
+    #[arg(long, conflicts_with = "device")]
+    pub all: bool,
+    /// Who and why.
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `events …`.
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// List events in order of time
+    #[command(after_help = "Example:\n  ot-sensor events list --device 10.0.0.10 --since -1h\n  \
+        ot-sensor events list --kind device-new --json")]
+    List(EventsListArgs),
+}
+
+/// `events list`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct EventsListArgs {
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// At or after
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<When>,
+    /// At or before
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub until: Option<When>,
+    /// Device on either side
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Vec<String>,
+    /// Kind, for example device-new, connection-new, operation, alert-opened
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub kind: Vec<String>,
+    /// Protocol
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub protocol: Vec<String>,
+    /// Text
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// At most so many, the newest ones
+    #[arg(long, short = 'n', value_name = "N")]
+    pub limit: Option<u32>,
+}
+
+/// `points …`.
+#[derive(Debug, Subcommand)]
+pub enum PointsCommand {
+    /// List the points of a device
+    #[command(after_help = "Example:\n  ot-sensor points list 10.0.0.10/unit-1 --json")]
+    List(PointsListArgs),
+}
+
+/// `points list`.
+#[derive(Args, Clone, Debug)]
+pub struct PointsListArgs {
+    /// Number, address (with the units behind it), MAC or name
+    #[arg(value_name = "DEVICE")]
+    pub device: String,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N")]
+    pub limit: Option<u32>,
+}
+
+/// `stats`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StatsArgs {
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `catalogue …`.
+#[derive(Debug, Subcommand)]
+pub enum CatalogueCommand {
+    /// List alert types
+    #[command(after_help = "Example:\n  ot-sensor catalogue list")]
+    List(OutputArgs),
+    /// Show the document of an alert type
+    #[command(after_help = "Example:\n  ot-sensor catalogue show modbus-illegal-function")]
+    Show(CatalogueShowArgs),
+    /// Which ATT&CK for ICS techniques the alert types can tell of
+    #[command(after_help = "Example:\n  ot-sensor catalogue attack")]
+    Attack(CatalogueAttackArgs),
+}
+
+/// `catalogue show`.
+#[derive(Args, Clone, Debug)]
+pub struct CatalogueShowArgs {
+    /// Id of the alert type
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `catalogue attack`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CatalogueAttackArgs {
+    /// Also techniques that nothing here can tell of
+    #[arg(long)]
+    pub all: bool,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Values of one flag: `a`, or `a,b`, or a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Several<T>(pub Vec<T>);
+
+/// All values of a flag that may be repeated.
+pub fn flat<T: Clone>(flags: &[Several<T>]) -> Vec<T> {
+    flags.iter().flat_map(|several| several.0.iter().cloned()).collect()
+}
+
+fn list<T>(text: &str, known: &[&str], parse: impl Fn(&str) -> Option<T>) -> Result<Several<T>, String> {
+    text.split(',')
+        .map(|word| parse(word.trim()).ok_or_else(|| unknown(word.trim(), known.iter().copied())))
+        .collect::<Result<_, _>>()
+        .map(Several)
+}
+
+/// `"magor" is not known; did you mean major? Known are …`.
+pub fn unknown<'a>(given: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let near = known.clone().map(|word| (distance(given, word), word)).min();
+    match near {
+        Some((distance, word)) if distance <= given.len().max(3) / 3 => {
+            format!("{given:?} is not known; did you mean {word:?}?")
+        }
+        _ => format!("{given:?} is not known; known are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = Vec::with_capacity(row.len());
+        next.push(i + 1);
+        for ((j, y), pair) in b.iter().enumerate().zip(row.windows(2)) {
+            let [diagonal, above] = pair else { continue };
+            let left = next.get(j).copied().unwrap_or_default();
+            next.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn severities(text: &str) -> Result<Several<Severity>, String> {
+    let known = Severity::ALL.map(Severity::as_str);
+    let Some((from, to)) = text.split_once("..") else { return list(text, &known, Severity::parse) };
+    let end = |word: &str, open: Severity| {
+        if word.is_empty() { Ok(open) } else { Severity::parse(word).ok_or_else(|| unknown(word, known.into_iter())) }
+    };
+    let (from, to) = (end(from, Severity::Warning)?, end(to, Severity::Critical)?);
+    if from > to {
+        return Err(format!("{text:?} is empty; write the lower severity first"));
+    }
+    Ok(Several(Severity::ALL.into_iter().filter(|severity| (from..=to).contains(severity)).collect()))
+}
+
+fn engines(text: &str) -> Result<Several<EngineKind>, String> {
+    list(text, &EngineKind::ALL.map(EngineKind::as_str), EngineKind::parse)
+}
+
+const STATUSES: [&str; 3] = ["new", "active", "closed"];
+
+fn statuses(text: &str) -> Result<Several<Status>, String> {
+    list(text, &STATUSES, Status::parse)
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    Status::parse(text).ok_or_else(|| unknown(text, STATUSES.into_iter()))
+}
+
+fn roles(text: &str) -> Result<Several<Role>, String> {
+    list(text, &Role::ALL.map(Role::as_str), Role::parse)
+}
+
+fn entry_kinds(text: &str) -> Result<Several<EntryKind>, String> {
+    list(text, &EntryKind::ALL.map(EntryKind::as_str), EntryKind::parse)
+}
+
+fn techniques(text: &str) -> Result<Several<String>, String> {
+    text.split(',')
+        .map(|id| {
+            let id = id.trim().to_uppercase();
+            match ot_engine::attack::technique(&id) {
+                Some(_) => Ok(id),
+                None => Err(format!(
+                    "{id:?} is no technique of ATT&CK for ICS; `ot-sensor catalogue attack --all` lists them"
+                )),
+            }
+        })
+        .collect::<Result<_, _>>()
+        .map(Several)
+}
+
+fn kinds(text: &str) -> Result<Several<String>, String> {
+    let known: Vec<&str> = catalogue::all().iter().map(|kind| kind.id).collect();
+    list(text, &known, |id| catalogue::by_id(id).map(|kind| kind.id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn severities_are_lists_and_ranges() {
+        assert_eq!(severities("major..").unwrap().0, [Severity::Major, Severity::Critical]);
+        assert_eq!(severities("..minor").unwrap().0, [Severity::Warning, Severity::Minor]);
+        assert_eq!(severities("minor,critical").unwrap().0, [Severity::Minor, Severity::Critical]);
+        assert_eq!(severities("magor").unwrap_err(), "\"magor\" is not known; did you mean \"major\"?");
+        assert!(severities("major..minor").is_err());
+    }
+
+    #[test]
+    fn relative_times_are_no_flags() {
+        let cli = Cli::try_parse_from(["ot-sensor", "alerts", "list", "--since", "-10m"]).unwrap();
+        assert!(matches!(cli.command, Command::Alerts { command: AlertsCommand::List(args) } if args.since.is_some()));
+    }
+
+    /// Every command that does something has a help with an example.
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains("Example"), "{path}");
+            assert!(after.contains("ot-sensor "), "{path}");
+            assert!(command.get_about().is_some(), "{path}");
+            for sub in command.get_subcommands() {
+                check(sub, &format!("{path} {}", sub.get_name()));
+            }
+        }
+        check(&Cli::command(), "ot-sensor");
+    }
+}

@@ -1,0 +1,103 @@
+//! `alerts list` and `alerts show`.
+
+use super::{moment, reader, story};
+use crate::cli::{AlertsListArgs, AlertsShowArgs, flat};
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, Style, Text, short_time};
+use ot_store::read::AlertQuery;
+use ot_views::alert::{AlertFilter, short_id};
+use ot_views::{AlertLine, Names, PeerView, alerts};
+
+pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let names = Names::new(&reader);
+    let sort = args.sort.into();
+    let natural = args.sort == crate::cli::SortArg::Type;
+    let filter = AlertFilter {
+        query: AlertQuery {
+            since: moment(&reader, args.since)?,
+            until: moment(&reader, args.until)?,
+            severities: flat(&args.severity),
+            engines: flat(&args.engine),
+            statuses: flat(&args.status),
+            protocols: args.protocol.clone(),
+            techniques: flat(&args.technique),
+            kinds: flat(&args.kind),
+            text: args.text.clone(),
+            sort,
+            ascending: natural != args.reverse,
+            limit: args.limit,
+            ..AlertQuery::default()
+        },
+        devices: args.device.clone(),
+        sources: args.source.clone(),
+        destinations: args.destination.clone(),
+    };
+    let found = alerts(&names, &filter)?;
+    if found.is_empty() {
+        return Err(Failure::not_found(format!(
+            "nothing found: no alert in {} meets these conditions",
+            reader.path().display()
+        ))
+        .into());
+    }
+    if args.output.json {
+        for alert in &found {
+            output.json(alert)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let mut rows = Vec::with_capacity(found.len());
+    for alert in &found {
+        rows.push(vec![
+            short_id(&reader, &alert.id)?.into(),
+            short_time(&alert.last_detection).into(),
+            Text::styled(alert.severity.as_str(), Style::of_severity(&alert.severity)),
+            status(alert).into(),
+            alert.count.into(),
+            alert.title.as_str().into(),
+            peers(alert.all_sources(), alert.source_count).into(),
+            peers(alert.all_destinations(), alert.destination_count).into(),
+            alert.techniques.join(" ").into(),
+        ]);
+    }
+    output.table(
+        &["ID", "LAST", "SEVERITY", "STATUS", "COUNT", "TITLE", "SOURCE", "DESTINATION", "ATT&CK"],
+        rows,
+        0,
+    )?;
+    Ok(Exit::Done)
+}
+
+pub fn show(output: &mut Output, args: &AlertsShowArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let names = Names::new(&reader);
+    let alert = ot_views::alert(&names, &args.id)?;
+    if args.output.json {
+        output.json(&alert)?;
+    } else {
+        story::show(output, &reader, &alert)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Status, and how it came to it.
+pub fn status(alert: &AlertLine) -> String {
+    match (alert.learned, alert.muted) {
+        (true, _) => format!("{}, learned", alert.status),
+        (false, true) => format!("{}, muted", alert.status),
+        (false, false) => alert.status.clone(),
+    }
+}
+
+/// One side in a list: the device, or how many.
+fn peers(list: &[PeerView], count: Option<u32>) -> String {
+    match (list, count) {
+        ([], _) => "-".to_owned(),
+        ([one], None) => one.label(),
+        ([first, ..], count) => {
+            let all = count.unwrap_or_default().max(u32::try_from(list.len()).unwrap_or(u32::MAX));
+            format!("{} and {} more", first.label(), all.saturating_sub(1))
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `baseline list`, `baseline export` and `baseline diff`.
+
+use super::reader;
+use crate::cli::{BaselineDiffArgs, BaselineExportArgs, BaselineListArgs, flat};
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, Style, Text, clean, short_time};
+use ot_store::read::{EntryQuery, Reader};
+use ot_views::baseline::{self, ExportLine, HEADER};
+use ot_views::{Names, find_devices};
+use std::path::Path;
+
+pub fn list(output: &mut Output, args: &BaselineListArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let names = Names::new(&reader);
+    let devices = args.device.as_deref().map(|text| find_devices(&reader, text)).transpose()?.unwrap_or_default();
+    let found = baseline::entries(
+        &names,
+        &EntryQuery {
+            entries: Vec::new(),
+            kinds: flat(&args.kind),
+            devices,
+            protocols: args.protocol.clone(),
+            allowed: (!args.all).then_some(true),
+            limit: args.limit,
+        },
+    )?;
+    if found.is_empty() {
+        return Err(nothing(&reader, args.all));
+    }
+    if args.output.json {
+        for entry in &found {
+            output.json(entry)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let rows = found
+        .iter()
+        .map(|entry| {
+            let allowed = if entry.allowed { Text::from("yes") } else { Text::styled("no", Style::Yellow) };
+            let by = match &entry.origin_by {
+                Some(by) => format!("{} {by}", entry.origin),
+                None => entry.origin.to_owned(),
+            };
+            vec![
+                entry.entry_id.into(),
+                entry.text.as_str().into(),
+                allowed,
+                by.into(),
+                entry.count.into(),
+                entry.learned_count.into(),
+                short_time(&entry.first_seen).into(),
+                short_time(&entry.last_seen).into(),
+                entry.expires.as_deref().map(short_time).unwrap_or_default().into(),
+            ]
+        })
+        .collect();
+    output.table(&["ENTRY", "WHAT", "ALLOWED", "BY", "COUNT", "LEARNED FROM", "FIRST", "LAST", "EXPIRES"], rows, 0)?;
+    Ok(Exit::Done)
+}
+
+fn nothing(reader: &Reader, all: bool) -> anyhow::Error {
+    let hint = if all { "" } else { "; --all shows also what was only observed" };
+    Failure::not_found(format!("nothing found: {} holds no such baseline entry{hint}", reader.path().display())).into()
+}
+
+pub fn export(output: &mut Output, args: &BaselineExportArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let lines = of_store(&reader, args.all)?;
+    if lines.is_empty() {
+        return Err(nothing(&reader, args.all));
+    }
+    output.line(HEADER)?;
+    for line in lines {
+        output.line(&line.text())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn of_store(reader: &Reader, all: bool) -> anyhow::Result<Vec<ExportLine>> {
+    let query = EntryQuery { allowed: (!all).then_some(true), ..EntryQuery::default() };
+    Ok(baseline::export(&Names::new(reader), &query)?)
+}
+
+fn of_file(path: &Path) -> anyhow::Result<Vec<ExportLine>> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::input(format!("{shown}: {error}; give a file made by `ot-sensor baseline export`"))
+    })?;
+    Ok(baseline::parse(&shown, &text)?)
+}
+
+pub fn diff(output: &mut Output, args: &BaselineDiffArgs) -> anyhow::Result<Exit> {
+    let before = of_file(&args.before)?;
+    let after = match &args.after {
+        Some(path) => of_file(path)?,
+        None => of_store(&reader(&args.store)?, false)?,
+    };
+    let found = baseline::diff(&before, &after);
+    for difference in &found {
+        if args.output.json {
+            output.json(difference)?;
+            continue;
+        }
+        for (sign, style, line) in [('-', Style::Yellow, &difference.before), ('+', Style::Green, &difference.after)] {
+            if let Some(line) = line {
+                let line = output.paint(&format!("{sign} {}", clean(line)), style);
+                output.line(&line)?;
+            }
+        }
+    }
+    Ok(if found.is_empty() { Exit::Done } else { Exit::NotFound })
+}

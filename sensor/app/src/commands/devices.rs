@@ -1,0 +1,292 @@
+//! `devices list`, `devices show` and `points list`.
+
+use super::{moment, reader};
+use crate::cli::{DevicesListArgs, DevicesShowArgs, PointsListArgs, flat};
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, Style, Text, short_time, yes};
+use ot_store::read::DeviceQuery;
+use ot_views::alert::short_id;
+use ot_views::device::{DeviceStory, FunctionView, NeighbourView, RangeView, device, find_device};
+use ot_views::{DeviceLine, Names, PeerView, devices as devices_view, find_devices, points as points_view};
+
+pub fn list(output: &mut Output, args: &DevicesListArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let names = Names::new(&reader);
+    let found = devices_view(
+        &names,
+        &DeviceQuery {
+            devices: Vec::new(),
+            roles: flat(&args.role),
+            protocols: args.protocol.clone(),
+            zone: args.zone.clone(),
+            ot: args.ot.then_some(true),
+            learned: args.not_learned.then_some(false),
+            text: args.text.clone(),
+            since: moment(&reader, args.since)?,
+            limit: args.limit,
+        },
+    )?;
+    if found.is_empty() {
+        return Err(Failure::not_found(format!(
+            "nothing found: no device in {} meets these conditions",
+            reader.path().display()
+        ))
+        .into());
+    }
+    if args.output.json {
+        for device in &found {
+            output.json(device)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let rows = found.iter().map(row).collect();
+    output.table(
+        &["DEVICE", "NAME", "ADDRESS", "MAC", "VENDOR", "ROLE", "LEVEL", "PROTOCOLS", "LEARNED", "ALERTS", "LAST SEEN"],
+        rows,
+        0,
+    )?;
+    Ok(Exit::Done)
+}
+
+fn row(device: &DeviceLine) -> Vec<Text> {
+    let style = if device.open_alerts > 0 { Style::Yellow } else { Style::Plain };
+    vec![
+        device.device_id.into(),
+        device.name.as_str().into(),
+        addresses(device).into(),
+        device.mac.as_deref().unwrap_or_default().into(),
+        device.vendor.as_deref().unwrap_or_default().into(),
+        device.role.as_str().into(),
+        device.purdue.map_or_else(String::new, |level| level.to_string()).into(),
+        protocols(device).into(),
+        yes(device.learned).into(),
+        Text::styled(device.open_alerts.to_string(), style),
+        short_time(&device.last_seen).into(),
+    ]
+}
+
+fn addresses(device: &DeviceLine) -> String {
+    let ips = device.ips.join(" ");
+    match &device.sub_address {
+        Some(sub) if ips.is_empty() => sub.clone(),
+        Some(sub) => format!("{ips} {sub}"),
+        None => ips,
+    }
+}
+
+fn protocols(device: &DeviceLine) -> String {
+    let mut all: Vec<String> = device.server_of.iter().map(|protocol| format!("{protocol} server")).collect();
+    all.extend(device.client_of.iter().map(|protocol| format!("{protocol} client")));
+    all.join(", ")
+}
+
+pub fn show(output: &mut Output, args: &DevicesShowArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let names = Names::new(&reader);
+    let story = device(&names, find_device(&reader, &args.device)?)?;
+    if args.output.json {
+        output.json(&story)?;
+        return Ok(Exit::Done);
+    }
+    let line = &story.line;
+    const LEFT: usize = 14;
+    let title = output.paint(&line.name, Style::Bold);
+    output.line(&format!("{title}   device {}   {}", line.device_id, line.role))?;
+    output.line("")?;
+    output.paragraph("Address", LEFT, &addresses(line))?;
+    if let Some(mac) = &line.mac {
+        output.paragraph("MAC", LEFT, mac)?;
+    }
+    if let Some(vendor) = &line.vendor {
+        output.paragraph("Vendor", LEFT, vendor)?;
+    }
+    let mut place = Vec::new();
+    place.extend(line.zone.as_ref().map(|zone| format!("zone {zone}")));
+    place.extend(line.purdue.map(|level| format!("Purdue level {level}")));
+    place.extend(line.vlans.iter().map(|vlan| format!("VLAN {vlan}")));
+    place.push(format!("importance {}", line.importance.as_str()));
+    output.paragraph("Place", LEFT, &place.join(", "))?;
+    output.paragraph("Seen", LEFT, &format!("{} to {}", line.first_seen, line.last_seen))?;
+    let learned = if line.learned { "yes" } else { "no: it is not in the baseline" };
+    output.paragraph("Learned", LEFT, learned)?;
+    if let Some(parent) = &story.parent {
+        output.paragraph("Behind", LEFT, &peer(parent))?;
+    }
+    about(output, &story)?;
+    traffic(output, &story)?;
+    if !story.alerts.is_empty() {
+        output.heading(&format!("Alerts ({} not closed)", line.open_alerts))?;
+        let mut rows = Vec::new();
+        for alert in &story.alerts {
+            rows.push(vec![
+                short_id(&reader, &alert.id)?.into(),
+                short_time(&alert.last_detection).into(),
+                Text::styled(alert.severity.as_str(), Style::of_severity(&alert.severity)),
+                alert.status.as_str().into(),
+                alert.count.into(),
+                alert.title.as_str().into(),
+            ]);
+        }
+        output.table(&["ID", "LAST", "SEVERITY", "STATUS", "COUNT", "TITLE"], rows, 2)?;
+    }
+    if !story.events.is_empty() {
+        output.heading("Last events")?;
+        for event in &story.events {
+            output.paragraph("", 2, &format!("{}  {}  {}", short_time(&event.time), event.kind, event.text))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn about(output: &mut Output, story: &DeviceStory) -> anyhow::Result<()> {
+    if !story.role_reasons.is_empty() {
+        output.heading("Why this role")?;
+        for reason in &story.role_reasons {
+            let frame = reason.frame.as_ref().map_or_else(String::new, |frame| format!(", frame {}", frame.number));
+            output.paragraph(
+                "",
+                2,
+                &format!("{}: {} ({}{frame})", reason.role, reason.reason, short_time(&reason.time)),
+            )?;
+        }
+    }
+    if !story.identities.is_empty() {
+        output.heading("What it tells of itself")?;
+        let rows = story
+            .identities
+            .iter()
+            .map(|identity| {
+                vec![
+                    identity.property.as_str().into(),
+                    identity.value.as_str().into(),
+                    identity.source.as_str().into(),
+                    short_time(&identity.first_seen).into(),
+                    short_time(&identity.last_seen).into(),
+                ]
+            })
+            .collect();
+        output.table(&["PROPERTY", "VALUE", "SOURCE", "FIRST", "LAST"], rows, 2)?;
+    }
+    if !story.units.is_empty() {
+        output.heading("Behind it")?;
+        for unit in &story.units {
+            output.paragraph("", 2, &peer(unit))?;
+        }
+    }
+    Ok(())
+}
+
+fn traffic(output: &mut Output, story: &DeviceStory) -> anyhow::Result<()> {
+    if !story.neighbours.is_empty() {
+        output.heading("Talks with")?;
+        let rows = story.neighbours.iter().map(neighbour_row).collect();
+        output.table(&["DEVICE", "IT IS", "PROTOCOLS", "FUNCTIONS", "ALLOWED", "LAST"], rows, 2)?;
+    }
+    if !story.ranges.is_empty() {
+        output.heading("Addresses in use")?;
+        let rows = story.ranges.iter().map(range_row).collect();
+        output.table(&["SPACE", "RANGE", "FUNCTION", "WITH", "IT IS", "COUNT", "ALLOWED"], rows, 2)?;
+    }
+    Ok(())
+}
+
+fn peer(peer: &PeerView) -> String {
+    let id = peer.device_id.map_or_else(String::new, |id| format!(", device {id}"));
+    let role = peer.role.as_deref().filter(|role| *role != "unknown").map(|role| format!(", {role}"));
+    format!("{}{}{id}", peer.label(), role.unwrap_or_default())
+}
+
+fn neighbour_row(neighbour: &NeighbourView) -> Vec<Text> {
+    let functions: Vec<String> = neighbour.functions.iter().map(function).collect();
+    vec![
+        neighbour.peer.label().into(),
+        neighbour.peer_is.into(),
+        neighbour.protocols.join(", ").into(),
+        functions.join(", ").into(),
+        allowed(neighbour.allowed),
+        short_time(&neighbour.last_seen).into(),
+    ]
+}
+
+fn function(function: &FunctionView) -> String {
+    let code = match (function.code, function.subfunction) {
+        (Some(code), Some(sub)) => format!("{code}/{sub}"),
+        (Some(code), None) => code.to_string(),
+        _ => String::new(),
+    };
+    if function.name.is_empty() { code } else { format!("{} ({code})", function.name) }
+}
+
+fn range_row(range: &RangeView) -> Vec<Text> {
+    let space = match range.number {
+        Some(number) => format!("{} {number}", range.space),
+        None => range.space.clone(),
+    };
+    let ends = match (range.start, range.end) {
+        (Some(start), Some(end)) if start != end => format!("{start}-{end}"),
+        (Some(start), _) => start.to_string(),
+        _ => String::new(),
+    };
+    let function = match range.function {
+        Some(code) if range.label.is_empty() => code.to_string(),
+        Some(code) => format!("{} ({code})", range.label),
+        None => range.label.clone(),
+    };
+    vec![
+        space.into(),
+        ends.into(),
+        function.into(),
+        range.peer.as_str().into(),
+        range.peer_is.into(),
+        range.count.into(),
+        allowed(range.allowed),
+    ]
+}
+
+fn allowed(allowed: bool) -> Text {
+    if allowed { "yes".into() } else { Text::styled("no", Style::Yellow) }
+}
+
+pub fn points(output: &mut Output, args: &PointsListArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let names = Names::new(&reader);
+    let found = points_view(&names, &find_devices(&reader, &args.device)?, args.limit)?;
+    if found.is_empty() {
+        return Err(Failure::not_found(format!("nothing found: no point of {} was seen", args.device)).into());
+    }
+    if args.output.json {
+        for point in &found {
+            output.json(point)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let who = |list: &[PeerView]| list.iter().map(PeerView::label).collect::<Vec<_>>().join(", ");
+    let rows = found
+        .iter()
+        .map(|point| {
+            let space = match point.number {
+                Some(number) => format!("{} {number}", point.space),
+                None => point.space.clone(),
+            };
+            vec![
+                point.device.as_str().into(),
+                space.into(),
+                point.address.into(),
+                number(point.min).into(),
+                number(point.max).into(),
+                point.poll_interval_seconds.map_or_else(String::new, |seconds| format!("{seconds} s")).into(),
+                who(&point.readers).into(),
+                who(&point.writers).into(),
+                short_time(&point.first_seen).into(),
+                short_time(&point.last_seen).into(),
+            ]
+        })
+        .collect();
+    output.table(
+        &["DEVICE", "SPACE", "ADDRESS", "MIN", "MAX", "POLLED", "READERS", "WRITERS", "FIRST", "LAST NEWS"],
+        rows,
+        0,
+    )?;
+    Ok(Exit::Done)
+}

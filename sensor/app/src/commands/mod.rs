@@ -1,0 +1,77 @@
+//! The commands that read a store or triage its alerts.
+
+mod alerts;
+mod baseline;
+mod catalogue;
+mod devices;
+mod events;
+mod stats;
+mod story;
+mod triage;
+
+use crate::cli::{
+    AlertsCommand, BaselineCommand, Cli, Command, DevicesCommand, EventsCommand, PointsCommand, StoreArgs,
+};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::when::When;
+use crate::{decode, replay};
+use ot_engine::Action;
+use ot_protocol::Timestamp;
+use ot_store::read::Reader;
+
+/// Does what the command line asks for.
+pub fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let mut output = Output::new();
+    let exit = match cli.command {
+        Command::Replay(args) => return replay::run(&args),
+        Command::Decode(args) => return decode::run(&args),
+        Command::Alerts { command } => match command {
+            AlertsCommand::List(args) => alerts::list(&mut output, &args),
+            AlertsCommand::Show(args) => alerts::show(&mut output, &args),
+            AlertsCommand::Status(args) => triage::alerts(&mut output, &args.triage, &Action::SetStatus(args.status)),
+            AlertsCommand::Close(args) => {
+                triage::alerts(&mut output, &args, &Action::SetStatus(ot_engine::model::Status::Closed))
+            }
+            AlertsCommand::Learn(args) => triage::alerts(&mut output, &args, &Action::Learn),
+            AlertsCommand::Unlearn(args) => triage::alerts(&mut output, &args, &Action::Unlearn),
+            AlertsCommand::Mute(args) => triage::alerts(&mut output, &args, &Action::Mute),
+            AlertsCommand::Unmute(args) => triage::alerts(&mut output, &args, &Action::Unmute),
+            AlertsCommand::Comment(args) => triage::alerts(&mut output, &args.triage, &Action::Comment(args.comment)),
+        },
+        Command::Devices { command } => match command {
+            DevicesCommand::List(args) => devices::list(&mut output, &args),
+            DevicesCommand::Show(args) => devices::show(&mut output, &args),
+        },
+        Command::Baseline { command } => match command {
+            BaselineCommand::List(args) => baseline::list(&mut output, &args),
+            BaselineCommand::Export(args) => baseline::export(&mut output, &args),
+            BaselineCommand::Diff(args) => baseline::diff(&mut output, &args),
+            BaselineCommand::Reset(args) => triage::reset(&mut output, &args),
+        },
+        Command::Events { command: EventsCommand::List(args) } => events::list(&mut output, &args),
+        Command::Points { command: PointsCommand::List(args) } => devices::points(&mut output, &args),
+        Command::Stats(args) => stats::show(&mut output, &args),
+        Command::Catalogue { command } => catalogue::run(&mut output, command),
+    }?;
+    output.finish()?;
+    Ok(exit)
+}
+
+/// Opens the store for reading, all answers of one moment.
+fn reader(args: &StoreArgs) -> anyhow::Result<Reader> {
+    let path = Config::of(args)?.store_path(args);
+    let reader = Reader::open(&path)?;
+    reader.begin()?;
+    Ok(reader)
+}
+
+/// A time given on the command line.
+fn moment(reader: &Reader, when: Option<When>) -> anyhow::Result<Option<Timestamp>> {
+    match when {
+        Some(when @ When::Before(_)) => Ok(Some(when.resolve(reader.newest()?))),
+        Some(when) => Ok(Some(when.resolve(None))),
+        None => Ok(None),
+    }
+}

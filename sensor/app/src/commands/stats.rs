@@ -1,0 +1,87 @@
+//! `stats`.
+
+use super::reader;
+use crate::cli::StatsArgs;
+use crate::exit::Exit;
+use crate::output::{Output, short_time};
+use crate::when::show_span;
+use ot_protocol::time::SECOND;
+use ot_views::stats::GROUP_ORDER;
+
+pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let stats = ot_views::stats(&reader)?;
+    if args.output.json {
+        output.json(&stats)?;
+        return Ok(Exit::Done);
+    }
+    const LEFT: usize = 16;
+    output.paragraph("Store", LEFT, &stats.store)?;
+    output.paragraph("Newest packet", LEFT, stats.newest_packet.as_deref().unwrap_or("none yet"))?;
+    let mut mode = stats.learning.mode.to_owned();
+    if let (true, Some(until)) = (stats.learning.mode == "learning", &stats.learning.until) {
+        mode.push_str(&format!(" until {until}"));
+    }
+    if let Some(left) = stats.learning.seconds_left {
+        mode.push_str(&format!(", {} of packet time left", show_span(left.saturating_mul(SECOND))));
+    }
+    output.paragraph("Mode", LEFT, &mode)?;
+    let totals = &stats.totals;
+    output.paragraph("Devices", LEFT, &totals.devices.to_string())?;
+    output.paragraph(
+        "Baseline",
+        LEFT,
+        &format!("{} entries allowed, {} only observed", totals.baseline_allowed, totals.baseline_observed),
+    )?;
+    output.paragraph("Points", LEFT, &totals.points.to_string())?;
+    output.paragraph("Events", LEFT, &totals.events.to_string())?;
+    let alerts: Vec<_> =
+        stats.alerts.iter().map(|row| format!("{} {} {}", row.count, row.severity, row.status)).collect();
+    let alerts = if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") };
+    output.paragraph("Alerts", LEFT, &alerts)?;
+    if totals.commands_pending > 0 {
+        output.paragraph("Waiting", LEFT, &format!("{} commands for the engine", totals.commands_pending))?;
+    }
+    if !stats.ot_networks.is_empty() {
+        output.paragraph("OT networks", LEFT, &stats.ot_networks.join(", "))?;
+    }
+    for group in GROUP_ORDER {
+        let counters: Vec<_> = stats.counters.iter().filter(|counter| counter.group == group).collect();
+        if counters.is_empty() {
+            continue;
+        }
+        let mut title = group.to_owned();
+        if let Some(first) = title.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        output.heading(&title)?;
+        for counter in counters {
+            output.line(&format!("  {:<36} {:>16}", counter.id, counter.value))?;
+        }
+    }
+    if !stats.runs.is_empty() {
+        output.heading("Runs")?;
+    }
+    for run in &stats.runs {
+        let resumed = if run.attempts > 1 { format!(", started {} times", run.attempts) } else { String::new() };
+        output.paragraph(
+            "",
+            2,
+            &format!(
+                "{} {} of sensor {}: {}, {} packets, started {}{resumed}",
+                run.kind,
+                run.id,
+                run.sensor,
+                run.state,
+                run.packets,
+                short_time(&run.started)
+            ),
+        )?;
+        for input in &run.inputs {
+            let packets =
+                input.packets.map_or_else(|| "not read to its end".to_owned(), |packets| format!("{packets} packets"));
+            output.paragraph("", 4, &format!("{} ({} bytes, {packets})", input.path, input.bytes))?;
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,238 @@
+//! The whole story of one alert on one screen: what, who, where, why, violations, packets, techniques, related alerts,
+//! what to do, history.
+
+use super::alerts::status;
+use crate::output::{Output, Style, Text, short_time};
+use ot_engine::attack;
+use ot_store::read::Reader;
+use ot_views::PeerView;
+use ot_views::alert::{AlertStory, ViolationView, short_id};
+use ot_views::names::FrameView;
+
+/// Width of the left column.
+const LEFT: usize = 14;
+/// Violations shown; all are in the JSON.
+const VIOLATIONS: usize = 12;
+
+pub fn show(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow::Result<()> {
+    let line = &alert.line;
+    let severity = output.paint(&line.severity.to_uppercase(), Style::of_severity(&line.severity));
+    let title = output.paint(&line.title, Style::Bold);
+    output.line(&format!("{title}   {severity}   {}", status(line)))?;
+    let head = format!("{} · {} · {} · {}", line.id, line.kind, line.engine, line.category);
+    let head = output.paint(&head, Style::Faint);
+    output.line(&head)?;
+
+    output.line("")?;
+    output.paragraph("What", LEFT, &line.description)?;
+    if let Some(outcome) = &line.outcome {
+        output.paragraph("Outcome", LEFT, &outcome_words(outcome, alert.outcome_detail.as_deref()))?;
+    }
+    let times = if line.count == 1 { "once".to_owned() } else { format!("{} times", line.count) };
+    let when = if line.first_detection == line.last_detection {
+        format!("{} ({times})", line.first_detection)
+    } else {
+        format!("{} to {} ({times})", line.first_detection, line.last_detection)
+    };
+    output.paragraph("When", LEFT, &when)?;
+    if let Some(protocol) = &line.protocol {
+        output.paragraph("Protocol", LEFT, protocol)?;
+    }
+    let place: Vec<String> = [("site", &line.site), ("zone", &line.zone), ("sensor", &line.sensor)]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)))
+        .collect();
+    if !place.is_empty() {
+        output.paragraph("Where", LEFT, &place.join(", "))?;
+    }
+    peers(output, "Source", line.all_sources(), line.source_count)?;
+    peers(output, "Destination", line.all_destinations(), line.destination_count)?;
+
+    output.heading("Why it was noticed")?;
+    output.paragraph("", 2, &alert.why)?;
+    if !alert.why_it_matters.is_empty() {
+        output.paragraph("", 2, &alert.why_it_matters)?;
+    }
+
+    violations(output, alert)?;
+
+    output.heading("Packets")?;
+    if line.frames.is_empty() {
+        output.paragraph("", 2, "no packet stands behind it: it tells of something that did not come")?;
+    }
+    for (file, numbers) in by_file(&line.frames) {
+        let word = if numbers.len() == 1 { "frame" } else { "frames" };
+        let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+        output.paragraph("", 2, &format!("{file}: {word} {}", numbers.join(", ")))?;
+    }
+
+    if !alert.attack.is_empty() {
+        output.heading(&format!("MITRE ATT&CK for ICS {}", attack::VERSION))?;
+        for technique in &alert.attack {
+            let tactics: Vec<_> = technique.tactics.iter().map(|tactic| tactic.name.as_str()).collect();
+            output.paragraph(
+                "",
+                2,
+                &format!("{} {} ({})  {}", technique.id, technique.name, tactics.join(", "), technique.url),
+            )?;
+        }
+    }
+
+    related(output, reader, alert)?;
+
+    output.heading("What to do")?;
+    for (number, step) in (1..).zip(&alert.remediation) {
+        output.paragraph(&format!("  {number}."), 5, step)?;
+    }
+    if !alert.false_alarms.is_empty() {
+        output.paragraph("  Usual false alarms:", 2, "")?;
+        output.paragraph("", 5, &alert.false_alarms)?;
+    }
+    let learn = match (alert.learnable, alert.entries.as_slice()) {
+        (false, _) => {
+            "This alert cannot be learned: no baseline can allow it. Mute it, or remove the cause.".to_owned()
+        }
+        (true, []) => "Learning this alert allows nothing more than what it names.".to_owned(),
+        (true, _) => "Learning this alert allows exactly:".to_owned(),
+    };
+    output.paragraph("", 2, &learn)?;
+    if alert.learnable {
+        for entry in &alert.entries {
+            output.paragraph("", 5, &entry.text)?;
+        }
+    }
+
+    if !alert.history.is_empty() {
+        output.heading("History")?;
+        for step in &alert.history {
+            let detail = if step.detail.is_empty() { String::new() } else { format!(": {}", step.detail) };
+            let why = if step.why.is_empty() { String::new() } else { format!(" ({})", step.why) };
+            output.paragraph(
+                "",
+                2,
+                &format!("{}  {}  {}{detail}{why}", short_time(&step.time), step.who, step.action),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// What became of a command, in words.
+fn outcome_words(outcome: &str, detail: Option<&str>) -> String {
+    match (outcome, detail) {
+        ("ok", _) => "the device accepted it".to_owned(),
+        ("rejected", Some(code)) => format!("the device refused it: {code}"),
+        ("rejected", None) => "the device refused it".to_owned(),
+        ("unanswered", _) => "the device did not answer".to_owned(),
+        _ => "not known: its answer was not seen".to_owned(),
+    }
+}
+
+fn peers(output: &mut Output, side: &str, list: &[PeerView], count: Option<u32>) -> anyhow::Result<()> {
+    let mut first = side;
+    for peer in list {
+        let mut words = vec![peer.label()];
+        words.extend(peer.role.clone().filter(|role| role != "unknown"));
+        words.extend(peer.vendor.clone());
+        words.extend(peer.zone.as_ref().map(|zone| format!("zone {zone}")));
+        words.extend(peer.importance.map(|importance| format!("importance {}", importance.as_str())));
+        words.extend(peer.mac.as_ref().filter(|_| peer.ip.is_some()).map(|mac| format!("MAC {mac}")));
+        words.extend(peer.device_id.map(|id| format!("device {id}")));
+        output.paragraph(first, LEFT, &words.join(", "))?;
+        first = "";
+    }
+    let listed = u32::try_from(list.len()).unwrap_or(u32::MAX);
+    if let Some(more) = count.and_then(|count| count.checked_sub(listed)).filter(|&more| more > 0) {
+        output.paragraph(first, LEFT, &format!("and {more} more"))?;
+    }
+    Ok(())
+}
+
+fn violations(output: &mut Output, alert: &AlertStory) -> anyhow::Result<()> {
+    if alert.violations.is_empty() {
+        return Ok(());
+    }
+    output.heading(&format!("Violations ({})", alert.violation_count))?;
+    let shown = alert.violations.iter().take(VIOLATIONS);
+    let rows = shown.clone().map(violation_row).collect();
+    output.table(&["#", "FIRST", "COUNT", "FUNCTION", "OBJECT", "VALUE", "OUTCOME", "FRAME", "DETAIL"], rows, 2)?;
+    let more = usize::try_from(alert.violation_count).unwrap_or(usize::MAX).saturating_sub(shown.len());
+    if more > 0 {
+        output.paragraph("", 2, &format!("and {more} more; --json shows up to 100"))?;
+    }
+    Ok(())
+}
+
+fn violation_row(violation: &ViolationView) -> Vec<Text> {
+    vec![
+        violation.number.into(),
+        short_time(&violation.first_seen).into(),
+        violation.count.into(),
+        violation.function.as_str().into(),
+        violation.object.as_str().into(),
+        violation.value.as_str().into(),
+        violation.outcome_detail.as_deref().or(violation.outcome.as_deref()).unwrap_or_default().into(),
+        violation.frame.as_ref().map_or_else(String::new, |frame| frame.number.to_string()).into(),
+        violation.detail.as_str().into(),
+    ]
+}
+
+/// Frames by file, in the order given, each number once.
+fn by_file(frames: &[FrameView]) -> Vec<(&str, Vec<u64>)> {
+    let mut files: Vec<(&str, Vec<u64>)> = Vec::new();
+    for frame in frames {
+        match files.iter_mut().find(|(file, _)| *file == frame.file) {
+            Some((_, numbers)) if numbers.contains(&frame.number) => {}
+            Some((_, numbers)) => numbers.push(frame.number),
+            None => files.push((&frame.file, vec![frame.number])),
+        }
+    }
+    files
+}
+
+fn related(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow::Result<()> {
+    output.heading("Related alerts of these devices, one hour before to one hour after")?;
+    if alert.related.is_empty() {
+        output.paragraph("", 2, "none")?;
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    let mut own = Some(vec![
+        "0 s".into(),
+        Text::styled("this alert", Style::Bold),
+        Text::styled(alert.line.severity.as_str(), Style::of_severity(&alert.line.severity)),
+        Text::styled(alert.line.title.as_str(), Style::Bold),
+        alert.line.techniques.join(" ").into(),
+        "".into(),
+    ]);
+    for other in &alert.related {
+        if other.first_detection > alert.line.first_detection {
+            rows.extend(own.take());
+        }
+        rows.push(vec![
+            offset(other.offset_seconds).into(),
+            short_id(reader, &other.id)?.into(),
+            Text::styled(other.severity.as_str(), Style::of_severity(&other.severity)),
+            other.title.as_str().into(),
+            other.techniques.join(" ").into(),
+            other.shared.join(", ").into(),
+        ]);
+    }
+    rows.extend(own);
+    output.table(&["TIME", "ID", "SEVERITY", "TITLE", "ATT&CK", "SHARED"], rows, 2)?;
+    if alert.tactic_path.len() > 1 {
+        let path: Vec<_> = alert.tactic_path.iter().map(|tactic| tactic.name.as_str()).collect();
+        output.paragraph("", 2, &format!("Path: {}", path.join(" → ")))?;
+    }
+    Ok(())
+}
+
+/// `-5 min 10 s`, `+12 s`.
+fn offset(seconds: i64) -> String {
+    let sign = if seconds < 0 { "-" } else { "+" };
+    let seconds = seconds.unsigned_abs();
+    match seconds {
+        60.. => format!("{sign}{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{sign}{seconds} s"),
+    }
+}

@@ -1,0 +1,337 @@
+//! The configuration file: TOML, all of it optional; unknown keys are refused with the nearest known one.
+
+use crate::cli::{StoreArgs, unknown};
+use crate::exit::Failure;
+use crate::when::span;
+use ipnet::IpNet;
+use ot_engine::catalogue;
+use ot_engine::config::{AlertSetting, EngineConfig, KnownDevice, Learning, Zone};
+use ot_engine::model::Role;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// Where the store is unless somebody says otherwise.
+pub const DEFAULT_STORE: &str = "ot-sensor.db";
+
+/// What a configuration file says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Path of the store.
+    pub store: Option<PathBuf>,
+    /// Of the engine.
+    pub engine: EngineConfig,
+}
+
+impl Config {
+    /// The configuration that a command line names, or the default one.
+    pub fn of(args: &StoreArgs) -> Result<Self, Failure> {
+        args.config.as_deref().map_or_else(|| Ok(Self::default()), Self::load)
+    }
+
+    /// Reads a file.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("configuration {}: {error}; give a readable TOML file", path.display()))
+        })?;
+        Self::parse(&text).map_err(|problem| Failure::usage(format!("configuration {}: {problem}", path.display())))
+    }
+
+    /// Reads the text of a file. The error names the key and what to write there.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1);
+            format!("line {line}: {}", error.message().trim())
+        })?;
+        let mut config = Self::default();
+        let mut top = Keys::new("", table);
+        config.store = top.text("store")?.map(PathBuf::from);
+        if let Some(mut sensor) = top.table("sensor")? {
+            if let Some(id) = sensor.text("id")? {
+                config.engine.sensor_id = check_id(&id)?;
+                config.engine.sensor_name.clone_from(&config.engine.sensor_id);
+            }
+            if let Some(name) = sensor.text("name")? {
+                config.engine.sensor_name = name;
+            }
+            config.engine.site = sensor.text("site")?;
+            sensor.end()?;
+        }
+        config.engine.ot_networks = top.networks("ot_subnets")?.unwrap_or_default();
+        for mut zone in top.tables("zone")? {
+            config.engine.zones.push(Zone {
+                name: zone.needed_text("name")?,
+                networks: zone.networks("subnets")?.ok_or_else(|| zone.missing("subnets"))?,
+                purdue: zone.number("purdue", 5)?.and_then(|level| u8::try_from(level).ok()),
+            });
+            zone.end()?;
+        }
+        for mut device in top.tables("device")? {
+            let ip = device.needed_text("ip")?;
+            let ip: IpAddr = ip.parse().map_err(|_| format!("{}ip: {ip:?} is no IP address", device.path))?;
+            let role = device.text("role")?;
+            let role = match role {
+                Some(id) => Some(Role::parse(&id).ok_or_else(|| {
+                    format!("{}role: {}", device.path, unknown(&id, Role::ALL.iter().map(|role| role.as_str())))
+                })?),
+                None => None,
+            };
+            config.engine.devices.push(KnownDevice {
+                ip,
+                name: device.text("name")?,
+                role,
+                programming: device.truth("programming_device")?.unwrap_or_default(),
+                scanner: device.truth("scanner")?.unwrap_or_default(),
+            });
+            device.end()?;
+        }
+        if let Some(alerts) = top.table("alerts")? {
+            config.engine.alerts = alert_settings(alerts)?;
+        }
+        if let Some(mut learning) = top.table("learning")? {
+            config.engine.learning = learning_of(&mut learning)?;
+            learning.end()?;
+        }
+        top.end()?;
+        Ok(config)
+    }
+
+    /// The store that is meant: the command line's, else the configuration's, else the default.
+    pub fn store_path(&self, args: &StoreArgs) -> PathBuf {
+        args.store.clone().or_else(|| self.store.clone()).unwrap_or_else(|| PathBuf::from(DEFAULT_STORE))
+    }
+}
+
+/// A sensor id enters the ids of alerts and file names.
+pub fn check_id(id: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if id.is_empty() || id.len() > 64 || !id.bytes().all(fits) {
+        return Err(format!("{id:?} is no sensor id; write 1 to 64 letters, digits, '-', '_' or '.'"));
+    }
+    Ok(id.to_owned())
+}
+
+fn alert_settings(alerts: Keys) -> Result<BTreeMap<String, AlertSetting>, String> {
+    let mut settings = BTreeMap::new();
+    for (id, value) in alerts.table {
+        let kind = catalogue::by_id(&id)
+            .ok_or_else(|| format!("alerts: {}", unknown(&id, catalogue::all().iter().map(|kind| kind.id))))?;
+        let Value::Table(table) = value else {
+            return Err(format!("alerts.{id}: is no table; write [alerts.{id}]"));
+        };
+        let mut keys = Keys::new(&format!("alerts.{id}."), table);
+        let setting = AlertSetting {
+            enabled: keys.truth("enabled")?,
+            count: keys.number("count", u32::MAX)?,
+            seconds: keys.number("seconds", u32::MAX)?,
+        };
+        if kind.threshold.is_none() && (setting.count.is_some() || setting.seconds.is_some()) {
+            return Err(format!("alerts.{id}: this alert type has no threshold; only `enabled` can be set"));
+        }
+        keys.end()?;
+        settings.insert(id, setting);
+    }
+    Ok(settings)
+}
+
+fn learning_of(keys: &mut Keys) -> Result<Learning, String> {
+    let mode = keys.text("mode")?;
+    let length = keys.text("for")?;
+    let until = match keys.table.remove("until") {
+        Some(Value::String(text)) => Some(text),
+        Some(Value::Datetime(time)) => Some(time.to_string()),
+        Some(_) => return Err(format!("{}until: write a time, for example 2026-03-01T12:00:00Z", keys.path)),
+        None => None,
+    };
+    match (mode.as_deref(), length, until) {
+        (None, None, None) => Ok(Learning::AsStored),
+        (Some("operational"), None, None) => Ok(Learning::Operational),
+        (Some("learning") | None, Some(length), None) => {
+            span(&length).map(Learning::For).map_err(|problem| format!("{}for: {problem}", keys.path))
+        }
+        (Some("learning") | None, None, Some(until)) => {
+            crate::when::time(&until).map(Learning::Until).map_err(|problem| format!("{}until: {problem}", keys.path))
+        }
+        (Some(mode), _, _) if !["learning", "operational"].contains(&mode) => {
+            Err(format!("{}mode: {}", keys.path, unknown(mode, ["learning", "operational"].into_iter())))
+        }
+        (Some("learning"), None, None) => {
+            Err(format!("{}for: is missing; say how long, for example \"7d\"", keys.path))
+        }
+        _ => Err("learning: `for`, `until` and mode \"operational\" exclude each other; write one".to_owned()),
+    }
+}
+
+/// A table whose keys are taken one by one; what is left is unknown.
+struct Keys {
+    path: String,
+    table: Table,
+    asked: Vec<&'static str>,
+}
+
+impl Keys {
+    fn new(path: &str, table: Table) -> Self {
+        Self { path: path.to_owned(), table, asked: Vec::new() }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.asked.push(key);
+        self.table.remove(key)
+    }
+
+    fn wrong(&self, key: &str, wanted: &str, found: &Value) -> String {
+        format!("{}{key}: is {} where {wanted} is needed", self.path, found.type_str())
+    }
+
+    fn missing(&self, key: &str) -> String {
+        format!("{}{key}: is missing", self.path)
+    }
+
+    fn text(&mut self, key: &'static str) -> Result<Option<String>, String> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.chars().any(char::is_control) => Ok(Some(text)),
+            Some(Value::String(_)) => Err(format!("{}{key}: holds a control character", self.path)),
+            Some(other) => Err(self.wrong(key, "a string", &other)),
+        }
+    }
+
+    fn needed_text(&mut self, key: &'static str) -> Result<String, String> {
+        self.text(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    fn truth(&mut self, key: &'static str) -> Result<Option<bool>, String> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Boolean(truth)) => Ok(Some(truth)),
+            Some(other) => Err(self.wrong(key, "true or false", &other)),
+        }
+    }
+
+    fn number(&mut self, key: &'static str, most: u32) -> Result<Option<u32>, String> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Integer(number)) => match u32::try_from(number) {
+                Ok(number) if number <= most => Ok(Some(number)),
+                _ => Err(format!("{}{key}: {number} is not within 0 to {most}", self.path)),
+            },
+            Some(other) => Err(self.wrong(key, "a whole number", &other)),
+        }
+    }
+
+    fn networks(&mut self, key: &'static str) -> Result<Option<Vec<IpNet>>, String> {
+        let list = match self.take(key) {
+            None => return Ok(None),
+            Some(Value::Array(list)) => list,
+            Some(other) => return Err(self.wrong(key, "a list of networks", &other)),
+        };
+        let network = |value: &Value| {
+            let text = value.as_str()?;
+            text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        };
+        list.iter()
+            .map(|value| {
+                network(value)
+                    .ok_or_else(|| format!("{}{key}: {value} is no network; write \"10.0.0.0/24\"", self.path))
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    fn table(&mut self, key: &'static str) -> Result<Option<Self>, String> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Table(table)) => Ok(Some(Self::new(&format!("{}{key}.", self.path), table))),
+            Some(other) => Err(self.wrong(key, &format!("a table [{key}]"), &other)),
+        }
+    }
+
+    fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, String> {
+        let list = match self.take(key) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(list)) => list,
+            Some(other) => return Err(self.wrong(key, &format!("a list of tables [[{key}]]"), &other)),
+        };
+        (1..)
+            .zip(list)
+            .map(|(number, value): (usize, _)| match value {
+                Value::Table(table) => Ok(Self::new(&format!("{key} {number}: "), table)),
+                other => Err(self.wrong(key, &format!("a list of tables [[{key}]]"), &other)),
+            })
+            .collect()
+    }
+
+    fn end(self) -> Result<(), String> {
+        match self.table.keys().next() {
+            None => Ok(()),
+            Some(key) => {
+                let place = self.path.trim_end_matches(['.', ' ', ':']);
+                let place = if place.is_empty() { "top level" } else { place };
+                Err(format!("{place}: key {}", unknown(key, self.asked.iter().copied())))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = r#"
+        store = "/var/lib/ot-sensor/plant.db"
+        ot_subnets = ["10.0.0.0/24", "fd00::/64"]
+        [sensor]
+        id = "line-3"
+        name = "Line 3, cabinet A"
+        site = "Plant North"
+        [[zone]]
+        name = "Cell 1"
+        subnets = ["10.0.0.0/25"]
+        purdue = 1
+        [[device]]
+        ip = "10.0.0.5"
+        name = "EWS-1"
+        role = "engineering-station"
+        programming_device = true
+        [alerts.port-scan]
+        count = 20
+        seconds = 60
+        [alerts.new-master]
+        enabled = false
+        [learning]
+        for = "7d"
+    "#;
+
+    #[test]
+    fn reads_an_example() {
+        let config = Config::parse(EXAMPLE).unwrap();
+        assert_eq!(config.engine.sensor_id, "line-3");
+        assert_eq!(config.engine.zones[0].purdue, Some(1));
+        assert_eq!(config.engine.devices[0].role, Some(Role::EngineeringStation));
+        assert!(config.engine.devices[0].programming);
+        assert_eq!(config.engine.alerts["port-scan"].count, Some(20));
+        assert_eq!(config.engine.learning, Learning::For(7 * 86_400_000_000_000));
+        assert_eq!(config.engine.ot_networks.len(), 2);
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn refuses_with_the_place_and_the_nearest_key() {
+        for (text, message) in [
+            ("stor = 'x'", "top level: key \"stor\" is not known; did you mean \"store\"?"),
+            ("[sensor]\nnmae = 'x'", "sensor: key \"nmae\" is not known; did you mean \"name\"?"),
+            ("[alerts.port-scam]", "alerts: \"port-scam\" is not known; did you mean \"port-scan\"?"),
+            ("[[zone]]\nname = 'a'", "zone 1: subnets: is missing"),
+            ("[[zone]]\nname = 'a'\nsubnets = ['x']", "is no network"),
+            ("[[zone]]\nname = 'a'\nsubnets = []\npurdue = 9", "zone 1: purdue: 9 is not within 0 to 5"),
+            ("[[device]]\nip = '10.0.0'", "device 1: ip: \"10.0.0\" is no IP address"),
+            ("store = 1", "store: is integer where a string is needed"),
+            ("[learning]\nfor = '1h'\nmode = 'operational'", "exclude each other"),
+            ("a = \n", "line 1"),
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}

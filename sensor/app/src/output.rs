@@ -1,0 +1,245 @@
+//! What people and programs read: tables that fit the terminal, paragraphs, JSON lines.
+//!
+//! Colour only on a terminal and without `NO_COLOR`. Text that came from the network or from a person is cleaned of
+//! control characters before a terminal sees it.
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use serde::Serialize;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+/// Width of paragraphs where it is no terminal, and at most on one.
+const PARAGRAPH: usize = 110;
+
+/// Standard output.
+pub struct Output {
+    writer: BufWriter<Stdout>,
+    colour: bool,
+    width: Option<u16>,
+}
+
+impl Output {
+    /// Looks at what standard output is.
+    pub fn new() -> Self {
+        let terminal = io::stdout().is_terminal();
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let width = if terminal { Table::new().width() } else { None };
+        Self { writer: BufWriter::new(io::stdout()), colour: terminal && !set("NO_COLOR") && !dumb, width }
+    }
+
+    /// One JSON object on a line.
+    pub fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
+        serde_json::to_writer(&mut self.writer, value)?;
+        self.writer.write_all(b"\n")?;
+        Ok(())
+    }
+
+    /// A line as it is.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.writer, "{text}")
+    }
+
+    /// A heading, after an empty line.
+    pub fn heading(&mut self, text: &str) -> io::Result<()> {
+        let text = self.paint(text, Style::Bold);
+        writeln!(self.writer, "\n{text}")
+    }
+
+    /// A paragraph, wrapped, each line after `indent` spaces; `first` stands before the first line, within the indent.
+    pub fn paragraph(&mut self, first: &str, indent: usize, text: &str) -> io::Result<()> {
+        let width = self.paragraph_width().saturating_sub(indent).max(20);
+        let mut start = format!("{first:<indent$}");
+        for line in wrap(&clean(text), width) {
+            writeln!(self.writer, "{start}{line}")?;
+            start = " ".repeat(indent);
+        }
+        Ok(())
+    }
+
+    fn paragraph_width(&self) -> usize {
+        self.width.map_or(PARAGRAPH, |width| usize::from(width).min(PARAGRAPH))
+    }
+
+    /// A table, fit to the terminal; as wide as it needs where it is none.
+    pub fn table(&mut self, header: &[&str], rows: Vec<Vec<Text>>, indent: usize) -> io::Result<()> {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        if let Some(width) = self.width {
+            let indent = u16::try_from(indent).unwrap_or_default();
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.saturating_sub(indent).max(40));
+        }
+        if self.colour {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        table.set_header(header.iter().map(|title| {
+            let cell = Cell::new(title);
+            if self.colour { cell.add_attribute(Attribute::Bold) } else { cell }
+        }));
+        for row in rows {
+            table.add_row(row.into_iter().map(|text| text.cell(self.colour)));
+        }
+        // No empty margin before the first column.
+        if let Some(column) = table.column_mut(0) {
+            column.set_padding((0, 1));
+        }
+        let margin = " ".repeat(indent);
+        for line in table.lines() {
+            writeln!(self.writer, "{margin}{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Text in a style, where colour is on.
+    pub fn paint(&self, text: &str, style: Style) -> String {
+        let text = clean(text);
+        match style.code() {
+            Some(code) if self.colour => format!("\x1b[{code}m{text}\x1b[0m"),
+            _ => text,
+        }
+    }
+
+    /// Everything out.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// A style.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// As it is.
+    #[default]
+    Plain,
+    /// Headings.
+    Bold,
+    /// What matters less.
+    Faint,
+    /// Critical.
+    Red,
+    /// Major.
+    Yellow,
+    /// Minor.
+    Cyan,
+    /// Allowed, added.
+    Green,
+}
+
+impl Style {
+    /// Of a severity.
+    pub fn of_severity(severity: &str) -> Self {
+        match severity {
+            "critical" => Self::Red,
+            "major" => Self::Yellow,
+            "minor" => Self::Cyan,
+            _ => Self::Plain,
+        }
+    }
+
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Bold => Some("1"),
+            Self::Faint => Some("2"),
+            Self::Red => Some("31;1"),
+            Self::Yellow => Some("33"),
+            Self::Cyan => Some("36"),
+            Self::Green => Some("32"),
+        }
+    }
+}
+
+/// Text of a cell.
+#[derive(Clone, Debug, Default)]
+pub struct Text {
+    text: String,
+    style: Style,
+}
+
+impl Text {
+    /// In a style.
+    pub fn styled(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style }
+    }
+
+    fn cell(self, colour: bool) -> Cell {
+        let cell = Cell::new(clean(&self.text));
+        if !colour {
+            return cell;
+        }
+        match self.style {
+            Style::Plain => cell,
+            Style::Bold => cell.add_attribute(Attribute::Bold),
+            Style::Faint => cell.add_attribute(Attribute::Dim),
+            Style::Red => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+            Style::Yellow => cell.fg(Color::Yellow),
+            Style::Cyan => cell.fg(Color::Cyan),
+            Style::Green => cell.fg(Color::Green),
+        }
+    }
+}
+
+impl<T: ToString> From<T> for Text {
+    fn from(text: T) -> Self {
+        Self { text: text.to_string(), style: Style::Plain }
+    }
+}
+
+/// Without control characters, also those that change the direction of writing.
+pub fn clean(text: &str) -> String {
+    let bad = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|letter| if bad(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+/// Lines of at most `width` letters, broken at spaces; longer words (addresses of pages) stay whole.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let letters = word.chars().count();
+        if length > 0 && length + 1 + letters > width {
+            lines.push(String::new());
+            length = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if length > 0 {
+                line.push(' ');
+                length += 1;
+            }
+            line.push_str(word);
+            length += letters;
+        }
+    }
+    lines
+}
+
+/// `2026-03-01 12:00:00` of an RFC 3339 time, for lists; the whole stands in JSON and in `show`.
+pub fn short_time(time: &str) -> String {
+    time.get(..19).unwrap_or(time).replacen('T', " ", 1)
+}
+
+/// `yes` or nothing.
+pub fn yes(truth: bool) -> &'static str {
+    if truth { "yes" } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_see_no_control_characters() {
+        assert_eq!(clean("a\x1b[31mb\u{202e}c\n"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}");
+    }
+
+    #[test]
+    fn wraps_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("", 7), [""]);
+        assert_eq!(wrap("https://example.org/long x", 5), ["https://example.org/long", "x"]);
+    }
+}
