@@ -276,7 +276,7 @@ impl Inventory {
             return None;
         }
         if let Some(mac) = mac
-            && self.bindings.get(&ip).is_none()
+            && self.bindings.get(&ip).and_then(Binding::current).is_none()
         {
             let kind = ot_protocol::ClaimKind::IpSource;
             let claim = Claim { kind, mac, vlan: endpoint.vlan, ip, target: None, time, frame, count: 1 };
@@ -1208,9 +1208,8 @@ impl Inventory {
         facts.router = true;
         let sources = facts.sources.clone();
         for &ip in &sources {
-            let nothing_left = self.bindings.get_mut(&ip).is_some_and(|binding| binding.forget_source(mac));
-            if nothing_left {
-                self.bindings.remove(&ip);
+            if let Some(binding) = self.bindings.get_mut(&ip) {
+                binding.forget_source(mac);
             }
             if let Some(&id) = self.by_ip.get(&ip)
                 && let Some(entry) = self.entry(id).filter(|entry| entry.device.mac == Some(mac))

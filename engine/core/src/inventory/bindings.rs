@@ -54,11 +54,10 @@ impl Binding {
         self.macs.iter().find(|bound| bound.mac == mac)
     }
 
-    /// Forgets a MAC that never claimed the address. Returns whether no MAC is left.
-    pub fn forget_source(&mut self, mac: Mac) -> bool {
+    /// Forgets a MAC that never claimed the address.
+    pub fn forget_source(&mut self, mac: Mac) {
         self.macs.retain(|bound| bound.claimed || bound.mac != mac);
         self.contested = self.macs.len() > 1;
-        self.macs.is_empty()
     }
 
     /// Makes a MAC the current one.
@@ -192,11 +191,6 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
         self.map.is_empty()
     }
 
-    /// Removes an entry. Its place in the order is left behind and found empty later.
-    pub fn remove(&mut self, key: &K) {
-        self.map.remove(key);
-    }
-
     /// The entry of a key, made where there is none; `None` where the table is full of what must stay.
     ///
     /// `kept` tells when an entry was seen last, or `None` if it must stay.
@@ -209,8 +203,7 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
     ) -> Option<&mut V> {
         if !self.map.contains_key(&key) {
             let mut tries = CANDIDATES;
-            // Removed entries leave places behind: the order may be longer than the map, but never than twice the cap.
-            while self.map.len() >= self.cap || self.order.len() >= self.cap.saturating_mul(2) {
+            while self.map.len() >= self.cap {
                 if tries == 0 {
                     self.lost += 1;
                     return None;
