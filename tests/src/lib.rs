@@ -1,5 +1,6 @@
-//! Parts that the end-to-end suite and the benchmark share: captures made from a seed.
+//! Parts that the end-to-end suite and the benchmark share: captures made from a seed, and the sensor as a command.
 
 pub mod frames;
 pub mod plant;
 pub mod scan;
+pub mod sensor;

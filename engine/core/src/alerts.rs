@@ -271,6 +271,21 @@ impl Alerts {
         self.alerts.values().find(|alert| alert.id == id)
     }
 
+    /// Takes back an alert that left memory. It does not answer to its key while another does.
+    pub fn recall(&mut self, alert: Alert) {
+        let open = alert.status != Status::Closed;
+        if self.alerts.contains_key(&alert.number) {
+            return;
+        }
+        if open || alert.muted || alert.learned {
+            self.current.entry(alert.key.clone()).or_insert(alert.number);
+        }
+        if open {
+            *self.open_of_type.entry(alert.kind.id).or_default() += 1;
+        }
+        self.alerts.insert(alert.number, alert);
+    }
+
     /// The alert that now answers to a key.
     pub fn current(&self, key: &AlertKey) -> Option<&Alert> {
         self.current.get(key).and_then(|number| self.alerts.get(number))

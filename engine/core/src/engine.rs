@@ -693,6 +693,16 @@ impl Engine {
         }
     }
 
+    /// Takes back an alert that left memory (closed, or evicted), so that a command can be about it.
+    pub fn recall(&mut self, alert: Alert) {
+        self.core.alerts.recall(alert);
+    }
+
+    /// Whether an alert of this id is in memory.
+    pub fn knows(&self, id: &str) -> bool {
+        self.core.alerts.by_id(id).is_some()
+    }
+
     /// Does what a person asks for.
     ///
     /// # Errors

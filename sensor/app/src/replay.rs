@@ -1,0 +1,301 @@
+//! `replay`: captures through the sensor and the engine into a store; and commands of people, applied.
+
+use crate::cli::ReplayArgs;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::protocols::PROTOCOLS;
+use anyhow::{Context as _, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use ot_capture::{CaptureError, CaptureSet, Warning};
+use ot_engine::config::Learning;
+use ot_engine::{Command, Engine};
+use ot_flow::{FlowConfig, FlowError, Summary};
+use ot_protocol::{Fact, Order, Timestamp};
+use ot_store::{ReplayedCommand, RunInput, RunKind, RunSpec, Store};
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Wall time between two commits, and between two looks for commands of people.
+const COMMIT_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs `replay`.
+///
+/// # Errors
+/// Bad configuration, input or store; each says what, where and what to do.
+pub fn run(args: &ReplayArgs) -> Result<Exit> {
+    let mut config = Config::of(&args.store)?;
+    if let Some(id) = &args.sensor_id {
+        config.engine.sensor_id.clone_from(id);
+    }
+    config.engine.learning = match (args.learn_for, args.learn_until, args.operational) {
+        (Some(span), _, _) => Learning::For(span),
+        (_, Some(end), _) => Learning::Until(end),
+        (_, _, true) => Learning::Operational,
+        _ => config.engine.learning,
+    };
+    let captures = CaptureSet::open(&args.captures).map_err(|error| Failure::input(error.to_string()))?;
+    let path = config.store_path(&args.store);
+    let mut store = Store::open(&path)?;
+    let _lock = store.lock_engine()?;
+    apply_pending(&mut store, &config)?;
+
+    let inputs: Vec<RunInput> = captures
+        .files()
+        .iter()
+        .map(|file| RunInput {
+            path: file.path.display().to_string(),
+            sha256: if file.sha256 == [0; 32] { String::new() } else { hex(&file.sha256) },
+            bytes: file.bytes,
+        })
+        .collect();
+    let options = format!("{} {:?}", env!("CARGO_PKG_VERSION"), config.engine);
+    let start = store.begin_run(&RunSpec {
+        kind: RunKind::Replay,
+        sensor: &config.engine.sensor_id,
+        site: config.engine.site.as_deref().unwrap_or_default(),
+        options: &options,
+        inputs: &inputs,
+        now: now(),
+    })?;
+    if !args.quiet {
+        if start.resumed {
+            eprintln!("resuming run {}, interrupted after packet {}", start.run, start.resume_position);
+        }
+        if let Some(run) = start.aborted {
+            eprintln!("run {run} was interrupted and does not go on: its captures or options were others");
+        }
+    }
+    let mut captures = captures.number_files_from(start.first_file);
+    let alerts_before = start.snapshot.state.last_alert;
+    let mut flow = FlowConfig::default();
+    if let Some(workers) = args.workers {
+        flow.workers = usize::from(workers);
+    }
+    if let Some(batch) = args.batch {
+        flow.batch_packets = usize::try_from(batch.get()).unwrap_or(flow.batch_packets);
+    }
+    let mut run = Run {
+        engine: Engine::new(config.engine.clone(), start.snapshot),
+        store,
+        run: start.run,
+        replayed: start.replay_commands.into(),
+        position: 0,
+        committed_alerts: alerts_before,
+        last_commit: Instant::now(),
+        bar: bar(args.quiet),
+        began: Instant::now(),
+    };
+    let mut failed = None;
+    let result = ot_flow::run(&mut captures, PROTOCOLS, &flow, &mut |facts, progress| {
+        match run.chunk(facts, progress) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    });
+    run.bar.finish_and_clear();
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let summary = match result {
+        Ok(summary) => summary,
+        Err(FlowError::Capture(error)) => return Err(unreadable(&error)),
+        Err(error) => return Err(error).context("internal error"),
+    };
+    warn(&summary.warnings);
+    run.finish(&summary, &captures.packets())?;
+    let known = run.store.warnings().to_vec();
+    for warning in known {
+        eprintln!("warning: {warning}");
+    }
+    if !args.quiet {
+        run.tell(&summary, alerts_before, &path)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn unreadable(error: &CaptureError) -> anyhow::Error {
+    Failure::input(error.to_string()).into()
+}
+
+/// Tells what was odd about the inputs, one line each.
+pub fn warn(warnings: &[Warning]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
+struct Run {
+    engine: Engine,
+    store: Store,
+    run: u32,
+    replayed: VecDeque<ReplayedCommand>,
+    /// All facts up to this packet were applied.
+    position: u64,
+    committed_alerts: u32,
+    last_commit: Instant,
+    bar: ProgressBar,
+    began: Instant,
+}
+
+impl Run {
+    /// Applies facts; commits what was found before them when it is time. What the end of the input brings is thus
+    /// never committed before the run is finished.
+    fn chunk(&mut self, facts: Vec<(Order, Fact)>, progress: &ot_flow::Progress) -> Result<()> {
+        if self.last_commit.elapsed() >= COMMIT_EVERY {
+            self.commit()?;
+            self.show(progress);
+        }
+        for (order, fact) in facts {
+            while self.replayed.front().is_some_and(|next| next.position < order.packet) {
+                if let Some(next) = self.replayed.pop_front() {
+                    recall(&mut self.engine, &mut self.store, &next.command)?;
+                    // It was answered when it was first applied.
+                    let _ = self.engine.command(&next.command);
+                }
+            }
+            self.engine.apply(fact);
+        }
+        self.position = progress.packets;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let changes = self.engine.take_changes();
+        self.store.commit(self.run, &changes, self.position)?;
+        for command in self.store.pending_commands()? {
+            let at = Some((self.run, self.position));
+            apply_one(&mut self.engine, &mut self.store, &command, at)?;
+        }
+        self.committed_alerts = self.engine.alerts_opened();
+        self.last_commit = Instant::now();
+        Ok(())
+    }
+
+    fn show(&self, progress: &ot_flow::Progress) {
+        if let Some(total) = progress.total {
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(progress.read);
+        let rate = progress.packets / u64::try_from(self.began.elapsed().as_millis()).unwrap_or(1).max(1);
+        self.bar.set_message(format!(
+            "{} packets, {rate} thousand a second, {} alerts",
+            progress.packets, self.committed_alerts
+        ));
+    }
+
+    fn finish(&mut self, summary: &Summary, packets: &[u64]) -> Result<()> {
+        while let Some(next) = self.replayed.pop_front() {
+            recall(&mut self.engine, &mut self.store, &next.command)?;
+            let _ = self.engine.command(&next.command);
+        }
+        self.engine.add_counters(summary.link.iter());
+        self.engine.add_counters(summary.flow.iter());
+        let changes = self.engine.take_changes();
+        self.store.finish_run(self.run, &changes, summary.progress.packets, packets, now())?;
+        for command in self.store.pending_commands()? {
+            apply_one(&mut self.engine, &mut self.store, &command, None)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, summary: &Summary, alerts_before: u32, path: &std::path::Path) -> Result<()> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let opened = self.engine.alerts_opened() - alerts_before;
+        let packets = summary.progress.packets;
+        let mut text = format!("{packets} packets in {seconds:.1} s");
+        if let (Some(first), Some(last)) = (summary.first, summary.last) {
+            let _ = write!(text, " ({} of packet time)", ot_engine::words::span(last.since(first)));
+        }
+        let _ = write!(
+            text,
+            "; {} devices, {} baseline entries, {opened} new alert{}",
+            self.engine.core().inventory.len(),
+            self.engine.core().baseline.len(),
+            if opened == 1 { "" } else { "s" }
+        );
+        if self.engine.learning() {
+            text.push_str("; still learning");
+        }
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{text}")?;
+        writeln!(out, "store: {}", path.display())?;
+        if opened > 0 {
+            writeln!(out, "next:  ot-sensor alerts list --store {}", path.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// Applies what people have asked for, if no engine runs on the store. Returns how many commands were applied or
+/// refused.
+///
+/// # Errors
+/// As the store's. Where an engine runs, that engine applies them: 0.
+pub fn apply_commands(store: &mut Store, config: &Config) -> Result<usize> {
+    let Ok(_lock) = store.lock_engine() else { return Ok(0) };
+    apply_pending(store, config)
+}
+
+fn apply_pending(store: &mut Store, config: &Config) -> Result<usize> {
+    let commands = store.pending_commands()?;
+    if commands.is_empty() {
+        return Ok(0);
+    }
+    let mut engine_config = config.engine.clone();
+    engine_config.learning = Learning::AsStored;
+    let mut engine = Engine::new(engine_config, store.snapshot()?);
+    for command in &commands {
+        apply_one(&mut engine, store, command, None)?;
+    }
+    Ok(commands.len())
+}
+
+fn apply_one(engine: &mut Engine, store: &mut Store, command: &Command, at: Option<(u32, u64)>) -> Result<()> {
+    recall(engine, store, command)?;
+    let result = engine.command(command);
+    let changes = engine.take_changes();
+    let outcome = result.as_ref().map(|_| ()).map_err(String::as_str);
+    store.apply_command(command, &changes, outcome, at, now())?;
+    Ok(())
+}
+
+/// Brings the alert of a command back into the engine's memory, where it is closed.
+fn recall(engine: &mut Engine, store: &mut Store, command: &Command) -> Result<()> {
+    if let Some(id) = &command.alert
+        && !engine.knows(id)
+        && let Some(alert) = store.alert(id)?
+    {
+        engine.recall(alert);
+    }
+    Ok(())
+}
+
+fn bar(quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3}% {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Wall time: what a person does, and when a run began.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
+}
