@@ -243,3 +243,15 @@ impl Wheel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_conversation_costs_stays_small() {
+        assert!(size_of::<Flow>() <= 288, "{} bytes a conversation", size_of::<Flow>());
+        assert!(size_of::<Ext>() <= 512, "{} bytes a session", size_of::<Ext>());
+        assert!(size_of::<Head>() <= 120, "{} bytes a packet", size_of::<Head>());
+    }
+}

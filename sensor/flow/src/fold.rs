@@ -265,6 +265,10 @@ impl FoldCache {
                 }
                 *lane_bytes += bytes;
                 self.bytes += bytes;
+                // Most sessions have one slot or two; there may be many sessions.
+                if at < 4 {
+                    self.slots.reserve_exact(1);
+                }
                 self.slots.push(Slot {
                     key: *key,
                     next: 0,

@@ -143,6 +143,9 @@ impl Shared {
     }
 }
 
+/// Idle conversations ended in one second, a lane; the rest has to wait, so that facts come in bounded numbers.
+const ENDS: usize = 1024;
+
 /// Lists in which a slot stands, each once.
 const TICK: u8 = 1;
 const DIRTY: u8 = 2;
@@ -448,6 +451,7 @@ impl Lane {
         for second in 1..=span {
             self.wheel.due(&self.flows, from + second, &mut due);
         }
+        let mut ended = 0;
         for slot in due.drain(..) {
             let Some(flow) = self.flows.get_mut(slot as usize).filter(|flow| flow.live) else { continue };
             let config = &self.shared.config;
@@ -463,6 +467,11 @@ impl Lane {
                 (flow.last_second, idle)
             };
             if now.saturating_sub(since) >= idle {
+                ended += 1;
+                if ended > ENDS {
+                    self.wheel.set(&mut self.flows, slot, now, now + 1);
+                    continue;
+                }
                 let reason = if flow.refused { CloseReason::Reset } else { CloseReason::Idle };
                 self.end(slot, reason, info);
                 continue;
@@ -516,18 +525,24 @@ impl Lane {
         self.free.push(slot);
     }
 
-    /// The capture ends: `marker` comes after its last packet.
+    /// The capture ends: ends all conversations. Each lane has a packet number of its own for that, after the last one,
+    /// so that not all lanes tell at once.
     pub fn finish(&mut self, marker: &Marker) {
         self.shared.out.begin_epoch(marker.packet);
-        self.second_ends(marker);
         let info = PacketInfo { number: marker.packet, frame: FrameRef::default(), time: marker.time };
         for slot in 0..u32::try_from(self.flows.len()).unwrap_or(NONE) {
             if self.flows.get(slot as usize).is_some_and(|flow| flow.live) {
                 self.end(slot, CloseReason::EndOfInput, info);
             }
         }
+        self.flows = Vec::new();
         self.tell_health(marker.time);
         self.shared.out.end_epoch(self.index);
+    }
+
+    /// Whether this is the lane with that number.
+    pub fn is(&self, index: usize) -> bool {
+        usize::from(self.index) == index
     }
 }
 

@@ -138,9 +138,14 @@ impl Clock {
         })
     }
 
-    /// The marker after the last packet.
-    fn end(&self, packets: u64) -> Marker {
-        Marker { packet: packets + 1, time: self.newest, seconds: 0, jump: None }
+    /// The markers after the last packet: one that ends the second, and one for each lane's conversations.
+    fn end(&self, packets: u64) -> (Marker, impl Iterator<Item = Marker> + use<>) {
+        let marker = Marker { packet: packets + 1, time: self.newest, seconds: 0, jump: None };
+        (
+            marker,
+            (0..LANES)
+                .map(move |lane| Marker { packet: packets.saturating_add(2).saturating_add(lane as u64), ..marker }),
+        )
     }
 }
 
@@ -150,6 +155,13 @@ fn marker_facts(marker: &Marker, facts: &mut Facts) {
     facts.push((Order { packet: marker.packet, place: last - 1 }, Fact::EpochEnd(marker.time)));
     if let Some((from, to)) = marker.jump {
         facts.push((Order { packet: marker.packet, place: last }, Fact::TimeJump { from, to }));
+    }
+}
+
+/// What no lane tells at a step after the last packet: the end, once, after all else.
+fn marker_end(marker: &Marker, lane: Option<usize>, facts: &mut Facts) {
+    if lane == Some(LANES - 1) {
+        marker_facts(marker, facts);
     }
 }
 
@@ -252,19 +264,31 @@ fn run_inline(
                 }
             }
         }
-        if ended {
-            inline.finish(&mut facts);
-        }
         inline.collect(&mut facts);
         facts.sort_by_key(|(order, _)| *order);
         let progress = inline.progress(source);
-        let stop = consumer(std::mem::take(&mut facts), &progress).is_break();
+        let mut stop = consumer(std::mem::take(&mut facts), &progress).is_break();
+        if ended && inline.packets > 0 && !stop {
+            let (second, lanes) = inline.clock.end(inline.packets);
+            let all =
+                std::iter::once((second, None)).chain(lanes.enumerate().map(|(index, marker)| (marker, Some(index))));
+            for (marker, lane) in all {
+                inline.end(&marker, lane);
+                inline.collect(&mut facts);
+                marker_end(&marker, lane, &mut facts);
+                facts.sort_by_key(|(order, _)| *order);
+                stop = consumer(std::mem::take(&mut facts), &progress).is_break();
+                if stop {
+                    break;
+                }
+            }
+        }
         if let Some(error) = failed {
             return Err(error.into());
         }
         if ended || stop {
             inline.summarise(source, &mut summary);
-            summary.stopped = stop && !ended;
+            summary.stopped = stop;
             return Ok(summary);
         }
     }
@@ -319,15 +343,12 @@ impl Inline {
         Ok(true)
     }
 
-    fn finish(&mut self, facts: &mut Facts) {
-        if self.packets == 0 {
-            return;
+    /// One of the steps after the last packet: the second ends, then each lane.
+    fn end(&mut self, marker: &Marker, lane: Option<usize>) {
+        match lane {
+            None => self.lanes.iter_mut().for_each(|lane| lane.epoch(marker)),
+            Some(index) => self.lanes.iter_mut().filter(|lane| lane.is(index)).for_each(|lane| lane.finish(marker)),
         }
-        let marker = self.clock.end(self.packets);
-        for lane in &mut self.lanes {
-            lane.finish(&marker);
-        }
-        marker_facts(&marker, facts);
     }
 
     fn collect(&mut self, facts: &mut Facts) {
@@ -362,8 +383,8 @@ struct Part {
     payload: Vec<u8>,
     /// Before which head which epoch ends.
     markers: Vec<(usize, Marker)>,
-    /// The last of the input.
-    last: Option<Marker>,
+    /// A step after the last packet: for all lanes or for one.
+    last: Option<(Marker, Option<usize>)>,
 }
 
 impl Part {
@@ -378,6 +399,7 @@ impl Part {
 /// What goes with each batch to the consumer.
 struct BatchEnd {
     markers: Vec<Marker>,
+    last: Option<(Marker, Option<usize>)>,
     progress: Progress,
     failed: Option<CaptureError>,
 }
@@ -425,10 +447,13 @@ fn run_threads(
         let reader = scope.spawn(move || read_batches(source, config, &inputs, &recycled, &ends_in));
 
         let mut stopped = false;
-        for BatchEnd { markers, progress, failed: error } in &ends {
+        for BatchEnd { markers, last, progress, failed: error } in &ends {
             let mut facts = Vec::new();
             for marker in &markers {
                 marker_facts(marker, &mut facts);
+            }
+            if let Some((marker, lane)) = last {
+                marker_end(&marker, lane, &mut facts);
             }
             for output in &outputs {
                 match output.recv() {
@@ -502,9 +527,11 @@ fn work(share: &mut [Lane], workers: usize, parts: &Receiver<Part>, output: &Sen
                 }
             }
         }
-        if let Some(marker) = part.last.take() {
-            for lane in share.iter_mut() {
-                lane.finish(&marker);
+        match part.last.take() {
+            None => {}
+            Some((marker, None)) => share.iter_mut().for_each(|lane| lane.epoch(&marker)),
+            Some((marker, Some(index))) => {
+                share.iter_mut().filter(|lane| lane.is(index)).for_each(|lane| lane.finish(&marker));
             }
         }
         let mut facts = Vec::new();
@@ -576,13 +603,6 @@ fn read_batches(
                 }
             }
         }
-        if ended && packets > 0 {
-            let marker = clock.end(packets);
-            markers.push(marker);
-            for part in &mut parts {
-                part.last = Some(marker);
-            }
-        }
         let read = source.progress();
         let progress = Progress { packets, read: read.read, total: read.total, time: clock.newest };
         let over = ended || failed.is_some();
@@ -590,12 +610,31 @@ fn read_batches(
         for (input, part) in inputs.iter().zip(parts) {
             gone |= input.send(part).is_err();
         }
-        gone |= ends.send(BatchEnd { markers, progress, failed }).is_err();
+        gone |= ends.send(BatchEnd { markers, last: None, progress, failed }).is_err();
         if over || gone {
+            if ended && packets > 0 && !gone {
+                finish_batches(&clock, progress, inputs, ends);
+            }
             break;
         }
     }
     (*decoder.stats(), unusable, clock.jumps, first, first.map(|_| clock.newest), source.warnings())
+}
+
+/// The steps after the last packet, each as a batch of its own.
+fn finish_batches(clock: &Clock, progress: Progress, inputs: &[Sender<Part>], ends: &Sender<BatchEnd>) {
+    let (second, lanes) = clock.end(progress.packets);
+    let all = std::iter::once((second, None)).chain(lanes.enumerate().map(|(index, marker)| (marker, Some(index))));
+    for step in all {
+        for input in inputs {
+            if input.send(Part { last: Some(step), ..Part::default() }).is_err() {
+                return;
+            }
+        }
+        if ends.send(BatchEnd { markers: Vec::new(), last: Some(step), progress, failed: None }).is_err() {
+            return;
+        }
+    }
 }
 
 /// Runs a source through to messages, in the order of the packets that complete them, on the caller's thread.
@@ -616,8 +655,12 @@ pub fn decode(
     let mut summary = Summary::default();
     loop {
         let more = inline.packet(source, &mut facts)?;
-        if !more {
-            inline.finish(&mut facts);
+        if !more && inline.packets > 0 {
+            let (second, lanes) = inline.clock.end(inline.packets);
+            inline.end(&second, None);
+            for (index, marker) in lanes.enumerate() {
+                inline.end(&marker, Some(index));
+            }
         }
         facts.clear();
         let mut stop = false;
