@@ -105,7 +105,7 @@ fn line(names: &Names<'_>, entry: &BaselineEntry) -> Result<EntryLine, ViewError
         schema: SCHEMA,
         entry_id: entry.id.0,
         kind: key.kind.as_str().to_owned(),
-        text: exported(names, entry)?.text(),
+        text: without_allowed(names, entry)?,
         client_id: key.client.map(|id| id.0),
         client: key.client.map(|id| names.label(id)).transpose()?,
         server_id: key.server.map(|id| id.0),
@@ -134,6 +134,11 @@ fn line(names: &Names<'_>, entry: &BaselineEntry) -> Result<EntryLine, ViewError
         expires: entry.expires.map(time),
         frame: names.frame(entry.first_frame)?,
     })
+}
+
+/// The canonical text; whether it is allowed stands beside it.
+fn without_allowed(names: &Names<'_>, entry: &BaselineEntry) -> Result<String, ViewError> {
+    Ok(exported(names, &BaselineEntry { allowed: true, ..entry.clone() })?.text())
 }
 
 fn mean(entry: &BaselineEntry) -> Option<i64> {
@@ -360,7 +365,8 @@ pub struct Difference {
 
 /// What is in `after` and not in `before`, and the other way round, in canonical order.
 pub fn diff(before: &[ExportLine], after: &[ExportLine]) -> Vec<Difference> {
-    let mut all: BTreeMap<(&Order, &str), (Option<&ExportLine>, Option<&ExportLine>)> = BTreeMap::new();
+    type Sides<'a> = (Option<&'a ExportLine>, Option<&'a ExportLine>);
+    let mut all: BTreeMap<(&Order, &str), Sides<'_>> = BTreeMap::new();
     for line in before {
         all.entry((&line.order, line.key.as_str())).or_default().0 = Some(line);
     }

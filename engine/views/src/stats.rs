@@ -119,7 +119,7 @@ pub struct InputView {
 
 /// Groups of counters, in the order shown, with the words of an id that put it there. The first group that fits wins.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("evicted", &["evicted", "evict", "capped", "flooded", "over"]),
+    ("evicted", &["evicted", "refused", "full", "quarantined", "flood", "capped"]),
     ("lost", &["lost", "gap", "gaps", "dropped", "cut", "truncated", "missing", "silenced"]),
     (
         "skipped",
@@ -131,18 +131,47 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "malformed",
             "bad",
             "ignored",
-            "undecoded",
+            "not",
             "unsupported",
             "jump",
             "jumps",
             "backwards",
             "resync",
-            "violations",
             "errors",
+            "retransmitted",
+            "window",
+            "after",
+            "unusable",
+            "without",
         ],
     ),
-    ("decoded", &["decoded", "messages", "activities", "requests", "responses", "paired", "identified"]),
-    ("seen", &["packets", "frames", "bytes", "flows", "segments", "fragments", "seen", "claims", "connections"]),
+    (
+        "decoded",
+        &["decoded", "messages", "activities", "requests", "responses", "paired", "identified", "folded", "folds"],
+    ),
+    (
+        "seen",
+        &[
+            "packets",
+            "frames",
+            "bytes",
+            "flows",
+            "segments",
+            "fragments",
+            "seen",
+            "claims",
+            "connections",
+            "sessions",
+            "arp",
+            "ipv4",
+            "ipv6",
+            "tcp",
+            "udp",
+            "icmp",
+            "ethernet",
+            "traffic",
+        ],
+    ),
 ];
 
 /// The order in which groups are shown.

@@ -626,7 +626,7 @@ fn list<T>(text: &str, known: &[&str], parse: impl Fn(&str) -> Option<T>) -> Res
 pub fn unknown<'a>(given: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let near = known.clone().map(|word| (distance(given, word), word)).min();
     match near {
-        Some((distance, word)) if distance <= given.len().max(3) / 3 => {
+        Some((distance, word)) if distance <= (given.len() / 2).clamp(1, 4) => {
             format!("{given:?} is not known; did you mean {word:?}?")
         }
         _ => format!("{given:?} is not known; known are {}", known.collect::<Vec<_>>().join(", ")),

@@ -60,7 +60,11 @@ fn wrong_use(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let text = error.to_string();
-            let what: Vec<&str> = text.lines().take_while(|line| !line.starts_with("Usage")).map(str::trim).collect();
+            let what: Vec<&str> = text
+                .lines()
+                .map(str::trim)
+                .take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"))
+                .collect();
             let what = what.join(" ");
             let what = what.trim().trim_start_matches("error: ");
             complain(&format!("{what} (--help shows how)"));

@@ -3,12 +3,15 @@
 //! Colour only on a terminal and without `NO_COLOR`. Text that came from the network or from a person is cleaned of
 //! control characters before a terminal sees it.
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 /// Width of paragraphs where it is no terminal, and at most on one.
 const PARAGRAPH: usize = 110;
+
+/// Columns that are never broken: what one copies or compares.
+const WHOLE: [&str; 8] = ["ID", "LAST", "FIRST", "SEVERITY", "STATUS", "COUNT", "#", "TIME"];
 
 /// Standard output.
 pub struct Output {
@@ -84,6 +87,11 @@ impl Output {
         if let Some(column) = table.column_mut(0) {
             column.set_padding((0, 1));
         }
+        for (index, title) in header.iter().enumerate() {
+            if let (true, Some(column)) = (WHOLE.contains(title), table.column_mut(index)) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
         let margin = " ".repeat(indent);
         for line in table.lines() {
             writeln!(self.writer, "{margin}{}", line.trim_end())?;
@@ -98,6 +106,11 @@ impl Output {
             Some(code) if self.colour => format!("\x1b[{code}m{text}\x1b[0m"),
             _ => text,
         }
+    }
+
+    /// Whether it is a terminal narrower than this.
+    pub fn is_narrow(&self, columns: u16) -> bool {
+        self.width.is_some_and(|width| width < columns)
     }
 
     /// Everything out.

@@ -61,11 +61,12 @@ pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> 
             alert.techniques.join(" ").into(),
         ]);
     }
-    output.table(
-        &["ID", "LAST", "SEVERITY", "STATUS", "COUNT", "TITLE", "SOURCE", "DESTINATION", "ATT&CK"],
-        rows,
-        0,
-    )?;
+    let mut header = vec!["ID", "LAST", "SEVERITY", "STATUS", "COUNT", "TITLE", "SOURCE", "DESTINATION", "ATT&CK"];
+    if output.is_narrow(120) {
+        header.truncate(8);
+        rows.iter_mut().for_each(|row: &mut Vec<Text>| row.truncate(8));
+    }
+    output.table(&header, rows, 0)?;
     Ok(Exit::Done)
 }
 

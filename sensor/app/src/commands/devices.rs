@@ -131,9 +131,12 @@ pub fn show(output: &mut Output, args: &DevicesShowArgs) -> anyhow::Result<Exit>
     }
     if !story.events.is_empty() {
         output.heading("Last events")?;
-        for event in &story.events {
-            output.paragraph("", 2, &format!("{}  {}  {}", short_time(&event.time), event.kind, event.text))?;
-        }
+        let rows = story
+            .events
+            .iter()
+            .map(|event| vec![short_time(&event.time).into(), event.kind.as_str().into(), event.text.as_str().into()])
+            .collect();
+        output.table(&["TIME", "KIND", "WHAT"], rows, 2)?;
     }
     Ok(Exit::Done)
 }

@@ -104,15 +104,20 @@ pub fn show(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow:
 
     if !alert.history.is_empty() {
         output.heading("History")?;
-        for step in &alert.history {
-            let detail = if step.detail.is_empty() { String::new() } else { format!(": {}", step.detail) };
-            let why = if step.why.is_empty() { String::new() } else { format!(" ({})", step.why) };
-            output.paragraph(
-                "",
-                2,
-                &format!("{}  {}  {}{detail}{why}", short_time(&step.time), step.who, step.action),
-            )?;
-        }
+        let rows = alert
+            .history
+            .iter()
+            .map(|step| {
+                vec![
+                    short_time(&step.time).into(),
+                    step.who.as_str().into(),
+                    step.action.as_str().into(),
+                    step.detail.as_str().into(),
+                    step.why.as_str().into(),
+                ]
+            })
+            .collect();
+        output.table(&["TIME", "WHO", "ACTION", "DETAIL", "WHY"], rows, 2)?;
     }
     Ok(())
 }
