@@ -181,28 +181,26 @@ fn read(
     if let Some(marker) = clock.advance(info.number, info.time) {
         mark(marker);
     }
-    let mut datagram = |ip: &ot_link::Datagram<'_>| -> Option<Head> {
+    let mut datagram = |ip: &ot_link::Datagram<'_>| {
         let Some((main, payload)) = Head::of_datagram(info, wire, ip) else {
             *unusable += 1;
-            return None;
+            return;
         };
-        let like = main.clone();
         head(main, payload);
         if matches!(ip.protocol, 1 | 58)
             && let Some(refusal) = Head::of_refusal(info, ip)
         {
             head(refusal, &[]);
         }
-        Some(like)
     };
     match decoder.decode(&packet) {
-        Decoded::Ip(ip) => {
-            datagram(&ip);
-        }
+        Decoded::Ip(ip) => datagram(&ip),
         Decoded::Arp(arp) => head(Head::of_arp(info, wire, &arp), &[]),
         Decoded::Ethernet(frame) => head(Head::of_ethernet(info, wire, &frame), &[]),
         Decoded::FragmentConflict(conflict) => {
-            let like = conflict.datagram.as_ref().and_then(&mut datagram);
+            let whole = conflict.datagram.as_ref();
+            whole.into_iter().for_each(&mut datagram);
+            let like = whole.and_then(|ip| Head::of_datagram(info, wire, ip)).map(|(like, _)| like);
             let (conflict, samples) = Head::of_conflict(info, &conflict, like.as_ref());
             head(conflict, &samples);
         }
