@@ -90,6 +90,7 @@ pub struct Alerts {
     dirty: Dirty,
     dirty_violations: Vec<(u32, u32)>,
     last: u32,
+    generation: u64,
     /// Findings that were silenced because their key is muted or learned.
     pub silenced: u64,
     /// Findings that went into a flood alert because too many alerts of their type are open.
@@ -119,7 +120,9 @@ impl Alerts {
     }
 
     /// Takes a finding: updates the open alert with its key or opens one.
-    pub fn raise(&mut self, config: &EngineConfig, finding: &Finding<'_>) -> Raised {
+    ///
+    /// With it, the row of the alert that holds the finding, where there is one: for [`Alerts::repeat`].
+    pub fn raise(&mut self, config: &EngineConfig, finding: &Finding<'_>) -> (Raised, Option<u32>) {
         let mut key = key_of(finding);
         if let Some(&number) = self.current.get(&key) {
             return self.update(number, finding);
@@ -135,7 +138,7 @@ impl Alerts {
         self.open(config, key, finding)
     }
 
-    fn open(&mut self, config: &EngineConfig, key: AlertKey, finding: &Finding<'_>) -> Raised {
+    fn open(&mut self, config: &EngineConfig, key: AlertKey, finding: &Finding<'_>) -> (Raised, Option<u32>) {
         if self.alerts.len() >= config.limits.alerts {
             self.evict();
         }
@@ -178,18 +181,36 @@ impl Alerts {
         self.alerts.insert(number, alert);
         self.current.insert(key, number);
         *self.open_of_type.entry(finding.kind.id).or_default() += 1;
-        self.update(number, finding);
-        Raised::Opened(number)
+        let (_, row) = self.update(number, finding);
+        (Raised::Opened(number), row)
     }
 
-    fn update(&mut self, number: u32, finding: &Finding<'_>) -> Raised {
-        let Some(alert) = self.alerts.get_mut(&number) else { return Raised::Silent };
+    /// Counts repetitions of a finding whose row is known. Silent where the alert was muted or learned meanwhile.
+    pub fn repeat(&mut self, number: u32, row: u32, count: u64, last: Timestamp, frame: FrameRef) {
+        let Some(alert) = self.alerts.get_mut(&number) else { return };
+        if alert.status == Status::Closed {
+            self.silenced += count;
+            return;
+        }
+        alert.count += count;
+        alert.last_detection = alert.last_detection.max(last);
+        add_frame(&mut alert.frames, frame);
+        self.dirty.mark(number);
+        if let Some(violation) = self.violations.get_mut(&(number, row)) {
+            violation.count += count;
+            violation.last_seen = violation.last_seen.max(last);
+            self.dirty_violations.push((number, row));
+        }
+    }
+
+    fn update(&mut self, number: u32, finding: &Finding<'_>) -> (Raised, Option<u32>) {
+        let Some(alert) = self.alerts.get_mut(&number) else { return (Raised::Silent, None) };
         if alert.muted || (alert.learned && alert.status == Status::Closed) {
             // A learned alert whose violations differ from what was learned speaks again as a new alert.
             let held = finding.entries.iter().all(|entry| alert.entries.contains(entry));
             if alert.muted || held {
                 self.silenced += finding.count;
-                return Raised::Silent;
+                return (Raised::Silent, None);
             }
         }
         alert.count += finding.count;
@@ -215,30 +236,27 @@ impl Alerts {
             }
         }
         for &frame in finding.frames {
-            if frame.number() == 0 || alert.frames.contains(&frame) {
-                continue;
-            }
-            alert.frames.truncate(FIRST_FRAMES);
-            alert.frames.push(frame);
+            add_frame(&mut alert.frames, frame);
         }
         self.dirty.mark(number);
-        self.add_row(number, finding);
-        Raised::Updated(number)
+        let row = self.add_row(number, finding);
+        (Raised::Updated(number), row)
     }
 
-    fn add_row(&mut self, number: u32, finding: &Finding<'_>) {
-        let Some(alert) = self.alerts.get_mut(&number) else { return };
+    /// The row of a finding; past the rows kept, the alert only counts.
+    fn add_row(&mut self, number: u32, finding: &Finding<'_>) -> Option<u32> {
+        let alert = self.alerts.get_mut(&number)?;
         if let Some(&row) = self.rows.get(&(number, finding.row)) {
             if let Some(violation) = self.violations.get_mut(&(number, row)) {
                 violation.count += finding.count;
                 violation.last_seen = violation.last_seen.max(finding.times[1]);
                 self.dirty_violations.push((number, row));
             }
-            return;
+            return Some(row);
         }
         if alert.violation_count >= VIOLATION_ROWS {
             alert.violation_count = alert.violation_count.saturating_add(1);
-            return;
+            return Some(0);
         }
         alert.violation_count += 1;
         let row = alert.violation_count;
@@ -259,6 +277,7 @@ impl Alerts {
         self.rows.insert((number, finding.row), row);
         self.violations.insert((number, row), violation);
         self.dirty_violations.push((number, row));
+        Some(row)
     }
 
     /// An alert by number.
@@ -296,6 +315,7 @@ impl Alerts {
         let Some(alert) = self.alerts.get_mut(&number) else { return };
         let was_open = alert.status != Status::Closed;
         let is_open = status != Status::Closed;
+        self.generation += 1;
         alert.status = status;
         alert.learned = learned;
         alert.muted = muted;
@@ -311,6 +331,11 @@ impl Alerts {
             self.current.remove(&alert.key);
         }
         self.dirty.mark(number);
+    }
+
+    /// Raised by each change that a person made.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Number of alerts opened so far.
@@ -378,6 +403,15 @@ fn worth(outcome: Option<Outcome>) -> u8 {
         Some(Outcome::Rejected(..)) => 3,
         Some(Outcome::Ok) => 4,
     }
+}
+
+/// Keeps the first frames, and the newest one behind them.
+fn add_frame(frames: &mut Vec<FrameRef>, frame: FrameRef) {
+    if frame.number() == 0 || frames.contains(&frame) {
+        return;
+    }
+    frames.truncate(FIRST_FRAMES);
+    frames.push(frame);
 }
 
 fn add_peer(list: &mut Vec<Peer>, count: &mut u32, peer: Option<&Peer>) {

@@ -33,8 +33,8 @@ pub struct Core {
     events: Vec<Event>,
     /// Entries that the fact now in work has met.
     met: Vec<EntryId>,
-    /// Whether the fact now in work has raised something.
-    raised: bool,
+    /// Rows of alerts that the fact now in work has raised and that its repetitions raise again.
+    standing: Vec<(u32, u32)>,
 }
 
 /// An activity (or repetitions of it) with its devices.
@@ -132,8 +132,13 @@ impl Core {
         if !ot {
             return Raised::Silent;
         }
-        self.raised = true;
-        let raised = self.alerts.raise(&self.config, finding);
+        let (raised, row) = self.alerts.raise(&self.config, finding);
+        // What departs from the baseline departs again when it is repeated; windows and rates count for themselves.
+        if kind.needs_baseline
+            && let (Raised::Opened(number) | Raised::Updated(number), Some(row)) = (raised, row)
+        {
+            self.standing.push((number, row));
+        }
         if let Raised::Opened(number) = raised {
             let text = self.alerts.get(number).map(|alert| alert.description.clone()).unwrap_or_default();
             let peer = |peer: &Option<Peer>| peer.as_ref().and_then(|peer| peer.device);
@@ -183,6 +188,11 @@ impl Core {
         self.alerts.get(number)
     }
 
+    /// Raised by each act of a person, and by each change of the baseline that traffic did not cause.
+    fn generation(&self) -> u64 {
+        self.baseline.generation() + self.alerts.generation()
+    }
+
     /// Whether the baseline holds anything allowed: it is known what is normal.
     pub fn has_learned(&self) -> bool {
         self.baseline.any_allowed()
@@ -217,11 +227,47 @@ struct Known {
     client: Peer,
     server: Peer,
     entries: Vec<EntryId>,
-    /// Repetitions go through the detectors: it raised something, changes something, or was not accepted.
-    hot: bool,
+    standing: Vec<(u32, u32)>,
+    /// Repetitions go through the detectors: it changes something, or was not accepted.
+    rerun: bool,
     generation: u64,
     learning: bool,
+    /// Repetitions not yet put down in baseline, inventory and alerts.
+    pending: Pending,
 }
+
+/// Repetitions since they were last put down.
+#[derive(Clone, Copy, Default)]
+struct Pending {
+    count: u64,
+    times: [Timestamp; 2],
+    frames: [FrameRef; 2],
+}
+
+impl Known {
+    /// Puts repetitions down.
+    fn settle(&mut self, core: &mut Core) {
+        let Pending { count, times, frames } = std::mem::take(&mut self.pending);
+        if count == 0 {
+            return;
+        }
+        let seen = Observation { count, times, frame: frames[0], learning: self.learning };
+        for &entry in &self.entries {
+            core.baseline.touch(entry, seen);
+        }
+        for &(alert, row) in &self.standing {
+            core.alerts.repeat(alert, row, count, times[1], frames[1]);
+        }
+        for peer in [&self.client, &self.server] {
+            if let Some(id) = peer.device {
+                core.inventory.touch(id, times[1]);
+            }
+        }
+    }
+}
+
+/// Repetitions are put down at least this often, in seconds of packet time.
+const SETTLE_SECONDS: i64 = 16;
 
 /// The engine.
 pub struct Engine {
@@ -229,6 +275,8 @@ pub struct Engine {
     detectors: Vec<Box<dyn Detector>>,
     sessions: HashMap<SessionId, Session, FixedState>,
     session_order: VecDeque<SessionId>,
+    /// Known activities with repetitions not yet put down, in the order of the first.
+    unsettled: Vec<(SessionId, u16)>,
 }
 
 impl Engine {
@@ -262,7 +310,7 @@ impl Engine {
             counters,
             events: Vec::new(),
             met: Vec::new(),
-            raised: false,
+            standing: Vec::new(),
             state,
             config,
         };
@@ -272,6 +320,7 @@ impl Engine {
             detectors,
             sessions: HashMap::default(),
             session_order: VecDeque::new(),
+            unsettled: Vec::new(),
         }
     }
 
@@ -301,6 +350,7 @@ impl Engine {
             Fact::Health(Health { counter, count, .. }) => self.core.count(counter, count),
             Fact::EpochEnd(time) => self.epoch(time),
             Fact::TimeJump { to, .. } => {
+                self.settle();
                 self.core.count("time-jumps", 1);
                 self.core.state.now = Some(to);
                 for detector in &mut self.detectors {
@@ -321,7 +371,30 @@ impl Engine {
         }
     }
 
+    /// Puts down all repetitions that wait.
+    fn settle(&mut self) {
+        for (session, slot) in std::mem::take(&mut self.unsettled) {
+            let known = self
+                .sessions
+                .get_mut(&session)
+                .and_then(|session| session.slots.get_mut(usize::from(slot)))
+                .and_then(Option::as_deref_mut);
+            if let Some(known) = known {
+                known.settle(&mut self.core);
+            }
+        }
+    }
+
+    /// The input has ended: puts down what waits.
+    pub fn finish(&mut self) {
+        self.settle();
+    }
+
     fn epoch(&mut self, time: Timestamp) {
+        let before = self.core.now().epoch();
+        if before.div_euclid(SETTLE_SECONDS) != time.epoch().div_euclid(SETTLE_SECONDS) {
+            self.settle();
+        }
         self.clock(time);
         for detector in &mut self.detectors {
             detector.epoch(&mut self.core, time);
@@ -388,8 +461,9 @@ impl Engine {
         let time = activity.time;
         let request = if activity.frames[0].number() > 0 { activity.frames[0] } else { activity.frames[1] };
         let answered = matches!(activity.outcome, Outcome::Ok | Outcome::Rejected(..));
-        // A gateway that says a unit is not there (exceptions 10 and 11) does not make the unit a device.
-        let from_gateway = matches!(activity.outcome, Outcome::Rejected(10 | 11, _));
+        // A gateway that says a unit is not there (Modbus exceptions 10 and 11; some answer 4, device failure, in its
+        // place) does not make the unit a device.
+        let from_gateway = matches!(activity.outcome, Outcome::Rejected(4 | 10 | 11, _));
         let plain = |endpoint: &ot_protocol::Endpoint| ot_protocol::Endpoint { sub: SubAddress::None, ..*endpoint };
         self.see(&plain(&activity.client), time, request, false);
         if answered {
@@ -405,7 +479,7 @@ impl Engine {
         self.settle_merges();
 
         self.core.met.clear();
-        self.core.raised = false;
+        self.core.standing.clear();
         let seen = Seen {
             activity: &activity,
             client: &client,
@@ -424,15 +498,17 @@ impl Engine {
         self.remember_points(&activity, &client, &server);
 
         let Some(slot) = activity.slot else { return };
-        let hot = self.core.raised || activity.operation.changes() || activity.outcome != Outcome::Ok;
+        let rerun = activity.operation.changes() || activity.outcome != Outcome::Ok;
         if !activity.operation.writes_values() {
             activity.values = Values::None;
         }
         let known = Known {
-            hot,
+            rerun,
             learning: self.core.learning_at(time),
-            generation: self.core.baseline.generation(),
+            generation: self.core.generation(),
             entries: self.core.met.clone(),
+            standing: self.core.standing.clone(),
+            pending: Pending::default(),
             client,
             server,
             activity,
@@ -445,7 +521,10 @@ impl Engine {
         if !self.sessions.contains_key(&id) {
             while self.sessions.len() >= self.core.config.limits.sessions {
                 let Some(oldest) = self.session_order.pop_front() else { break };
-                if self.sessions.remove(&oldest).is_some() {
+                if let Some(mut session) = self.sessions.remove(&oldest) {
+                    for known in session.slots.iter_mut().flatten() {
+                        known.settle(&mut self.core);
+                    }
                     self.core.count("engine-sessions-evicted", 1);
                 }
             }
@@ -461,6 +540,9 @@ impl Engine {
             session.slots.resize_with(at + 1, || None);
         }
         if let Some(place) = session.slots.get_mut(at) {
+            if let Some(before) = place {
+                before.settle(&mut self.core);
+            }
             *place = Some(Box::new(known));
         }
     }
@@ -573,38 +655,40 @@ impl Engine {
             return;
         };
         let learning = core.learning_at(fold.times[1]);
-        let stale = known.generation != core.baseline.generation() || known.learning != learning;
-        if let Some(id) = known.client.device {
-            core.inventory.touch(id, fold.times[1]);
-        }
-        if let Some(id) = known.server.device {
-            core.inventory.touch(id, fold.times[1]);
-        }
-        let seen = Seen {
-            activity: &known.activity,
-            client: &known.client,
-            server: &known.server,
-            count: u64::from(fold.count),
-            times: fold.times,
-            frames: fold.frames,
-            novel: false,
-        };
-        if known.hot || stale {
+        if known.rerun || known.generation != core.generation() || known.learning != learning {
+            known.settle(core);
+            for peer in [&known.client, &known.server] {
+                if let Some(id) = peer.device {
+                    core.inventory.touch(id, fold.times[1]);
+                }
+            }
             core.met.clear();
-            core.raised = false;
+            core.standing.clear();
+            let seen = Seen {
+                activity: &known.activity,
+                client: &known.client,
+                server: &known.server,
+                count: u64::from(fold.count),
+                times: fold.times,
+                frames: fold.frames,
+                novel: false,
+            };
             for detector in &mut self.detectors {
                 detector.activity(core, &seen);
             }
             known.entries.clone_from(&core.met);
-            known.hot =
-                core.raised || known.activity.operation.changes() || known.activity.outcome != Outcome::Ok;
-            known.generation = core.baseline.generation();
+            known.standing.clone_from(&core.standing);
+            known.generation = core.generation();
             known.learning = learning;
         } else {
-            let observation = core.observation(fold.times, u64::from(fold.count), fold.frames[0]);
-            for &entry in &known.entries {
-                core.baseline.touch(entry, observation);
+            if known.pending.count == 0 {
+                known.pending.times[0] = fold.times[0];
+                known.pending.frames[0] = fold.frames[0];
+                self.unsettled.push((fold.session, fold.slot));
             }
+            known.pending.count += u64::from(fold.count);
+            known.pending.times[1] = fold.times[1];
+            known.pending.frames[1] = fold.frames[1];
         }
         for detector in self.detectors.iter_mut().filter(|detector| detector.wants_folds()) {
             detector.fold(
@@ -634,7 +718,11 @@ impl Engine {
         self.clock(event.time);
         match event.kind {
             FlowKind::Close(_) => {
-                self.sessions.remove(&event.session);
+                if let Some(mut session) = self.sessions.remove(&event.session) {
+                    for known in session.slots.iter_mut().flatten() {
+                        known.settle(&mut self.core);
+                    }
+                }
             }
             FlowKind::Attempt | FlowKind::OneSided => {
                 self.see(&event.client, event.time, event.frame, false);

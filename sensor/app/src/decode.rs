@@ -32,7 +32,11 @@ pub const COMMON: &[(&str, &str, &str)] = &[
     ("outcome", "text", "On a response: ok or rejected"),
     ("latency", "number", "On a response: seconds since its request"),
     ("request.frame", "number", "On a response: frame of its request"),
-    ("violations", "list", "Departures from the specification: rule, layer, offset, needed, found, reason; empty when clean"),
+    (
+        "violations",
+        "list",
+        "Departures from the specification: rule, layer, offset, needed, found, reason; empty when clean",
+    ),
 ];
 
 /// Runs `decode`.
@@ -192,9 +196,7 @@ fn json_value(value: &FieldValue) -> Value {
     match value {
         FieldValue::Unsigned(number) => json!(number),
         FieldValue::Signed(number) => json!(number),
-        FieldValue::Float(number) => {
-            Number::from_f64(*number).map_or_else(|| json!(number.to_string()), Value::Number)
-        }
+        FieldValue::Float(number) => Number::from_f64(*number).map_or_else(|| json!(number.to_string()), Value::Number),
         FieldValue::Bool(flag) => json!(flag),
         FieldValue::Text(text) => json!(text),
         FieldValue::Bytes(bytes) => {

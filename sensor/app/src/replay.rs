@@ -89,15 +89,14 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
         began: Instant::now(),
     };
     let mut failed = None;
-    let result = ot_flow::run(&mut captures, PROTOCOLS, &flow, &mut |facts, progress| {
-        match run.chunk(facts, progress) {
+    let result =
+        ot_flow::run(&mut captures, PROTOCOLS, &flow, &mut |facts, progress| match run.chunk(facts, progress) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failed = Some(error);
                 ControlFlow::Break(())
             }
-        }
-    });
+        });
     run.bar.finish_and_clear();
     if let Some(error) = failed {
         return Err(error);
@@ -194,6 +193,7 @@ impl Run {
             recall(&mut self.engine, &mut self.store, &next.command)?;
             let _ = self.engine.command(&next.command);
         }
+        self.engine.finish();
         self.engine.add_counters(summary.link.iter());
         self.engine.add_counters(summary.flow.iter());
         let changes = self.engine.take_changes();
