@@ -134,8 +134,8 @@ pub struct ReplayArgs {
     /// Id of the sensor, which enters the ids of alerts [default: replay, or the configuration's]
     #[arg(long, value_name = "ID", value_parser = crate::config::check_id)]
     pub sensor_id: Option<String>,
-    /// Worker threads [default: one a core; the result is the same for any number]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Worker threads; 0 does everything on one thread [default: one for two cores; the result is the same for any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: Option<u16>,
     /// Packets a batch [default: as measured best; the result is the same for any size]
     #[arg(long, value_name = "N")]

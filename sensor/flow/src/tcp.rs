@@ -370,7 +370,7 @@ fn segment(
         Some(conflict) => shared.conflict(flow, conflict, info),
         None => shared.stats.overlaps += u64::from(overlapped && !doubled),
     }
-    drain(flow, shared, direction);
+    drain(flow, shared, direction, Some(info));
     if !fits || segments > shared.config.held_segments || bytes > shared.config.held_bytes {
         skip_hole(flow, shared, direction);
     }
@@ -397,8 +397,9 @@ fn advance(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: Pac
     }
 }
 
-/// Delivers held segments whose turn has come.
-fn drain(flow: &mut Flow, shared: &mut Shared, direction: Direction) {
+/// Delivers held segments whose turn has come. What they complete belongs to the packet that filled the hole before
+/// them, where one did.
+fn drain(flow: &mut Flow, shared: &mut Shared, direction: Direction, filler: Option<PacketInfo>) {
     let at = direction.index();
     loop {
         let next = flow.seq[at].next;
@@ -409,7 +410,7 @@ fn drain(flow: &mut Flow, shared: &mut Shared, direction: Direction) {
         let held = half.held.remove(0);
         half.held_bytes -= held.bytes.len();
         half.held_since = shared.now;
-        advance(flow, shared, direction, held.info, &held.bytes, held.missing);
+        advance(flow, shared, direction, filler.unwrap_or(held.info), &held.bytes, held.missing);
     }
     account(flow, shared);
 }
@@ -429,7 +430,7 @@ fn skip_hole(flow: &mut Flow, shared: &mut Shared, direction: Direction) -> bool
     if lost > 0 {
         gap(flow, shared, direction, info, lost);
     }
-    drain(flow, shared, direction);
+    drain(flow, shared, direction, None);
     true
 }
 
