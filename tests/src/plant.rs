@@ -130,13 +130,13 @@ fn transaction(connection: &mut Connection, time: u64, random: &mut Random, send
     let mut now = time;
     if !connection.open {
         connection.open = true;
-        send(now, connection.from_client(flags::SYN, &[]));
+        send(now, connection.client_frame(flags::SYN, &[]));
         connection.client_seq = connection.client_seq.wrapping_add(1);
         now += 200;
-        send(now, connection.from_server(flags::SYN | flags::ACK, &[]));
+        send(now, connection.server_frame(flags::SYN | flags::ACK, &[]));
         connection.server_seq = connection.server_seq.wrapping_add(1);
         now += 50;
-        send(now, connection.from_client(flags::ACK, &[]));
+        send(now, connection.client_frame(flags::ACK, &[]));
         now += 50;
     }
     connection.transaction = connection.transaction.wrapping_add(1);
@@ -156,7 +156,7 @@ fn transaction(connection: &mut Connection, time: u64, random: &mut Random, send
         let mut response = vec![function];
         if function <= 2 {
             response.push(u8::try_from(count.div_ceil(8)).unwrap_or(0));
-            let bits = random.next();
+            let bits = random.number();
             response.extend_from_slice(&bits.to_be_bytes()[..usize::from(count.div_ceil(8)).min(8)]);
         } else {
             response.push(u8::try_from(2 * count).unwrap_or(0));
@@ -169,17 +169,17 @@ fn transaction(connection: &mut Connection, time: u64, random: &mut Random, send
     };
     let request = adu(connection.transaction, &request);
     let response = adu(connection.transaction, &response);
-    send(now, connection.from_client(flags::PSH | flags::ACK, &request));
+    send(now, connection.client_frame(flags::PSH | flags::ACK, &request));
     connection.client_seq = connection.client_seq.wrapping_add(u32::try_from(request.len()).unwrap_or(0));
     now += 150 + random.below(100);
     if random.below(10) < 4 {
-        send(now, connection.from_server(flags::ACK, &[]));
+        send(now, connection.server_frame(flags::ACK, &[]));
     }
     now += 1_000 + random.below(8_000);
-    send(now, connection.from_server(flags::PSH | flags::ACK, &response));
+    send(now, connection.server_frame(flags::PSH | flags::ACK, &response));
     connection.server_seq = connection.server_seq.wrapping_add(u32::try_from(response.len()).unwrap_or(0));
     now += 40 + random.below(40);
-    send(now, connection.from_client(flags::ACK, &[]));
+    send(now, connection.client_frame(flags::ACK, &[]));
 }
 
 fn adu(transaction: u16, pdu: &[u8]) -> Vec<u8> {
@@ -193,13 +193,13 @@ fn adu(transaction: u16, pdu: &[u8]) -> Vec<u8> {
 }
 
 impl Connection {
-    fn from_client(&mut self, set: u8, payload: &[u8]) -> Vec<u8> {
+    fn client_frame(&mut self, set: u8, payload: &[u8]) -> Vec<u8> {
         self.client_ip_id = self.client_ip_id.wrapping_add(1);
         let ack = if set & flags::SYN != 0 { 0 } else { self.server_seq };
         tcp(self.client, self.server, self.client_ip_id, self.client_seq, ack, set, payload)
     }
 
-    fn from_server(&mut self, set: u8, payload: &[u8]) -> Vec<u8> {
+    fn server_frame(&mut self, set: u8, payload: &[u8]) -> Vec<u8> {
         self.server_ip_id = self.server_ip_id.wrapping_add(1);
         tcp(self.server, self.client, self.server_ip_id, self.server_seq, self.client_seq, set, payload)
     }

@@ -75,8 +75,8 @@ fn bad_use() -> Result<()> {
     fails(sensor().args(["decode", "--filter", "modbus.nonsense == 1"]).arg(&capture), 2, &["modbus.nonsense"])?;
     fails(replay(&store).args(["--learn-until", "yesterday"]).arg(&capture), 2, &["yesterday"])?;
     let configuration = directory.path().join("sensor.toml");
-    std::fs::write(&configuration, "sit = \"north\"\n")?;
-    fails(replay(&store).arg("--config").arg(&configuration).arg(&capture), 2, &["sit", "site"])?;
+    std::fs::write(&configuration, "[sensor]\nsit = \"north\"\n")?;
+    fails(replay(&store).arg("--config").arg(&configuration).arg(&capture), 2, &["sensor.toml", "sit", "site"])?;
     assert_eq!(alerts(&store)?.len(), before);
     Ok(())
 }

@@ -5,7 +5,7 @@ use ot_tests::sensor::{alerts, capture, fixtures, root, sensor, succeed};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn rows(inputs: &[PathBuf], extra: &[&str]) -> Result<Vec<String>> {
     let directory = tempfile::tempdir()?;
@@ -46,24 +46,33 @@ fn workers_and_batches_change_nothing() -> Result<()> {
 
 fn plant(directory: &Path) -> Result<Vec<PathBuf>> {
     let file = directory.join("plant.pcap");
+    // Long enough that several commits lie within a replay.
     succeed(ot_tests::sensor::make_capture().arg("plant").arg(&file).args([
         "--packets",
-        "400000",
+        "3000000",
         "--servers",
         "120",
     ]))?;
     Ok(vec![file, root().join("fixtures/unauthorised-write/capture.pcap.zst")])
 }
 
+fn ids(store: &Path) -> Result<BTreeSet<String>> {
+    let list = alerts(store)?;
+    Ok(list.iter().filter_map(|alert| alert.get("id").and_then(serde_json::Value::as_str).map(str::to_owned)).collect())
+}
+
 #[test]
 fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let inputs = plant(directory.path())?;
+    let began = Instant::now();
     let whole = rows(&inputs, &[])?;
+    let length = u64::try_from(began.elapsed().as_millis())?;
     let mut random = ot_tests::frames::Random::new(7);
-    let store = directory.path().join("killed.db");
+    let mut store = directory.path().join("killed-0.db");
     let mut reported: BTreeSet<String> = BTreeSet::new();
-    for kill in 0..20 {
+    let (mut kills, mut with_alerts) = (0, 0);
+    for attempt in 0..100 {
         let mut child = sensor()
             .args(["replay", "--quiet", "--store"])
             .arg(&store)
@@ -71,35 +80,35 @@ fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        std::thread::sleep(Duration::from_millis(20 + random.below(900)));
-        child.kill()?;
-        child.wait()?;
-        if !store.exists() {
+        std::thread::sleep(Duration::from_millis(random.below(length)));
+        if let Some(status) = child.try_wait()? {
+            // It was faster than the kill: what it resumed must be whole, and the next kills are for a new store.
+            assert!(status.success(), "attempt {attempt}: {status}");
+            let resumed = ot_store::dump(&store)?;
+            assert!(whole == resumed, "{}", difference(&whole, &resumed));
+            store = directory.path().join(format!("killed-{attempt}.db"));
+            reported.clear();
             continue;
         }
-        let now: BTreeSet<String> = alerts(&store)
-            .with_context(|| format!("after kill {kill}"))?
-            .iter()
-            .filter_map(|alert| alert.get("id").and_then(serde_json::Value::as_str).map(str::to_owned))
-            .collect();
-        let lost: Vec<_> = reported.difference(&now).collect();
-        assert!(lost.is_empty(), "after kill {kill} alerts are missing: {lost:?}");
-        reported.extend(now);
+        child.kill()?;
+        child.wait()?;
+        kills += 1;
+        if store.exists() {
+            let now = ids(&store).with_context(|| format!("after kill {kills}"))?;
+            let lost: Vec<_> = reported.difference(&now).collect();
+            assert!(lost.is_empty(), "after kill {kills} alerts are missing: {lost:?}");
+            with_alerts += usize::from(!now.is_empty());
+            reported.extend(now);
+        }
+        if kills == 20 {
+            break;
+        }
     }
-    // Kills may have come so late that a run was complete; then the same inputs are a new run. Ask for one whole run.
-    let fresh = directory.path().join("resumed.db");
-    let mut child = sensor()
-        .args(["replay", "--quiet", "--store"])
-        .arg(&fresh)
-        .args(&inputs)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    std::thread::sleep(Duration::from_millis(300));
-    child.kill()?;
-    child.wait()?;
-    succeed(sensor().args(["replay", "--quiet", "--store"]).arg(&fresh).args(&inputs))?;
-    let resumed = ot_store::dump(&fresh)?;
+    assert_eq!(kills, 20, "the replay is too short to be killed");
+    assert!(with_alerts > 0, "no kill came after a commit");
+    succeed(sensor().args(["replay", "--quiet", "--store"]).arg(&store).args(&inputs))?;
+    let resumed = ot_store::dump(&store)?;
     assert!(whole == resumed, "{}", difference(&whole, &resumed));
+    assert!(reported.is_subset(&ids(&store)?), "alerts that were reported are gone");
     Ok(())
 }

@@ -20,7 +20,9 @@ fn replay(folder: &Path, expected: &toml::Table, store: &Path) -> Result<()> {
     } else {
         let learning = expected.get("learning").and_then(toml::Value::as_bool) == Some(true);
         let learn: &[&str] = if learning { &["--learn-for", LEARN] } else { &[] };
-        succeed(sensor().args(["replay", "--quiet"]).args(learn).arg("--store").arg(store).arg(capture(folder, expected)))?;
+        succeed(
+            sensor().args(["replay", "--quiet"]).args(learn).arg("--store").arg(store).arg(capture(folder, expected)),
+        )?;
     }
     Ok(())
 }
