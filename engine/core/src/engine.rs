@@ -430,23 +430,40 @@ impl Engine {
         }?;
         if seen.new {
             let peer = Peer { device: Some(seen.id), ip: endpoint.ip, mac: endpoint.mac, sub: endpoint.sub };
-            let text = format!("New device {}", core.inventory.display(&peer));
-            core.event(Event {
-                number: 0,
-                time,
-                kind: "device-new",
-                source: Some(seen.id),
-                destination: None,
-                protocol: None,
-                text,
-                frame,
-                alert: None,
-            });
-            for detector in &mut self.detectors {
-                detector.device(core, &peer, time, frame);
-            }
+            self.tell_new(&peer, time, frame);
         }
+        self.tell_made(time, frame);
         Some(seen.id)
+    }
+
+    /// Tells of a device that is new.
+    fn tell_new(&mut self, peer: &Peer, time: Timestamp, frame: FrameRef) {
+        let core = &mut self.core;
+        let text = format!("New device {}", core.inventory.display(peer));
+        core.event(Event {
+            number: 0,
+            time,
+            kind: "device-new",
+            source: peer.device,
+            destination: None,
+            protocol: None,
+            text,
+            frame,
+            alert: None,
+        });
+        for detector in &mut self.detectors {
+            detector.device(core, peer, time, frame);
+        }
+    }
+
+    /// Tells of routers that became devices of their own because a MAC address forwards packets of others.
+    fn tell_made(&mut self, time: Timestamp, frame: FrameRef) {
+        for id in self.core.inventory.take_made() {
+            let Some(device) = self.core.inventory.get(id) else { continue };
+            let ip = device.addresses.first().map(|address| address.ip);
+            let peer = Peer { device: Some(id), ip, mac: device.mac, sub: SubAddress::None };
+            self.tell_new(&peer, time, frame);
+        }
     }
 
     fn settle_merges(&mut self) {
@@ -657,9 +674,11 @@ impl Engine {
         let learning = core.learning_at(fold.times[1]);
         if known.rerun || known.generation != core.generation() || known.learning != learning {
             known.settle(core);
-            for peer in [&known.client, &known.server] {
-                if let Some(id) = peer.device {
-                    core.inventory.touch(id, fold.times[1]);
+            for peer in [&mut known.client, &mut known.server] {
+                if let Some(id) = &mut peer.device {
+                    // It may have been merged since; a merge changes the baseline's generation.
+                    *id = core.inventory.current(*id);
+                    core.inventory.touch(*id, fold.times[1]);
                 }
             }
             core.met.clear();
@@ -766,6 +785,7 @@ impl Engine {
             self.see(&endpoint, claim.time, claim.frame, false);
         }
         self.settle_merges();
+        self.tell_made(claim.time, claim.frame);
         for detector in &mut self.detectors {
             detector.claim(&mut self.core, claim, &binding);
         }
@@ -888,9 +908,13 @@ impl Engine {
     pub fn take_changes(&mut self) -> Changes {
         let core = &mut self.core;
         core.set_counter("devices-evicted", core.inventory.evicted);
+        core.set_counter("devices-refused", core.inventory.refused);
+        core.set_counter("address-bindings-lost", core.inventory.bindings_lost());
         core.set_counter("baseline-entries-refused", core.baseline.refused);
         core.set_counter("points-refused", core.points.refused);
+        core.set_counter("devices-refused", core.inventory.refused);
         core.set_counter("alerts-evicted-from-memory", core.alerts.evicted);
+        core.set_counter("violations-without-row", core.alerts.without_row);
         core.set_counter("findings-silenced", core.alerts.silenced);
         core.set_counter("findings-in-flood-alerts", core.alerts.flooded);
         for detector in &self.detectors {
