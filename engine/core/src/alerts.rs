@@ -17,6 +17,8 @@ const FIRST_FRAMES: usize = 20;
 const VIOLATION_ROWS: u32 = 100;
 /// Peers listed with an alert.
 const LISTED_PEERS: usize = 10;
+/// Rows of violations kept in all. The first row of an alert is always kept.
+const ALL_ROWS: usize = 200_000;
 
 /// What a detector found. The texts are asked for only where a new row is written.
 pub struct Finding<'a> {
@@ -84,11 +86,13 @@ pub struct Alerts {
     alerts: BTreeMap<u32, Alert>,
     current: HashMap<AlertKey, u32, FixedState>,
     openings: HashMap<AlertKey, u32, FixedState>,
-    rows: HashMap<(u32, u64), u32, FixedState>,
+    rows: BTreeMap<(u32, u64), u32>,
     violations: BTreeMap<(u32, u32), AlertViolation>,
     open_of_type: HashMap<&'static str, u32, FixedState>,
     dirty: Dirty,
     dirty_violations: Vec<(u32, u32)>,
+    /// What was given up with changes that nobody took yet.
+    leaving: (Vec<Alert>, Vec<AlertViolation>),
     last: u32,
     generation: u64,
     /// Findings that were silenced because their key is muted or learned.
@@ -97,6 +101,8 @@ pub struct Alerts {
     pub flooded: u64,
     /// Alerts given up in memory (they stay in the store).
     pub evicted: u64,
+    /// Violations that have no row of their own because too many are kept; their alerts counted them.
+    pub without_row: u64,
 }
 
 impl Alerts {
@@ -124,8 +130,11 @@ impl Alerts {
     /// With it, the row of the alert that holds the finding, where there is one: for [`Alerts::repeat`].
     pub fn raise(&mut self, config: &EngineConfig, finding: &Finding<'_>) -> (Raised, Option<u32>) {
         let mut key = key_of(finding);
-        if let Some(&number) = self.current.get(&key) {
-            return self.update(number, finding);
+        match self.current.get(&key) {
+            Some(&number) if self.alerts.contains_key(&number) => return self.update(number, finding),
+            // It left memory under another key.
+            Some(_) => drop(self.current.remove(&key)),
+            None => {}
         }
         let open = self.open_of_type.get(finding.kind.id).copied().unwrap_or(0);
         if open as usize >= config.limits.alerts_of_a_type {
@@ -254,7 +263,10 @@ impl Alerts {
             }
             return Some(row);
         }
-        if alert.violation_count >= VIOLATION_ROWS {
+        if alert.violation_count >= VIOLATION_ROWS
+            || (alert.violation_count > 0 && self.violations.len() >= ALL_ROWS)
+        {
+            self.without_row += finding.count;
             alert.violation_count = alert.violation_count.saturating_add(1);
             return Some(0);
         }
@@ -373,23 +385,35 @@ impl Alerts {
             .map(|alert| alert.number);
         let Some(number) = victim else { return };
         if let Some(alert) = self.alerts.remove(&number) {
-            self.current.remove(&alert.key);
+            if self.current.get(&alert.key) == Some(&number) {
+                self.current.remove(&alert.key);
+            }
+            let rows: Vec<_> = self.rows.range((number, 0)..=(number, u64::MAX)).map(|(row, _)| *row).collect();
+            for row in &rows {
+                self.rows.remove(row);
+            }
+            let gone: Vec<_> = self.violations.range((number, 0)..=(number, u32::MAX)).map(|(row, _)| *row).collect();
+            self.leaving.1.extend(gone.iter().filter_map(|row| self.violations.remove(row)));
             if alert.status != Status::Closed
                 && let Some(open) = self.open_of_type.get_mut(alert.kind.id)
             {
                 *open = open.saturating_sub(1);
             }
             self.evicted += 1;
+            self.leaving.0.push(alert);
         }
     }
 
     /// Changed alerts and violations, each once, in order.
     pub fn take_changes(&mut self) -> (Vec<Alert>, Vec<AlertViolation>) {
-        let alerts = self.dirty.take().into_iter().filter_map(|number| self.alerts.get(&number).cloned()).collect();
+        let (mut alerts, gone) = std::mem::take(&mut self.leaving);
+        alerts.extend(self.dirty.take().into_iter().filter_map(|number| self.alerts.get(&number).cloned()));
+        alerts.sort_by_key(|alert| alert.number);
         let mut rows = std::mem::take(&mut self.dirty_violations);
         rows.sort_unstable();
         rows.dedup();
-        let violations = rows.into_iter().filter_map(|row| self.violations.get(&row).cloned()).collect();
+        let kept = rows.into_iter().filter_map(|row| self.violations.get(&row).cloned());
+        let violations = gone.into_iter().chain(kept).collect();
         (alerts, violations)
     }
 }
