@@ -357,12 +357,13 @@ impl Alerts {
 
     /// Puts another device in the place of one that was merged into it, for keys to come.
     pub fn merge_device(&mut self, from: DeviceId, into: DeviceId) {
-        let moved: Vec<(AlertKey, u32)> = self
+        let mut moved: Vec<(AlertKey, u32)> = self
             .current
             .iter()
             .filter(|(key, _)| [&key.client, &key.server].into_iter().flatten().any(|peer| peer.device == Some(from)))
             .map(|(key, &number)| (key.clone(), number))
             .collect();
+        moved.sort_unstable_by_key(|(_, number)| *number);
         for (key, number) in moved {
             self.current.remove(&key);
             let mut renamed = key;
@@ -371,7 +372,21 @@ impl Alerts {
                     peer.device = Some(into);
                 }
             }
-            self.current.entry(renamed).or_insert(number);
+            if self.current.contains_key(&renamed) {
+                continue;
+            }
+            self.current.insert(renamed.clone(), number);
+            // The store must find it under its new key as well.
+            let Some(alert) = self.alerts.get_mut(&number) else { continue };
+            for list in [&mut alert.sources, &mut alert.destinations] {
+                if list.iter().all(|peer| peer.device != Some(into)) {
+                    list.iter_mut().filter(|peer| peer.device == Some(from)).for_each(|peer| peer.device = Some(into));
+                }
+            }
+            let opening = self.openings.entry(renamed.clone()).or_default();
+            *opening = (*opening).max(alert.opening);
+            alert.key = renamed;
+            self.dirty.mark(number);
         }
     }
 

@@ -256,6 +256,8 @@ impl Baseline {
             .ranges(key)
             .filter(|entry| entry.allowed)
             .filter_map(|entry| Some((entry.key.start?, entry.key.end?, entry.id)))
+            // Only these can hold a part of it; a client that walks an address space leaves thousands of others.
+            .filter(|(s, e, _)| *s <= end && *e >= start)
             .collect();
         allowed.sort_unstable();
         let mut first = None;
