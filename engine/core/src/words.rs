@@ -1,6 +1,9 @@
-//! Words for people: functions, targets, values, times.
+//! Words for people: functions, targets, values, deeds, times.
+//!
+//! Addresses are those on the wire, counted from 0 (Modbus Application Protocol V1.1b3, clause 4.4): `holding register
+//! 0` is what some tools call 1 or 40001.
 
-use ot_protocol::{Activity, Nanos, Outcome, Target, Values};
+use ot_protocol::{Activity, Nanos, Operation, Outcome, Target, Timestamp, Values};
 use std::fmt::Write as _;
 
 /// `Write Single Register (function 6)`.
@@ -11,8 +14,33 @@ pub fn function(activity: &Activity) -> String {
     }
 }
 
-/// `holding-registers 40-49`; empty where nothing is addressed.
+/// The name of a protocol as engineers write it: `Modbus` for `modbus`.
+pub fn protocol(id: &str) -> &str {
+    match id {
+        "modbus" => "Modbus",
+        "dnp3" => "DNP3",
+        "s7comm" => "S7",
+        "s7comm-plus" => "S7 Plus",
+        other => other,
+    }
+}
+
+/// `coil 3`, `holding registers 40-49`.
+pub fn points(space: &str, start: u32, count: u32) -> String {
+    let many = space.replace('-', " ").replace("fifo", "FIFO");
+    if count <= 1 {
+        let one = many.strip_suffix('s').unwrap_or(&many);
+        format!("{one} {start}")
+    } else {
+        format!("{many} {start}-{}", start.saturating_add(count - 1))
+    }
+}
+
+/// `coil 3`, `holding registers 40-49`, `file 4, records 7-9`; empty where nothing is addressed.
 pub fn target(target: &Target) -> String {
+    if target.number.is_none() && target.name.is_none() {
+        return if target.count == 0 { String::new() } else { points(target.space, target.start, target.count) };
+    }
     let mut text = target.space.replace('-', " ");
     if let Some(number) = target.number {
         let _ = write!(text, " {number}");
@@ -20,14 +48,9 @@ pub fn target(target: &Target) -> String {
     if let Some(name) = &target.name {
         let _ = write!(text, " {name}");
     }
-    match target.count {
-        0 => {}
-        1 => {
-            let _ = write!(text, " {}", target.start);
-        }
-        count => {
-            let _ = write!(text, " {}-{}", target.start, target.start.saturating_add(count - 1));
-        }
+    if target.count > 0 {
+        let what = if target.space == "file" { "records" } else { "points" };
+        let _ = write!(text, ", {}", points(what, target.start, target.count));
     }
     text.trim().to_owned()
 }
@@ -42,7 +65,7 @@ pub fn values(values: &Values) -> String {
             text.push_str(", ");
         }
         match values {
-            Values::Bits(_) => text.push_str(if value == 0.0 { "off" } else { "on" }),
+            Values::Bits(_) => text.push_str(on_off(value)),
             _ => {
                 let _ = write!(text, "{value}");
             }
@@ -52,6 +75,78 @@ pub fn values(values: &Values) -> String {
         let _ = write!(text, " … ({} values)", values.len());
     }
     text
+}
+
+fn on_off(value: f64) -> &'static str {
+    if value == 0.0 { "off" } else { "on" }
+}
+
+/// What a client does, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// As done: `switched coil 3 of 10.0.0.11 off`.
+    pub done: String,
+    /// As wished: `switch coil 3 of 10.0.0.11 off`.
+    pub wish: String,
+}
+
+impl Deed {
+    /// Done or attempted, after the outcome: `switched coil 3 off`, `tried to switch coil 3 off`.
+    pub fn told(&self, outcome: Outcome) -> String {
+        if outcome == Outcome::Ok { self.done.clone() } else { format!("tried to {}", self.wish) }
+    }
+}
+
+/// What the activity does to the server, whose name is put in where there is one. `None` where the name of the function
+/// says all that is known.
+pub fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
+    let of = server.map(|server| format!(" of {server}")).unwrap_or_default();
+    let server = server.unwrap_or("the device");
+    let make = |done: &str, wish: &str, rest: &str| {
+        Some(Deed { done: format!("{done}{rest}"), wish: format!("{wish}{rest}") })
+    };
+    let place = target(&activity.target);
+    if activity.operation.writes_values() && !place.is_empty() {
+        if let Some((and, or)) = activity.masks {
+            let rest = format!(" bits of {place}{of} (AND mask {and:04X}, OR mask {or:04X})");
+            return make("changed", "change", &rest);
+        }
+        let list = values(&activity.values);
+        return match &activity.values {
+            _ if list.is_empty() => make("wrote", "write", &format!(" to {place}{of}")),
+            Values::Bits(bits) => match bits.first() {
+                Some(&first) if bits.iter().all(|&bit| bit == first) => {
+                    let state = if first { "on" } else { "off" };
+                    make("switched", "switch", &format!(" {place}{of} {state}"))
+                }
+                _ => make("set", "set", &format!(" {place}{of} to {list}")),
+            },
+            _ => make("wrote", "write", &format!(" {list} to {place}{of}")),
+        };
+    }
+    match activity.operation {
+        Operation::Read if !place.is_empty() => make("read", "read", &format!(" {place}{of}")),
+        Operation::ReadMode => make("read", "read", &format!(" the state{of}")),
+        Operation::Identify => make("asked", "ask", &format!(" {server} what it is")),
+        Operation::ProgramRead => make("read", "read", &format!(" the program out of {server}")),
+        Operation::ProgramWrite => make("loaded", "load", &format!(" a program into {server}")),
+        Operation::ProgramDelete => make("deleted", "delete", &format!(" a program from {server}")),
+        Operation::ConfigRead => make("read", "read", &format!(" the configuration{of}")),
+        Operation::ConfigWrite => make("changed", "change", &format!(" the configuration{of}")),
+        Operation::ModeRun => make("started", "start", &format!(" the program{of}")),
+        Operation::ModeStop => make("stopped", "stop", &format!(" the program{of}")),
+        Operation::CommsOff => make("silenced", "silence", &format!(" {server}")),
+        Operation::Firmware => make("loaded", "load", &format!(" firmware into {server}")),
+        Operation::TimeSet => make("set", "set", &format!(" the clock{of}")),
+        // Modbus Application Protocol V1.1b3, 6.8.1: subfunction 1 restarts the port, not the device.
+        Operation::Diagnose
+            if activity.protocol == "modbus" && activity.function.code == 8 && activity.function.sub == Some(1) =>
+        {
+            make("restarted", "restart", &format!(" the communication port{of}"))
+        }
+        Operation::Restart => make("restarted", "restart", &format!(" {server}")),
+        _ => None,
+    }
 }
 
 /// What became of a command, as the end of a sentence: `the device accepted it`.
@@ -64,6 +159,20 @@ pub fn outcome(outcome: Outcome) -> String {
     }
 }
 
+/// A time for sentences, to the second: `2024-05-01T12:00:00Z`.
+pub fn time(time: Timestamp) -> String {
+    let full = time.to_string();
+    match full.split_once('.') {
+        Some((second, _)) => format!("{second}Z"),
+        None => full,
+    }
+}
+
+/// `once`, `12 times`.
+pub fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
 /// A span of time: `250 ms`, `5.0 s`, `12 min`.
 pub fn span(nanos: Nanos) -> String {
     let millis = nanos / 1_000_000;
@@ -72,5 +181,38 @@ pub fn span(nanos: Nanos) -> String {
         1_000..120_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
         120_000..7_200_000 => format!("{} min", millis / 60_000),
         _ => format!("{} h", millis / 3_600_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_have_a_number() {
+        assert_eq!(points("coils", 3, 1), "coil 3");
+        assert_eq!(points("holding-registers", 0, 10), "holding registers 0-9");
+        assert_eq!(points("fifo-queue", 4, 1), "FIFO queue 4");
+        let record = Target { space: "file", number: Some(4), start: 7, count: 3, name: None };
+        assert_eq!(target(&record), "file 4, records 7-9");
+        assert_eq!(target(&Target { space: "coils", ..Target::default() }), "");
+    }
+
+    #[test]
+    fn deeds_say_what_is_done_or_tried() {
+        let mut activity = crate::detectors::testing::write(66, 11, "coils", 3, Values::Bits(vec![false]));
+        let told = |activity: &Activity| deed(activity, Some("PLC 7")).map(|deed| deed.told(activity.outcome));
+        assert_eq!(told(&activity).as_deref(), Some("switched coil 3 of PLC 7 off"));
+        activity.outcome = Outcome::Rejected(2, "Illegal Data Address");
+        assert_eq!(told(&activity).as_deref(), Some("tried to switch coil 3 of PLC 7 off"));
+        activity.target.count = 2;
+        activity.values = Values::Bits(vec![false, true]);
+        activity.outcome = Outcome::Ok;
+        assert_eq!(told(&activity).as_deref(), Some("set coils 3-4 of PLC 7 to off, on"));
+        activity.target = Target { space: "holding-registers", number: None, start: 9, count: 1, name: None };
+        activity.values = Values::Words(vec![17]);
+        assert_eq!(told(&activity).as_deref(), Some("wrote 17 to holding register 9 of PLC 7"));
+        activity.operation = Operation::Unknown;
+        assert_eq!(told(&activity), None);
     }
 }

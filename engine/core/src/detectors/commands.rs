@@ -9,18 +9,24 @@ use crate::model::{DeviceId, EntryKey, EntryKind};
 use crate::table::WindowCount;
 use crate::words;
 use ot_protocol::Operation;
+use ot_protocol::time::SECOND;
 
 /// Raises the alert of the operation's class; policy types only where the baseline does not hold the operation.
 pub struct Commands {
     restarts: WindowCount<DeviceId>,
     restart_limit: u32,
+    restart_seconds: u32,
 }
 
 impl Commands {
     /// With the configured rate of restarts.
     pub fn new(config: &EngineConfig) -> Self {
         let limit = config.threshold(catalogue::RESTART_RATE, Threshold { count: 10, seconds: 3_600 });
-        Self { restarts: WindowCount::new(limit.seconds, config.limits.window_keys), restart_limit: limit.count }
+        Self {
+            restarts: WindowCount::new(limit.seconds, config.limits.window_keys),
+            restart_limit: limit.count,
+            restart_seconds: limit.seconds,
+        }
     }
 }
 
@@ -28,7 +34,8 @@ impl Commands {
 fn kind_of(seen: &Seen<'_>) -> Option<(&'static AlertType, bool)> {
     let activity = seen.activity;
     // Modbus Application Protocol V1.1b3, 6.8.1: subfunction 1 restarts the communication port and runs its tests.
-    let restarts_port = activity.protocol == "modbus" && activity.function.code == 8 && activity.function.sub == Some(1);
+    let restarts_port =
+        activity.protocol == "modbus" && activity.function.code == 8 && activity.function.sub == Some(1);
     Some(match activity.operation {
         Operation::ConfigRead => (catalogue::PLC_CONFIG_READ, true),
         Operation::ConfigWrite => (catalogue::PLC_CONFIG_WRITE, false),
@@ -86,12 +93,20 @@ impl Detector for Commands {
         if !quiet {
             let text = || Text {
                 description: format!(
-                    "{client} sent {function} to {server}: {}; {}.",
-                    meaning(activity.operation),
+                    "{client} {}{}; {}.",
+                    words::deed(activity, Some(&server)).map_or_else(
+                        || format!("sent {function} to {server}"),
+                        |deed| format!("{} by {function}", deed.told(activity.outcome))
+                    ),
+                    consequence(activity.operation),
                     words::outcome(activity.outcome)
                 ),
                 why: if kind.needs_baseline {
-                    format!("The baseline holds no {} of {server} by {client}.", activity.operation.as_str())
+                    let wish = words::deed(activity, Some(&server)).map_or_else(|| function.clone(), |deed| deed.wish);
+                    format!(
+                        "No baseline entry allows {client} to {wish}{}.",
+                        if programming_may { ", and it is not configured as a programming device" } else { "" }
+                    )
                 } else {
                     "Commands of this class are always told, whoever sends them.".to_owned()
                 },
@@ -114,8 +129,15 @@ impl Detector for Commands {
             let restarts = self.restarts.add(&server_id, count, seen.times[1]);
             if restarts >= self.restart_limit {
                 let text = || Text {
-                    description: format!("{server} was told to restart {restarts} times, last by {client}."),
-                    why: format!("More than {} restart commands within the window.", self.restart_limit),
+                    description: format!(
+                        "{server} was told to restart {restarts} times within {}, the last time by {client}.",
+                        words::span(i64::from(self.restart_seconds) * SECOND)
+                    ),
+                    why: format!(
+                        "{} or more restart commands to one device within {}.",
+                        self.restart_limit,
+                        words::span(i64::from(self.restart_seconds) * SECOND)
+                    ),
                     function: function.clone(),
                     detail: format!("{restarts} restart commands"),
                     ..Text::default()
@@ -130,17 +152,76 @@ impl Detector for Commands {
     }
 }
 
-fn meaning(operation: Operation) -> &'static str {
+/// What it leads to, where that is not said by the deed.
+fn consequence(operation: Operation) -> &'static str {
     match operation {
-        Operation::ConfigRead => "it reads the controller's configuration",
-        Operation::ConfigWrite => "it changes the controller's configuration",
-        Operation::ProgramRead => "it reads the program out of the controller",
-        Operation::ProgramWrite => "it loads a program into the controller",
-        Operation::ProgramDelete => "it deletes a program from the controller",
-        Operation::ModeStop => "it stops the controller's program, so that outputs are no longer controlled",
-        Operation::ModeRun => "it starts the controller's program",
-        Operation::CommsOff => "the device then no longer answers (listen only) until it is restarted",
-        Operation::Firmware => "it loads firmware into the device",
-        _ => "it restarts the device or its communication",
+        Operation::ModeStop => ": outputs are no longer controlled while it is stopped",
+        Operation::CommsOff => ": a device in listen only mode answers nobody until it is restarted",
+        Operation::ProgramRead => ": who has the program knows how the process is controlled",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detectors::testing::{Plant, call};
+    use ot_protocol::{Function, Operation};
+
+    const UMAS: Function = Function { code: 90, sub: Some(3), name: "UMAS: read project information" };
+
+    /// Whether an operation after learning raises the type: by a stranger, and by whom it was learned of.
+    fn raised(operation: Operation, kind: &str) -> [bool; 2] {
+        [false, true].map(|learn| {
+            let mut plant = Plant::learning_until(100);
+            plant.poll(1, 10, 11);
+            if learn {
+                plant.act(2, call(10, 11, operation, UMAS));
+            }
+            plant.end_of_second(100);
+            plant.act(101, call(10, 11, operation, UMAS));
+            !plant.alerts_of(kind).is_empty()
+        })
+    }
+
+    #[test]
+    fn commands_are_told_unless_learned() {
+        assert_eq!(raised(Operation::ConfigRead, "plc-config-read"), [true, false]);
+        assert_eq!(raised(Operation::ConfigWrite, "plc-config-write"), [true, false]);
+        assert_eq!(raised(Operation::ProgramRead, "plc-program-upload"), [true, false]);
+        assert_eq!(raised(Operation::ProgramWrite, "plc-programming"), [true, false]);
+        assert_eq!(raised(Operation::Firmware, "firmware-update"), [true, false]);
+        // Never normal.
+        assert_eq!(raised(Operation::ModeStop, "plc-stop"), [true, true]);
+        // Another class is not told as one.
+        assert_eq!(raised(Operation::Identify, "plc-config-read"), [false, false]);
+        assert_eq!(raised(Operation::ConfigRead, "plc-program-upload"), [false, false]);
+        assert_eq!(raised(Operation::ProgramWrite, "firmware-update"), [false, false]);
+    }
+
+    #[test]
+    fn many_restarts_of_a_device_are_told() {
+        let restart = Function { code: 8, sub: Some(1), name: "Diagnostics: Restart Communications Option" };
+        let mut plant = Plant::operational();
+        plant.poll(1, 10, 11);
+        for second in 2..11 {
+            plant.act(second, call(10, 11, Operation::Diagnose, restart));
+        }
+        assert_eq!(plant.alerts_of("plc-reset")[0].count, 9);
+        assert!(plant.alerts_of("restart-rate").is_empty());
+        plant.act(11, call(10, 11, Operation::Diagnose, restart));
+        assert_eq!(plant.alerts_of("restart-rate").len(), 1);
+        let text = &plant.alerts_of("plc-reset")[0].description;
+        assert!(text.starts_with("10.0.0.10 restarted the communication port of 10.0.0.11 unit 1 by Diag"), "{text}");
+    }
+
+    #[test]
+    fn restarts_spread_over_a_day_are_no_rate() {
+        let restart = Function { code: 8, sub: Some(1), name: "Diagnostics: Restart Communications Option" };
+        let mut plant = Plant::operational();
+        plant.poll(1, 10, 11);
+        for hour in 1..20 {
+            plant.act(hour * 3_700, call(10, 11, Operation::Diagnose, restart));
+        }
+        assert!(plant.alerts_of("restart-rate").is_empty());
     }
 }

@@ -6,6 +6,7 @@ use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::engine::{Core, SeenFlow};
 use crate::model::{DeviceId, EntryKey, EntryKind};
+use crate::words;
 use ot_protocol::{FlowEvent, FlowKind, Transport};
 
 /// First port of the dynamic range (RFC 6335, clause 6): a server's port there changes from use to use.
@@ -65,8 +66,10 @@ impl Detector for Connections {
         let reversed = key.client != Some(client);
         let (row, port) = (number(&key), key.port);
         let pair = (key.client, key.server);
+        // The same port may have been learned under the protocol that is spoken there, and the other way round.
+        let known = held_on_port(core, &key);
         let Some(met) = core.observe(key, "", [event.time; 2], 1, event.frame) else { return };
-        if met.allowed {
+        if met.allowed || known {
             return;
         }
         let (from, to) = if reversed { (flow.server, flow.client) } else { (flow.client, flow.server) };
@@ -79,6 +82,11 @@ impl Detector for Connections {
         let text = || Text {
             description: match event.kind {
                 FlowKind::Identified => format!("{client} talks {what} to {server}, which it never did before."),
+                // In mid-stream the lower port is taken for the server's.
+                _ if event.transport == Transport::Tcp && !event.roles_certain && event.service.is_none() => format!(
+                    "{client} is connected with {what} of {server}, which it never was before; who opened the connection \
+                     was not seen."
+                ),
                 _ => format!(
                     "{client} connected to {what} of {server}, which it never did before; {}.",
                     fate(&event.kind)
@@ -104,7 +112,22 @@ impl Detector for Connections {
     }
 }
 
-/// `tcp/502 (entry 7, learned 2024-05-01T12:00:00Z, 40 observations, last seen …)`.
+/// Whether the baseline allows the pair this port by another name: found without its protocol (a connection that was
+/// not looked into yet) where the protocol was learned. A protocol that was never learned on the port is news.
+fn held_on_port(core: &Core, key: &EntryKey) -> bool {
+    let (Some(server), Some(port)) = (key.server, key.port) else { return false };
+    key.protocol == "tcp"
+        && core.baseline.of_device(server).any(|entry| {
+            entry.allowed
+                && entry.key.kind == EntryKind::Connection
+                && entry.key.client == key.client
+                && entry.key.server == Some(server)
+                && entry.key.port == Some(port)
+                && !matches!(entry.key.protocol, "udp" | "ip")
+        })
+}
+
+/// `Modbus port 502 (baseline entry 7, learned 2024-05-01T12:00:00Z, seen 40 times, last …)`.
 fn held(core: &Core, (client, server): (Option<DeviceId>, Option<DeviceId>)) -> String {
     let Some(server) = server else { return String::new() };
     let mut list = Vec::new();
@@ -119,10 +142,13 @@ fn held(core: &Core, (client, server): (Option<DeviceId>, Option<DeviceId>)) -> 
             continue;
         }
         let port = key.port.map(|port| format!(" port {port}")).unwrap_or_default();
-        let learned = entry.allowed_at.map(|time| format!("learned {time}, ")).unwrap_or_default();
+        let learned = entry.allowed_at.map(|time| format!("learned {}, ", words::time(time))).unwrap_or_default();
         list.push(format!(
-            "{}{port} (entry {}, {learned}{} observations, last seen {})",
-            key.protocol, entry.id.0, entry.count, entry.last_seen
+            "{}{port} (baseline entry {}, {learned}seen {}, last {})",
+            words::protocol(key.protocol),
+            entry.id.0,
+            words::times(entry.count),
+            words::time(entry.last_seen)
         ));
     }
     let mut text = list.join("; ");
@@ -151,5 +177,17 @@ mod tests {
         assert_eq!((alerts[0].count, alerts[0].violation_count), (2, 1));
         assert!(alerts[0].description.contains("TCP port 80"), "{}", alerts[0].description);
         assert!(alerts[0].why.contains("tcp port 502"), "{}", alerts[0].why);
+    }
+
+    #[test]
+    fn a_port_learned_by_its_protocol_is_no_news_before_the_protocol_is_known() {
+        let mut plant = Plant::learning_until(100);
+        plant.poll(1, 10, 11);
+        plant.flow(1, ot_protocol::FlowKind::Identified, 10, 11, 502, Some("modbus"));
+        plant.end_of_second(100);
+        plant.open(101, 10, 11, 502);
+        assert!(plant.alerts_of("connection-not-learned").is_empty());
+        plant.flow(102, ot_protocol::FlowKind::Identified, 10, 11, 502, Some("dnp3"));
+        assert_eq!(plant.alerts_of("connection-not-learned").len(), 1);
     }
 }

@@ -7,6 +7,7 @@ use crate::catalogue::{self, AlertType};
 use crate::engine::{Core, SeenFlow};
 use crate::inventory::MacBinding;
 use crate::model::{DeviceId, EntryKey, EntryKind, Peer, Role};
+use crate::words;
 use ot_protocol::{Claim, FrameRef, Timestamp};
 
 /// What marks the entry of a device as one that answers an OT protocol.
@@ -49,7 +50,7 @@ impl Devices {
         if !in_ot && !core.learning_at(time) {
             return;
         }
-        let (first, vendor, mac) = (device.first_seen, device.vendor.clone(), device.mac);
+        let (first, mac) = (device.first_seen, device.mac);
         self.place(core, id)[0] = true;
         let known = core.inventory.len().saturating_sub(1);
         let key = EntryKey { server: Some(id), ..EntryKey::new(EntryKind::Device) };
@@ -62,9 +63,11 @@ impl Devices {
         let learned = core.has_learned();
         let text = || {
             let mac = mac.map(|mac| format!(" with MAC address {mac}")).unwrap_or_default();
-            let vendor = vendor.as_deref().map(|vendor| format!(" ({vendor})")).unwrap_or_default();
             Text {
-                description: format!("New device {name}{mac}{vendor} talks on the OT network, first seen {first}."),
+                description: format!(
+                    "New device {name}{mac} talks on the OT network, first seen {}.",
+                    words::time(first)
+                ),
                 why: if learned {
                     format!("None of the devices in the baseline has its address; {known} other devices are known.")
                 } else {
@@ -159,11 +162,15 @@ impl Detector for Devices {
                 _ => "a controller or I/O unit",
             };
             let place = behind.map(|ip| format!(" behind the gateway {ip}")).unwrap_or_default();
-            let speaks = if speaks.is_empty() { String::new() } else { format!(" ({})", speaks.join(", ")) };
+            let speaks: Vec<&str> = speaks.iter().map(|id| words::protocol(id)).collect();
+            let speaks = if speaks.is_empty() { String::new() } else { format!(" {}", speaks.join(", ")) };
             let told =
                 if told.is_empty() { String::new() } else { format!(" It says of itself: {}.", told.join(", ")) };
             Text {
-                description: format!("{name}{place} answers like {what}{speaks} since {time}.{told}"),
+                description: format!(
+                    "{name}{place} answers{speaks} requests like {what}, first at {}.{told}",
+                    words::time(time)
+                ),
                 why: if learned {
                     "It was not learned as a field device: no baseline entry says that it answers an OT protocol."
                         .to_owned()

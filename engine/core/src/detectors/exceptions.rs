@@ -48,9 +48,13 @@ impl Detector for Exceptions {
         let function = words::function(activity);
         let place = words::target(&activity.target);
         let of = if place.is_empty() { String::new() } else { format!(" of {place}") };
+        let asked = words::deed(activity, Some(&server)).map_or_else(
+            || format!("sent {function} to {server}"),
+            |deed| format!("asked to {} by {function}", deed.wish),
+        );
         let text = |why: String| Text {
             description: format!(
-                "{server} refused {function}{of} from {client} with exception {code} ({name}): {}.",
+                "{client} {asked}; {server} refused with exception {code} ({name}): {}.",
                 consequence(code)
             ),
             why,
@@ -74,7 +78,7 @@ impl Detector for Exceptions {
             _ => None,
         };
         if let Some(kind) = kind {
-            let text = || text(format!("A server that is asked for what it has never answers exception {code} ({name})."));
+            let text = || text(why(code).to_owned());
             core.raise(&of_activity(kind, seen, &[], id, &text));
         }
         let every = || text("Every exception answer is told, as configured.".to_owned());
@@ -98,7 +102,8 @@ impl Detector for Exceptions {
             let count = u32::try_from(seen.count).unwrap_or(u32::MAX);
             let errors = self.pattern.add(&server_id, count, seen.times[1]);
             if errors >= self.pattern_limit {
-                let text = || text(format!("{errors} error answers within the window; the limit is {}.", self.pattern_limit));
+                let text =
+                    || text(format!("{errors} error answers within the window; the limit is {}.", self.pattern_limit));
                 core.raise(&of_activity(catalogue::EXCEPTION_PATTERN, seen, &[], id, &text));
             }
         }
@@ -106,6 +111,16 @@ impl Detector for Exceptions {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         vec![("exception-windows-evicted", self.pattern.evicted)]
+    }
+}
+
+/// Why an exception of this code is worth a look.
+fn why(code: u16) -> &'static str {
+    match code {
+        1 => "A client that was set up for this device does not ask for functions that it lacks.",
+        2 => "A client that was set up for this device does not ask for addresses that it lacks.",
+        3 => "A client that was set up for this device does not send values or quantities that it cannot take.",
+        _ => "The device itself reports that it failed.",
     }
 }
 

@@ -62,3 +62,22 @@ impl Detector for FirmwareRevision {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::detectors::testing::Plant;
+
+    #[test]
+    fn another_revision_is_told_and_the_same_is_not() {
+        let mut plant = Plant::learning_until(100);
+        plant.poll(1, 10, 11);
+        plant.tell(2, 11, "revision", "V2.1");
+        plant.end_of_second(100);
+        plant.tell(101, 11, "revision", "V2.1");
+        assert!(plant.alerts_of("modbus-firmware-changed").is_empty());
+        plant.tell(102, 11, "revision", "V2.2");
+        let alerts = plant.alerts_of("modbus-firmware-changed");
+        assert_eq!(alerts.len(), 1);
+        assert!(alerts[0].description.contains("\"V2.1\""), "{}", alerts[0].description);
+    }
+}

@@ -8,6 +8,9 @@ use crate::model::{EntryKey, EntryKind};
 use crate::words;
 use ot_protocol::{ActivityKey, Operation};
 
+/// Rules of violations that leave no function to speak of.
+const NO_FUNCTION: [&str; 2] = ["modbus-exception-from-client", "modbus-function-zero"];
+
 /// Learns the functions that each client uses of each server.
 pub struct Functions;
 
@@ -31,7 +34,17 @@ impl Detector for Functions {
             subfunction: activity.function.sub,
             ..EntryKey::new(EntryKind::Function)
         };
-        let Some(met) = core.observe(key, activity.function.name, seen.times, seen.count, seen.frames[0]) else { return };
+        // What is no request by its header or its function code is told as malformed: it uses no function.
+        if activity
+            .violations
+            .iter()
+            .any(|violation| NO_FUNCTION.contains(&violation.rule) || violation.layer == "mbap")
+        {
+            return;
+        }
+        let Some(met) = core.observe(key, activity.function.name, seen.times, seen.count, seen.frames[0]) else {
+            return;
+        };
         if met.allowed || activity.protocol != "modbus" {
             return;
         }
@@ -42,28 +55,23 @@ impl Detector for Functions {
         let learned = learned_functions(core, seen);
         let text = || {
             let function = words::function(activity);
-            let target = words::target(&activity.target);
-            let on = if target.is_empty() { String::new() } else { format!(" on {target}") };
-            let values = words::values(&activity.values);
-            let with = if values.is_empty() || !activity.operation.writes_values() {
-                String::new()
-            } else {
-                format!(" with {values}")
-            };
+            let deed = words::deed(activity, None)
+                .map(|deed| format!(": it {}", deed.told(activity.outcome)))
+                .unwrap_or_default();
             Text {
                 description: format!(
-                    "{client} used {function}{on}{with} of {server}, which it never did before; {}.",
+                    "{client} used {function} on {server} for the first time{deed}; {}.",
                     words::outcome(activity.outcome)
                 ),
                 why: if learned.is_empty() {
-                    format!("The baseline holds no function of {server} for {client}.")
+                    format!("The baseline holds no function that {client} may use on {server}.")
                 } else {
-                    format!("The baseline allows {client} on {server} only: {learned}.")
+                    format!("The baseline allows {client} to use on {server} only {learned}.")
                 },
                 detail: format!("{function} is not in the baseline; {}", words::outcome(activity.outcome)),
                 function,
-                object: target,
-                value: values,
+                object: words::target(&activity.target),
+                value: words::values(&activity.values),
             }
         };
         let id = row(&[
@@ -77,7 +85,7 @@ impl Detector for Functions {
     }
 }
 
-/// `Read Holding Registers (3), 4,120 times; …`.
+/// `Read Holding Registers (function 3, learned 4120 times, baseline entry 7); …`.
 fn learned_functions(core: &Core, seen: &Seen<'_>) -> String {
     let Some(server) = seen.server_id() else { return String::new() };
     let mut list: Vec<String> = core
@@ -91,7 +99,13 @@ fn learned_functions(core: &Core, seen: &Seen<'_>) -> String {
         })
         .map(|entry| {
             let code = entry.key.function.unwrap_or_default();
-            format!("{} ({code}), seen {} times while learning (entry {})", entry.label, entry.learned_count, entry.id.0)
+            let sub = entry.key.subfunction.map(|sub| format!("/{sub}")).unwrap_or_default();
+            format!(
+                "{} (function {code}{sub}, learned {}, baseline entry {})",
+                entry.label,
+                words::times(entry.learned_count),
+                entry.id.0
+            )
         })
         .collect();
     let more = list.len().saturating_sub(6);
@@ -101,4 +115,45 @@ fn learned_functions(core: &Core, seen: &Seen<'_>) -> String {
         text.push_str(&format!("; and {more} more"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detectors::testing::{Plant, violation, write};
+    use ot_protocol::{Activity, Operation, Outcome, Values};
+
+    #[test]
+    fn a_new_function_is_told_with_what_was_learned() {
+        let mut plant = Plant::learning_until(100);
+        plant.poll(1, 10, 11);
+        plant.end_of_second(100);
+        let command = write(10, 11, "coils", 3, Values::Bits(vec![false]));
+        plant.act(101, Activity { outcome: Outcome::Rejected(1, "Illegal Function"), ..command });
+        let alerts = plant.alerts_of("modbus-function-not-learned");
+        assert_eq!(alerts.len(), 1);
+        assert_eq!(
+            alerts[0].description,
+            "10.0.0.10 used Write Single Coil (function 5) on 10.0.0.11 unit 1 for the first time: it tried to switch coil 3 \
+             off; the device refused it (Illegal Function, code 1)."
+        );
+        assert_eq!(
+            alerts[0].why,
+            "The baseline allows 10.0.0.10 to use on 10.0.0.11 unit 1 only Read Holding Registers (function 3, learned once, \
+             baseline entry 4)."
+        );
+    }
+
+    #[test]
+    fn what_is_no_request_uses_no_function() {
+        let mut plant = Plant::operational();
+        plant.poll(1, 10, 11);
+        let broken = Activity {
+            operation: Operation::Unknown,
+            violations: vec![violation("modbus-exception-from-client")],
+            ..write(10, 11, "coils", 3, Values::None)
+        };
+        plant.act(2, broken);
+        assert!(plant.alerts_of("modbus-vendor-function-not-learned").is_empty());
+        assert_eq!(plant.alerts_of("modbus-exception-from-client").len(), 1);
+    }
 }

@@ -7,7 +7,7 @@ use crate::config::EngineConfig;
 use crate::engine::{Core, Seen};
 use crate::table::WindowCount;
 use crate::words;
-use ot_protocol::SessionId;
+use ot_protocol::{Outcome, SessionId};
 
 /// Raises the alert that a violation names, and tells sessions with many of them.
 pub struct Malformed {
@@ -50,18 +50,27 @@ impl Detector for Malformed {
                 continue;
             };
             malformed |= kind != catalogue::MODBUS_RESPONSE_MISMATCH;
+            let protocol = words::protocol(activity.protocol);
+            // An answer that fits no request has no outcome of its own.
+            let outcome = match activity.outcome {
+                _ if kind == catalogue::MODBUS_RESPONSE_MISMATCH => String::new(),
+                Outcome::Pending => String::new(),
+                outcome => format!("; {}", words::outcome(outcome)),
+            };
             let text = || Text {
-                description: format!(
-                    "A message between {client} and {server} breaks the {} specification: {} ({} at byte {}: expected {}, found {}); {}.",
-                    activity.protocol,
-                    violation.reason,
-                    violation.layer,
-                    violation.offset,
-                    violation.needed,
-                    violation.found,
-                    words::outcome(activity.outcome)
-                ),
-                why: format!("{}.", violation.reason),
+                description: if kind == catalogue::MODBUS_RESPONSE_MISMATCH {
+                    format!(
+                        "{server} sent {client} a {protocol} answer that does not fit what was asked, {function}: expected {}, found {}.",
+                        violation.needed, violation.found
+                    )
+                } else {
+                    format!(
+                        "A {protocol} message between {client} and {server}, {function}, breaks the specification at byte {}: \
+                         expected {}, found {}{outcome}.",
+                        violation.offset, violation.needed, violation.found
+                    )
+                },
+                why: format!("Rule of the specification ({}): {}.", violation.layer, violation.reason),
                 function: function.clone(),
                 object: words::target(&activity.target),
                 value: words::values(&activity.values),
@@ -84,8 +93,11 @@ impl Detector for Malformed {
             let reasons: Vec<&str> = activity.violations.iter().map(|violation| violation.reason.as_ref()).collect();
             let text = || Text {
                 description: format!(
-                    "{messages} malformed {} messages in one connection between {client} and {server} within {} s.",
-                    activity.protocol, self.limit.seconds
+                    "{client} and {server} exchanged {messages} malformed {} messages in one connection within {} s, and may \
+                     go on. The last one breaks this rule: {}.",
+                    words::protocol(activity.protocol),
+                    self.limit.seconds,
+                    reasons.first().copied().unwrap_or_default()
                 ),
                 why: format!(
                     "{} or more malformed messages in one connection within {} s.",
@@ -108,4 +120,38 @@ impl Detector for Malformed {
 
 fn text_hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detectors::testing::{Plant, violation, write};
+    use ot_protocol::{Activity, Values};
+
+    #[test]
+    fn an_answer_that_fits_no_request_is_told() {
+        let mut plant = Plant::operational();
+        plant.poll(1, 10, 11);
+        for second in 2..5 {
+            let violations = vec![violation("modbus-response-mismatch")];
+            plant.act(second, Activity { violations, ..write(10, 11, "coils", 3, Values::None) });
+        }
+        let alerts = plant.alerts_of("modbus-response-mismatch");
+        assert_eq!((alerts.len(), alerts[0].count), (1, 3));
+        assert!(
+            alerts[0].description.starts_with("10.0.0.11 unit 1 sent 10.0.0.10 a Modbus answer"),
+            "{}",
+            alerts[0].description
+        );
+        assert!(plant.alerts_of("malformed-burst").is_empty());
+    }
+
+    #[test]
+    fn other_violations_and_clean_answers_are_no_mismatch() {
+        let mut plant = Plant::operational();
+        plant.poll(1, 10, 11);
+        let violations = vec![violation("modbus-bad-quantity")];
+        plant.act(2, Activity { violations, ..write(10, 11, "coils", 3, Values::None) });
+        assert!(plant.alerts_of("modbus-response-mismatch").is_empty());
+        assert_eq!(plant.alerts_of("modbus-bad-quantity").len(), 1);
+    }
 }

@@ -22,7 +22,7 @@ mod rhythm;
 mod segments;
 mod spread;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod unresponsive;
 mod writes;
 
@@ -152,4 +152,25 @@ fn of_activity<'a>(
 fn row(parts: &[u64]) -> u64 {
     use std::hash::BuildHasher as _;
     foldhash::fast::FixedState::default().hash_one(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_alert_type_has_a_detector() {
+        let named: Vec<&AlertType> =
+            registry(&EngineConfig::default()).iter().flat_map(|detector| detector.types().iter().copied()).collect();
+        for kind in crate::catalogue::all() {
+            assert!(named.contains(&kind), "no detector raises {}", kind.id);
+        }
+        for kind in &named {
+            assert_eq!(crate::catalogue::by_id(kind.id), Some(*kind), "{} is not in the catalogue", kind.id);
+        }
+        let mut ids: Vec<&str> = named.iter().map(|kind| kind.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), named.len(), "two detectors name the same type");
+    }
 }

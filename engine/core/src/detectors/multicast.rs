@@ -6,6 +6,7 @@ use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::engine::{Core, SeenFlow};
 use crate::model::{EntryKey, EntryKind};
+use crate::words;
 use ot_protocol::{Endpoint, FlowKind, Transport};
 use std::net::IpAddr;
 
@@ -100,7 +101,12 @@ impl Detector for Multicast {
             .map(|entry| {
                 let port = entry.key.port.map(|port| format!(" port {port}")).unwrap_or_default();
                 let group = entry.key.text.as_deref().unwrap_or_default();
-                format!("{group} ({}{port}, entry {}, last seen {})", entry.key.protocol, entry.id.0, entry.last_seen)
+                format!(
+                    "{group} ({}{port}, baseline entry {}, last seen {})",
+                    entry.key.protocol,
+                    entry.id.0,
+                    words::time(entry.last_seen)
+                )
             })
             .take(5)
             .collect();

@@ -98,7 +98,7 @@ impl Probes {
         let function = words::function(activity);
         let text = || Text {
             description: format!(
-                "{from} tried {} function codes on {to} within {} s, most of them without success; last {function}; {}.",
+                "{from} tried {} function codes on {to} within {} s, most of them without success. The last one was {function}; {}.",
                 codes.len(),
                 self.function_limit.seconds,
                 words::outcome(activity.outcome)
@@ -173,13 +173,7 @@ impl Detector for Probes {
             return;
         }
         let what = format!("connection attempt to port {}", event.server.port);
-        let at = At {
-            times: [event.time; 2],
-            frames: &[event.frame],
-            protocol: None,
-            outcome: None,
-            what: &what,
-        };
+        let at = At { times: [event.time; 2], frames: &[event.frame], protocol: None, outcome: None, what: &what };
         self.probe(core, flow.client, flow.server, &at);
     }
 

@@ -5,7 +5,7 @@ use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::config::EngineConfig;
 use crate::engine::{Core, Seen};
-use crate::model::{EntryKey, EntryKind, Peer};
+use crate::model::{EntryId, EntryKey, EntryKind, Peer};
 use crate::table::WindowDistinct;
 use crate::words;
 use ot_protocol::{ActivityKey, Outcome};
@@ -14,8 +14,10 @@ use ot_protocol::{ActivityKey, Outcome};
 const WALK_STARTS: usize = 20;
 /// Within how many seconds.
 const WALK_SECONDS: u32 = 120;
-/// Without a learned baseline of the pair, a walk must span this many addresses or meet a refusal.
+/// A walk must meet a refusal or span this many addresses …
 const WALK_SPAN: u32 = 1_000;
+/// … or try this many starts.
+const WALK_STARTS_UNREFUSED: usize = 100;
 
 /// Learns the address ranges that each client reads and writes.
 pub struct Ranges {
@@ -57,11 +59,11 @@ impl Detector for Ranges {
             text: Some(access.into()),
             ..EntryKey::new(EntryKind::Range)
         };
-        let learned: Vec<(u32, u32)> = core
+        let learned: Vec<(u32, u32, EntryId)> = core
             .baseline
             .ranges(&key)
             .filter(|entry| entry.allowed)
-            .filter_map(|entry| Some((entry.key.start?, entry.key.end?)))
+            .filter_map(|entry| Some((entry.key.start?, entry.key.end?, entry.id)))
             .collect();
         let Some(met) = core.observe(key, access_label(access), seen.times, seen.count, seen.frames[0]) else { return };
         if met.allowed {
@@ -71,22 +73,28 @@ impl Detector for Ranges {
         let place = words::target(target);
         if activity.protocol == "modbus" {
             let text = || {
-                let values = words::values(&activity.values);
+                let deed = words::deed(activity, Some(&server))
+                    .map_or_else(|| format!("used {place} of {server}"), |deed| deed.told(activity.outcome));
+                let space = target.space.replace('-', " ");
                 Text {
                     description: format!(
-                        "{client} {} {place} of {server}{}, outside the addresses it used before; {}.",
-                        if access == "write" { "wrote to" } else { "read" },
-                        if access == "write" && !values.is_empty() { format!(" (values {values})") } else { String::new() },
+                        "{client} {deed} by {}, outside the addresses that it {} so far; {}.",
+                        words::function(activity),
+                        if access == "write" { "wrote" } else { "read" },
                         words::outcome(activity.outcome)
                     ),
                     why: if learned.is_empty() {
-                        format!("The baseline holds no {access} of {} by {client} on {server}.", target.space)
+                        format!("The baseline holds no {space} of {server} that {client} may {access}.")
                     } else {
-                        format!("The baseline allows {client} to {access} only {} {}.", target.space, list(&learned))
+                        format!(
+                            "The baseline allows {client} to {access} of the {space} of {server} only {} (addresses as on \
+                             the wire, counted from 0).",
+                            list(&learned)
+                        )
                     },
                     function: words::function(activity),
                     object: place.clone(),
-                    value: values,
+                    value: words::values(&activity.values),
                     detail: format!("{access} of {place} is not in the baseline"),
                 }
             };
@@ -109,18 +117,24 @@ impl Detector for Ranges {
         let low = tried.iter().map(|(start, _)| *start).min().unwrap_or_default();
         let high = tried.iter().map(|(start, _)| *start).max().unwrap_or_default().max(end);
         let refusals = tried.iter().filter(|(_, refused)| *refused).count();
-        if learned.is_empty() && refusals == 0 && high - low < WALK_SPAN {
+        // A display that shows many pages reads many ranges, too: without a refusal it takes more to be a walk.
+        if refusals == 0 && high - low < WALK_SPAN && starts < WALK_STARTS_UNREFUSED {
             return;
         }
+        let tried_points = words::points(target.space, low, high - low + 1);
         let text = || Text {
             description: format!(
-                "{client} walked through {} {low}-{high} of {server}: {} different addresses within {WALK_SECONDS} s, {refusals} of them refused.",
-                target.space, tried.len()
+                "{client} walks through {tried_points} of {server}: {} different start addresses within {WALK_SECONDS} s, \
+                 {refusals} of them refused.",
+                tried.len()
             ),
-            why: format!("{WALK_STARTS} or more different start addresses outside the baseline within {WALK_SECONDS} s."),
+            why: format!(
+                "{WALK_STARTS} or more start addresses outside the baseline within {WALK_SECONDS} s, of which some were \
+                 refused or which lie far apart ({WALK_STARTS_UNREFUSED} where neither is so)."
+            ),
             function: words::function(activity),
             object: place.clone(),
-            detail: format!("{} start addresses tried in {} {low}-{high}", tried.len(), target.space),
+            detail: format!("{} start addresses tried in {tried_points}", tried.len()),
             ..Text::default()
         };
         core.raise(&of_activity(catalogue::POINT_SCAN, seen, &[met.entry], row(&[u64::from(low)]), &text));
@@ -135,14 +149,72 @@ fn access_label(access: &str) -> &'static str {
     if access == "write" { "write" } else { "read" }
 }
 
-fn list(ranges: &[(u32, u32)]) -> String {
+/// `0-9 (baseline entry 5), 40 (baseline entry 6)`.
+fn list(ranges: &[(u32, u32, EntryId)]) -> String {
     let mut ranges = ranges.to_vec();
     ranges.sort_unstable();
     let shown: Vec<String> = ranges
         .iter()
         .take(8)
-        .map(|(start, end)| if start == end { start.to_string() } else { format!("{start}-{end}") })
+        .map(|(start, end, entry)| {
+            let range = if start == end { start.to_string() } else { format!("{start}-{end}") };
+            format!("{range} (baseline entry {})", entry.0)
+        })
         .collect();
     let more = ranges.len().saturating_sub(8);
     if more > 0 { format!("{} and {more} more ranges", shown.join(", ")) } else { shown.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detectors::testing::{Plant, read};
+    use ot_protocol::{Activity, Outcome};
+
+    #[test]
+    fn a_display_with_many_pages_does_not_walk() {
+        let mut plant = Plant::operational();
+        for page in 0..40 {
+            plant.act(1 + i64::from(page), read(10, 11, page * 10, 20));
+        }
+        assert!(plant.alerts_of("point-scan").is_empty());
+    }
+
+    #[test]
+    fn refused_far_or_many_starts_are_a_walk() {
+        let refused =
+            |start| Activity { outcome: Outcome::Rejected(2, "Illegal Data Address"), ..read(66, 11, start, 1) };
+        let mut plant = Plant::operational();
+        plant.poll(1, 10, 11);
+        for start in 0..20 {
+            plant.act(2, refused(start));
+        }
+        assert_eq!(plant.alerts_of("point-scan").len(), 1);
+        let mut plant = Plant::operational();
+        for start in 0..20 {
+            plant.act(2, read(66, 11, start * 100, 1));
+        }
+        assert_eq!(plant.alerts_of("point-scan").len(), 1);
+        let mut plant = Plant::operational();
+        for start in 0..100 {
+            plant.act(2, read(66, 11, start, 1));
+        }
+        assert_eq!(plant.alerts_of("point-scan").len(), 1);
+    }
+
+    #[test]
+    fn an_address_outside_is_told_with_what_was_learned() {
+        let mut plant = Plant::learning_until(100);
+        plant.poll(1, 10, 11);
+        plant.end_of_second(100);
+        plant.act(101, read(10, 11, 2, 3));
+        assert!(plant.alerts_of("modbus-address-not-learned").is_empty());
+        plant.act(102, read(10, 11, 40, 1));
+        let alerts = plant.alerts_of("modbus-address-not-learned");
+        assert_eq!(
+            alerts[0].description,
+            "10.0.0.10 read holding register 40 of 10.0.0.11 unit 1 by Read Holding Registers (function 3), outside the \
+             addresses that it read so far; the device accepted it."
+        );
+        assert!(alerts[0].why.contains("only 0-9 (baseline entry "), "{}", alerts[0].why);
+    }
 }

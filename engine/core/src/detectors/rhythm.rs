@@ -435,7 +435,7 @@ impl Rhythm {
             words::span(held.intervals.min),
             words::span(held.intervals.max),
             held.intervals.count,
-            held.last_seen
+            words::time(held.last_seen)
         );
         // The new rhythm has entries of its own, by steps of a quarter: those are learned with the alert.
         let step = step(now);
@@ -500,13 +500,13 @@ impl Rhythm {
         } else {
             state.push_str(&format!(" {from} asks no more."));
         }
-        let (label, count, learned) = (entry.label, entry.intervals.count, entry.last_seen);
+        let (label, count, learned) = (entry.label, entry.intervals.count, words::time(entry.last_seen));
         let text = || Text {
             description: format!(
                 "No {} exchange between {from} and {to} for {}; the last one was at {}.{state}",
-                channel.protocol,
+                words::protocol(channel.protocol),
                 words::span(now.since(channel.last)),
-                channel.last
+                words::time(channel.last)
             ),
             why: format!(
                 "Baseline entry {}: {label} every {} over {count} intervals, last while learning at {learned}; silence is told \
@@ -516,7 +516,7 @@ impl Rhythm {
                 words::span(limit)
             ),
             function: label.to_owned(),
-            detail: format!("silent since {}", channel.last),
+            detail: format!("silent since {}", words::time(channel.last)),
             ..Text::default()
         };
         core.raise(&Finding {

@@ -8,6 +8,7 @@ use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
 use crate::engine::{Core, SeenFlow};
 use crate::model::{EntryId, EntryKey, Origin};
+use crate::words;
 use ot_protocol::{FlowKind, Transport};
 use std::fmt::Write as _;
 
@@ -92,17 +93,20 @@ impl Segments {
             description: match expected {
                 Some(expected) => format!(
                     "{from} and {to} exchange {} over {name} port {port}, where {expected} is expected.",
-                    event.service.unwrap_or("something else")
+                    event.service.map_or("something else", words::protocol)
                 ),
                 None => {
-                    format!("{from} and {to} speak {spoken} over {name} port {port}, which is not its standard port.")
+                    format!(
+                        "{from} and {to} speak {} over {name} port {port}, which is not its standard port.",
+                        words::protocol(spoken)
+                    )
                 }
             },
             why: match expected {
                 Some(expected) => {
                     format!("{name} port {port} is the standard port of {expected}; the payload does not follow it.")
                 }
-                None => format!("{spoken} has the standard port {}.", standard(spoken)),
+                None => format!("{} has the standard port {}.", words::protocol(spoken), standard(spoken)),
             },
             object: format!("{name} port {port}"),
             value: spoken.to_owned(),

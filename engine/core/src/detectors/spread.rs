@@ -4,6 +4,7 @@ use crate::alerts::{Finding, Text};
 use crate::catalogue::{AlertType, Threshold};
 use crate::engine::{Core, SeenFlow};
 use crate::model::{DeviceId, EntryId, Peer};
+use crate::words;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ot_protocol::fact::SessionId;
@@ -219,7 +220,7 @@ pub(super) fn service(event: &FlowEvent) -> String {
         Transport::Tcp | Transport::Udp => {
             let name = event.transport.name().to_uppercase();
             match event.service {
-                Some(protocol) => format!("{protocol} on {name} port {}", event.server.port),
+                Some(protocol) => format!("{} on {name} port {}", words::protocol(protocol), event.server.port),
                 None => format!("{name} port {}", event.server.port),
             }
         }

@@ -6,8 +6,8 @@ use crate::engine::Engine;
 use crate::model::{Alert, BaselineEntry, Device};
 use ot_protocol::fact::CloseReason;
 use ot_protocol::{
-    Activity, Claim, ClaimKind, Direction, Endpoint, Fact, FlowEvent, FlowKind, Fold, FrameRef, Function, Intervals,
-    Mac, Operation, Outcome, SessionId, SubAddress, Target, Timestamp, Transport, Values,
+    Activity, Claim, ClaimKind, Direction, Endpoint, Fact, FlowEvent, FlowKind, Fold, FrameRef, Function, Identity,
+    Intervals, Mac, Operation, Outcome, SessionId, SubAddress, Target, Timestamp, Transport, Values, Violation,
 };
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -37,6 +37,60 @@ fn host(number: u8) -> Endpoint {
         port: 0,
         sub: SubAddress::None,
     }
+}
+
+/// A write to unit 1, accepted.
+pub(crate) fn write(client: u8, server: u8, space: &'static str, start: u32, values: Values) -> Activity {
+    let coils = space == "coils";
+    Activity {
+        session: SessionId(1_000_000 + u64::from(client)),
+        slot: None,
+        time: at(0),
+        frames: [FrameRef::default(); 2],
+        sender: Direction::AtoB,
+        client: Endpoint { port: 40_000, ..host(client) },
+        server: Endpoint { port: 502, sub: SubAddress::Unit(1), ..host(server) },
+        protocol: "modbus",
+        operation: if coils { Operation::Control } else { Operation::Write },
+        function: if coils {
+            Function { code: 5, sub: None, name: "Write Single Coil" }
+        } else {
+            Function { code: 6, sub: None, name: "Write Single Register" }
+        },
+        target: Target { space, number: None, start, count: u32::try_from(values.len()).unwrap(), name: None },
+        values,
+        masks: None,
+        outcome: Outcome::Ok,
+        latency: None,
+        violations: Vec::new(),
+    }
+}
+
+/// A read of holding registers of unit 1, accepted.
+pub(crate) fn read(client: u8, server: u8, start: u32, count: u32) -> Activity {
+    Activity {
+        operation: Operation::Read,
+        function: Function { code: 3, sub: None, name: "Read Holding Registers" },
+        target: Target { space: "holding-registers", number: None, start, count, name: None },
+        ..write(client, server, "holding-registers", start, Values::None)
+    }
+}
+
+/// A departure from the specification.
+pub(crate) fn violation(rule: &'static str) -> Violation {
+    Violation {
+        rule,
+        layer: "modbus",
+        offset: 7,
+        needed: "this".into(),
+        found: "that".into(),
+        reason: "the specification wants this".into(),
+    }
+}
+
+/// A request that addresses nothing.
+pub(crate) fn call(client: u8, server: u8, operation: Operation, function: Function) -> Activity {
+    Activity { operation, function, target: Target::default(), ..write(client, server, "coils", 0, Values::None) }
 }
 
 impl Plant {
@@ -148,6 +202,27 @@ impl Plant {
             violations: Vec::new(),
         })));
         session
+    }
+
+    /// Any activity, at this time.
+    pub fn act(&mut self, second: i64, activity: Activity) {
+        let frame = self.frame();
+        let activity = Activity { time: at(second), frames: [frame; 2], ..activity };
+        self.engine.apply(Fact::Activity(Box::new(activity)));
+    }
+
+    /// A device tells a property of its own.
+    pub fn tell(&mut self, second: i64, device: u8, property: &'static str, value: &str) {
+        let frame = self.frame();
+        self.engine.apply(Fact::Identity(Box::new(Identity {
+            session: SessionId(1),
+            device: host(device),
+            property,
+            value: value.to_owned(),
+            source: "Modbus FC 43/14 object 2",
+            time: at(second),
+            frame,
+        })));
     }
 
     /// Any flow event, TCP.

@@ -89,7 +89,7 @@ fn last_packet(core: &Core, server: &Peer) -> String {
     server
         .device
         .and_then(|id| core.inventory.get(id))
-        .map(|device| format!(" Its last packet was seen at {}.", device.last_seen))
+        .map(|device| format!(" Its last packet was seen at {}.", words::time(device.last_seen)))
         .unwrap_or_default()
 }
 

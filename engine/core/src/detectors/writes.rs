@@ -17,6 +17,10 @@ const BURST_SECONDS: i64 = 10;
 const BURST_LEAST: f64 = 20.0;
 /// A burst is this many times the highest learned count.
 const BURST_FACTOR: f64 = 4.0;
+/// Writes of a point while learning before their range is believed.
+const ENOUGH_WRITES: u64 = 10;
+/// Devices named in a reason.
+const NAMED: usize = 5;
 /// Points of one message looked at one by one.
 const POINTS_A_MESSAGE: u32 = 2_000;
 
@@ -73,14 +77,19 @@ impl Writes {
             if !others.is_empty() {
                 let function = words::function(activity);
                 let place = words::target(&activity.target);
-                let on = if place.is_empty() { String::new() } else { format!(" on {place}") };
+                let deed = words::deed(activity, None).map_or_else(
+                    || function.clone(),
+                    |deed| format!("it {} by {function}", deed.told(activity.outcome)),
+                );
                 let text = || Text {
                     description: format!(
-                        "{from} commanded {to} for the first time: {function}{on}{}; {}.",
-                        with_values(seen),
+                        "{from} commanded {to} for the first time: {deed}; {}.",
                         words::outcome(activity.outcome)
                     ),
-                    why: format!("Until now {to} was used by {}; {from} never wrote to it or controlled it.", others.join(", ")),
+                    why: format!(
+                        "{to} has had other clients until now ({}); the baseline holds no write or command of {from} to it.",
+                        others.join(", ")
+                    ),
                     function: function.clone(),
                     object: place.clone(),
                     value: words::values(&activity.values),
@@ -123,20 +132,35 @@ impl Writes {
         }
         let (from, to) = (core.display(seen.client), core.display(seen.server));
         let activity = seen.activity;
-        let text = || Text {
+        let text = || {
+            Text {
             description: format!(
-                "{from} sent {count} writes or commands to {to} within {BURST_SECONDS} s, last {}; {}.",
-                words::function(activity),
+                "{from} sent {count} writes or commands to {to} within {BURST_SECONDS} s, and may go on. The last one: {}; {}.",
+                words::deed(activity, None).map_or_else(
+                    || words::function(activity),
+                    |deed| format!("it {} by {}", deed.told(activity.outcome), words::function(activity))
+                ),
                 words::outcome(activity.outcome)
             ),
             why: learned.map_or_else(
-                || format!("The baseline holds no writes of this pair; more than {limit} in {BURST_SECONDS} s is a burst."),
-                |most| format!("The highest count learned for the pair is {most} in {BURST_SECONDS} s (baseline entry {}).", entry.0),
+                || {
+                    format!(
+                        "The baseline holds no writes of {from} to {to}; more than {limit} in {BURST_SECONDS} s are a burst."
+                    )
+                },
+                |most| {
+                    format!(
+                        "The most that was learned for the two is {most} in {BURST_SECONDS} s (baseline entry {}); more than \
+                         {limit} are a burst.",
+                        entry.0
+                    )
+                },
             ),
             function: words::function(activity),
             object: words::target(&activity.target),
             value: words::values(&activity.values),
             detail: format!("more than {limit} writes or commands in {BURST_SECONDS} s"),
+        }
         };
         let id = row(&[u64::from(activity.function.code)]);
         core.raise(&of_activity(catalogue::WRITE_BURST, seen, &[entry], id, &text));
@@ -155,24 +179,27 @@ fn others_of(core: &Core, client: DeviceId, server: DeviceId) -> Vec<String> {
         .collect();
     others.sort_unstable();
     others.dedup();
-    others
-        .into_iter()
-        .take(5)
-        .filter_map(|id| core.inventory.get(id))
-        .map(|device| {
-            core.display(&crate::model::Peer {
-                device: Some(device.id),
-                ip: device.addresses.first().map(|address| address.ip),
-                mac: device.mac,
-                sub: device.sub,
-            })
-        })
-        .collect()
+    others.into_iter().take(NAMED).filter_map(|id| name(core, id)).collect()
 }
 
-fn with_values(seen: &Seen<'_>) -> String {
-    let values = words::values(&seen.activity.values);
-    if values.is_empty() { String::new() } else { format!(" with {values}") }
+/// `10.0.0.10, 10.0.0.11 and 2 more`.
+fn names(core: &Core, devices: &[DeviceId]) -> String {
+    let named: Vec<String> = devices.iter().take(NAMED).filter_map(|&id| name(core, id)).collect();
+    match (named.is_empty(), devices.len().saturating_sub(NAMED)) {
+        (true, _) => "others".to_owned(),
+        (false, 0) => named.join(", "),
+        (false, more) => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+fn name(core: &Core, id: DeviceId) -> Option<String> {
+    let device = core.inventory.get(core.inventory.current(id))?;
+    Some(core.display(&crate::model::Peer {
+        device: Some(device.id),
+        ip: device.addresses.first().map(|address| address.ip),
+        mac: device.mac,
+        sub: device.sub,
+    }))
 }
 
 fn writer_key(seen: &Seen<'_>, client: DeviceId, server: DeviceId, address: u32) -> EntryKey {
@@ -191,8 +218,7 @@ fn writer_key(seen: &Seen<'_>, client: DeviceId, server: DeviceId, address: u32)
 fn first_writer(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) {
     let activity = seen.activity;
     let target = &activity.target;
-    let access =
-        Access { device: server, protocol: activity.protocol, client, write: true, time: seen.times[0] };
+    let access = Access { device: server, protocol: activity.protocol, client, write: true, time: seen.times[0] };
     let mut entries = Vec::new();
     let mut first = None;
     for offset in 0..target.count.min(POINTS_A_MESSAGE) {
@@ -211,22 +237,22 @@ fn first_writer(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: Devi
     let Some(first) = first else { return };
     let point = core.points.get(&access, target, first);
     let before = point.map_or_else(String::new, |point| {
-        let writers = point.writers.iter().filter(|&&writer| writer != client).count();
-        if writers > 0 {
-            format!("written by {writers} other device(s)")
+        let writers: Vec<DeviceId> = point.writers.iter().copied().filter(|&writer| writer != client).collect();
+        if writers.is_empty() {
+            format!("only read, by {}", names(core, &point.readers))
         } else {
-            format!("only read, by {} device(s)", point.readers.len())
+            format!("written by {} only", names(core, &writers))
         }
     });
     let (from, to) = (core.display(seen.client), core.display(seen.server));
     let place = words::target(target);
     let text = || Text {
         description: format!(
-            "{from} wrote to {place} of {to}{} for the first time; {}.",
-            with_values(seen),
+            "{from} {}, which it never wrote before; {}.",
+            words::deed(activity, Some(&to)).map(|deed| deed.told(activity.outcome)).unwrap_or_default(),
             words::outcome(activity.outcome)
         ),
-        why: format!("Until now {} {first} of {to} was {before}.", target.space),
+        why: format!("Until now {} of {to} was {before}.", words::points(target.space, first, 1)),
         function: words::function(activity),
         object: place.clone(),
         value: words::values(&activity.values),
@@ -251,28 +277,39 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
             continue;
         }
         let outside = EntryKey { text: Some("outside the learned values".into()), ..key.clone() };
-        let learned = [&key, &outside]
-            .into_iter()
-            .flat_map(|key| core.baseline.writers(key))
-            .filter(|entry| entry.allowed)
-            .filter_map(|entry| Some((entry.min?, entry.max?)))
-            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let Some((low, high)) = learned else { continue };
-        if (low..=high).contains(&value) {
+        let (mut range, mut writes, mut widest) = (None, 0, None);
+        for entry in [&key, &outside].into_iter().flat_map(|key| core.baseline.writers(key)) {
+            let (Some(low), Some(high), true) = (entry.min, entry.max, entry.allowed) else { continue };
+            let (least, most) = range.unwrap_or((low, high));
+            range = Some((low.min(least), high.max(most)));
+            // What a person allowed counts as enough.
+            let weight = if entry.learned_count == 0 { ENOUGH_WRITES } else { entry.learned_count };
+            if widest.is_none_or(|(known, _)| known < weight) {
+                widest = Some((weight, entry.id));
+            }
+            writes += weight;
+        }
+        let (Some((low, high)), Some((_, entry))) = (range, widest) else { continue };
+        if writes < ENOUGH_WRITES || (low..=high).contains(&value) {
             continue;
         }
+        let range = if low == high { low.to_string() } else { format!("{low} to {high}") };
+        let place = words::points(target.space, address, 1);
         let Some(met) = core.observe(outside, "write", seen.times, seen.count, seen.frames[0]) else { return };
         core.baseline.widen(met.entry, value);
         let (from, to) = (core.display(seen.client), core.display(seen.server));
         let text = || Text {
             description: format!(
-                "{from} wrote {value} to {} {address} of {to}, outside the range {low} to {high} seen while learning; {}.",
-                target.space,
+                "{from} {} {value} to {place} of {to}; while learning only {range} was written; {}.",
+                if activity.outcome == Outcome::Ok { "wrote" } else { "tried to write" },
                 words::outcome(activity.outcome)
             ),
-            why: format!("The baseline holds writes of {low} to {high} to this point."),
+            why: format!(
+                "The baseline holds {writes} writes to this point, all of {range} (baseline entry {}).",
+                entry.0
+            ),
             function: words::function(activity),
-            object: format!("{} {address}", target.space),
+            object: place.clone(),
             value: value.to_string(),
             detail: format!("{value} lies outside {low} to {high}"),
         };
@@ -286,5 +323,72 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
         finding.point = Some(address);
         finding.table = Some(target.space);
         core.raise(&finding);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalogue::Severity;
+    use crate::detectors::testing::{Plant, write};
+    use ot_protocol::Values;
+
+    fn set(client: u8, value: u16) -> ot_protocol::Activity {
+        write(client, 11, "holding-registers", 5, Values::Words(vec![value]))
+    }
+
+    #[test]
+    fn a_range_is_believed_after_enough_writes() {
+        for (writes, told) in [(9, 0), (10, 1)] {
+            let mut plant = Plant::learning_until(100);
+            for second in 1..=writes {
+                plant.act(second, set(10, 400 + u16::try_from(second).unwrap()));
+            }
+            plant.end_of_second(100);
+            plant.act(101, set(10, 405));
+            assert!(plant.alerts_of("write-value-outside-range").is_empty());
+            plant.act(102, set(10, 9_000));
+            let alerts = plant.alerts_of("write-value-outside-range");
+            assert_eq!(alerts.len(), told, "after {writes} writes");
+            if let Some(alert) = alerts.first() {
+                assert_eq!(
+                    alert.description,
+                    "10.0.0.10 wrote 9000 to holding register 5 of 10.0.0.11 unit 1; while learning only 401 to 410 was \
+                     written; the device accepted it."
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn one_write_of_a_stranger_says_something_of_its_own_in_each_alert() {
+        let mut plant = Plant::learning_until(100);
+        plant.poll(1, 10, 11);
+        plant.act(2, set(10, 400));
+        plant.end_of_second(100);
+        plant.act(101, set(66, 401));
+        let mut told: Vec<(Severity, &str, String)> = ["new-master", "first-writer", "modbus-function-not-learned"]
+            .into_iter()
+            .chain(["modbus-address-not-learned", "device-not-learned"])
+            .map(|kind| {
+                let alerts = plant.alerts_of(kind);
+                assert_eq!(alerts.len(), 1, "{kind}");
+                (alerts[0].severity, kind, alerts[0].description.clone())
+            })
+            .collect();
+        told.sort_by_key(|(severity, ..)| std::cmp::Reverse(*severity));
+        assert_eq!((told[0].0, told[0].1), (Severity::Critical, "new-master"));
+        let mut texts: Vec<&String> = told.iter().map(|(_, _, text)| text).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), 5);
+        assert_eq!(
+            plant.alerts_of("new-master")[0].description,
+            "10.0.0.66 commanded 10.0.0.11 unit 1 for the first time: it wrote 401 to holding register 5 by Write Single \
+             Register (function 6); the device accepted it."
+        );
+        assert_eq!(
+            plant.alerts_of("first-writer")[0].why,
+            "Until now holding register 5 of 10.0.0.11 unit 1 was written by 10.0.0.10 only."
+        );
     }
 }
