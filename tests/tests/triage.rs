@@ -87,7 +87,7 @@ fn closed_opens_anew_and_muted_stays_silent() -> Result<()> {
     let first = of_type(&raised, "modbus-illegal-address");
     assert_eq!(first.len(), 1, "{raised:?}");
     let first_id = id(first[0])?.to_owned();
-    act(&store, &["status", &first_id, "closed"])?;
+    act(&store, &["status", "closed", &first_id])?;
     replay(&store, false, "exceptions")?;
     let raised = alerts(&store)?;
     let both = of_type(&raised, "modbus-illegal-address");

@@ -3,7 +3,7 @@
 //! Colour only on a terminal and without `NO_COLOR`. Text that came from the network or from a person is cleaned of
 //! control characters before a terminal sees it.
 
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
@@ -12,6 +12,9 @@ const PARAGRAPH: usize = 110;
 
 /// Columns that are never broken: what one copies or compares.
 const WHOLE: [&str; 8] = ["ID", "LAST", "FIRST", "SEVERITY", "STATUS", "COUNT", "#", "TIME"];
+
+/// Longer words are broken in a table.
+const LONGEST_WORD: usize = 28;
 
 /// Standard output.
 pub struct Output {
@@ -67,7 +70,11 @@ impl Output {
     pub fn table(&mut self, header: &[&str], rows: Vec<Vec<Text>>, indent: usize) -> io::Result<()> {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
+        let least: Vec<usize> = (0..header.len()).map(|column| least_width(header, &rows, column)).collect();
         if let Some(width) = self.width {
+            if least.iter().map(|least| least + 2).sum::<usize>() + indent > usize::from(width).max(40) {
+                return self.stacked(header, rows, indent, usize::from(width).max(40));
+            }
             let indent = u16::try_from(indent).unwrap_or_default();
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.saturating_sub(indent).max(40));
         }
@@ -88,13 +95,56 @@ impl Output {
             column.set_padding((0, 1));
         }
         for (index, title) in header.iter().enumerate() {
-            if let (true, Some(column)) = (WHOLE.contains(title), table.column_mut(index)) {
+            let Some(column) = table.column_mut(index) else { continue };
+            if WHOLE.contains(title) {
                 column.set_constraint(ColumnConstraint::ContentWidth);
+            } else if let Some(least) = least.get(index).and_then(|least| u16::try_from(least + 2).ok()) {
+                // Words stay whole.
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
             }
         }
         let margin = " ".repeat(indent);
         for line in table.lines() {
             writeln!(self.writer, "{margin}{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// A table that is too wide for the terminal: a block a row, each value after its title.
+    fn stacked(&mut self, header: &[&str], rows: Vec<Vec<Text>>, indent: usize, width: usize) -> io::Result<()> {
+        let margin = " ".repeat(indent);
+        for row in rows {
+            let (mut line, mut length) = (margin.clone(), indent);
+            for (index, (title, cell)) in header.iter().zip(row).enumerate() {
+                let value = clean(&cell.text);
+                if value.is_empty() {
+                    continue;
+                }
+                let title = if index == 0 { String::new() } else { format!("{} ", title.to_lowercase()) };
+                let letters = title.chars().count() + value.chars().count();
+                if index > 0 && length + 2 + letters > width {
+                    writeln!(self.writer, "{}", line.trim_end())?;
+                    (line, length) = (format!("{margin}    "), indent + 4);
+                } else if index > 0 {
+                    line.push_str("  ");
+                    length += 2;
+                }
+                let room = width.saturating_sub(length + title.chars().count()).max(20);
+                line.push_str(&self.paint(&title, Style::Faint));
+                let style = if index == 0 { Style::Bold } else { cell.style };
+                let pieces = wrap(&value, room);
+                let last = pieces.len().saturating_sub(1);
+                for (at, piece) in pieces.iter().enumerate() {
+                    line.push_str(&self.paint(piece, style));
+                    length += piece.chars().count();
+                    if at < last {
+                        writeln!(self.writer, "{line}")?;
+                        (line, length) = (format!("{margin}      "), indent + 6);
+                    }
+                }
+                length += title.chars().count();
+            }
+            writeln!(self.writer, "{}", line.trim_end())?;
         }
         Ok(())
     }
@@ -197,6 +247,24 @@ impl<T: ToString> From<T> for Text {
     fn from(text: T) -> Self {
         Self { text: text.to_string(), style: Style::Plain }
     }
+}
+
+/// The fewest letters in which a column can stand with its words whole.
+fn least_width(header: &[&str], rows: &[Vec<Text>], column: usize) -> usize {
+    let title = header.get(column).copied().unwrap_or_default();
+    let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.as_str());
+    let letters = |text: &str| text.chars().count();
+    std::iter::once(title)
+        .chain(cells)
+        .map(|text| {
+            if WHOLE.contains(&title) {
+                letters(text)
+            } else {
+                text.split_whitespace().map(letters).max().unwrap_or(0).min(LONGEST_WORD)
+            }
+        })
+        .max()
+        .unwrap_or(0)
 }
 
 /// Without control characters, also those that change the direction of writing.

@@ -220,7 +220,17 @@ fn related(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow::
             Text::styled(other.severity.as_str(), Style::of_severity(&other.severity)),
             other.title.as_str().into(),
             other.techniques.join(" ").into(),
-            other.shared.join(", ").into(),
+            other
+                .shared
+                .iter()
+                .map(|shared| match shared.as_str() {
+                    "source is source" => "same source",
+                    "destination is destination" => "same destination",
+                    other => other,
+                })
+                .collect::<Vec<_>>()
+                .join(", ")
+                .into(),
         ]);
     }
     rows.extend(own);

@@ -14,7 +14,7 @@ use ot_views::Names;
 use ot_views::alert::{find_alert, short_id};
 use ot_views::device::find_device;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// An action on alerts.
 pub fn alerts(output: &mut Output, args: &TriageArgs, action: &Action) -> anyhow::Result<Exit> {
@@ -72,7 +72,7 @@ fn check(alert: &AlertRow, action: &Action) -> Result<(), Failure> {
     match action {
         Action::Learn => match catalogue::by_id(&alert.kind) {
             Some(kind) if kind.learnable => Ok(()),
-            Some(kind) => Err(Failure::usage(format!(
+            Some(kind) => Err(Failure::not_found(format!(
                 "alert {id} ({title}) cannot be learned: it tells of {}, which is never part of normal traffic; \
                  `alerts mute` silences it, `alerts close` closes it",
                 match kind.engine {
@@ -82,16 +82,16 @@ fn check(alert: &AlertRow, action: &Action) -> Result<(), Failure> {
                     catalogue::EngineKind::Operational | catalogue::EngineKind::PolicyViolation => "a fault",
                 }
             ))),
-            None => Err(Failure::usage(format!(
+            None => Err(Failure::not_found(format!(
                 "alert {id} cannot be learned: this version does not know its type {}; use the version that raised it",
                 alert.kind
             ))),
         },
         Action::Unlearn if !alert.learned => {
-            Err(Failure::usage(format!("alert {id} ({title}) is not learned; there is nothing to take back")))
+            Err(Failure::not_found(format!("alert {id} ({title}) is not learned; there is nothing to take back")))
         }
         Action::Unmute if !alert.muted => {
-            Err(Failure::usage(format!("alert {id} ({title}) is not muted; there is nothing to take back")))
+            Err(Failure::not_found(format!("alert {id} ({title}) is not muted; there is nothing to take back")))
         }
         Action::Comment(text) if text.trim().is_empty() => {
             Err(Failure::usage("the comment is empty; write what others should know"))
@@ -123,7 +123,18 @@ fn carry_out(
 ) -> anyhow::Result<Exit> {
     let mut store = Store::open_existing(path)?;
     let ids = store.append_commands(commands)?;
-    replay::apply_commands(&mut store, config)?;
+    // An engine that runs on the store takes them within a second; if it ends just now, they are ours again.
+    for _ in 0..15 {
+        replay::apply_commands(&mut store, config)?;
+        let mut waiting = false;
+        for &id in &ids {
+            waiting |= matches!(store.command_state(id)?, Some(CommandState::Pending));
+        }
+        if !waiting {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
     let holder = match store.lock_engine() {
         Err(StoreError::EngineRuns { pid, .. }) => Some(pid),
         _ => None,
@@ -139,8 +150,8 @@ fn carry_out(
             }
             Some(CommandState::Pending) | None => {
                 let by = match holder {
-                    Some(Some(pid)) => format!("process {pid}, which runs on this store, applies it within a second"),
-                    Some(None) => "the engine that runs on this store applies it within a second".to_owned(),
+                    Some(Some(pid)) => format!("process {pid}, which runs on this store, applies it as soon as it can"),
+                    Some(None) => "the engine that runs on this store applies it as soon as it can".to_owned(),
                     None => "the next replay applies it".to_owned(),
                 };
                 output.line(&format!("asked for ({}): {what}; {by}", command.action.id()))?;
