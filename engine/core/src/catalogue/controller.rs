@@ -1,4 +1,4 @@
-//! Programming, configuration, operating mode and firmware of controllers, and how fast they are commanded.
+//! Programming, configuration and operating mode of controllers, and how fast they are commanded.
 
 use super::{AlertType, AlertTypeId, EngineKind, Part, Severity, Techniques, Threshold};
 
@@ -30,39 +30,6 @@ pub(super) const PLC_CONFIG_READ: AlertType = AlertType {
             the alert.",
         "If nobody can explain it, take the device off the network and set or change the controller's \
             read protection.",
-    ],
-};
-
-pub(super) const PLC_CONFIG_WRITE: AlertType = AlertType {
-    number: AlertTypeId::PLC_CONFIG_WRITE,
-    id: "plc-config-write",
-    title: "Controller configuration written",
-    engine: EngineKind::PolicyViolation,
-    category: "configuration-changes",
-    severity: Severity::Major,
-    default_on: true,
-    learnable: true,
-    needs_baseline: true,
-    aggregate_by: &[Part::Client, Part::Server],
-    threshold: None,
-    techniques: Techniques::Fixed(&["T0836", "T0889"]),
-    protocols: &["modbus", "s7comm", "s7comm-plus", "dnp3"],
-    sees: "A device writes the configuration of a controller for the first time on this pair.",
-    why_it_matters: "The configuration decides which inputs, outputs, addresses and limits the program works with. A \
-        wrong one can stop the controller or make it act on the wrong equipment.",
-    evidence: "The writing device, the controller, the function and the object written, the size of what was \
-        sent, and whether the controller accepted it.",
-    false_alarms: "Planned engineering work or commissioning from a station that did not do so during learning. A \
-        work permit for the time tells.",
-    remediation: &[
-        "Call the person responsible for the controller and ask whether they changed its \
-            configuration at that time.",
-        "Check mode and fault lights of the controller, and whether its inputs and outputs work as \
-            usual.",
-        "Compare the configuration with the last backup by means of the engineering software.",
-        "If the change was not planned, load the backup after an agreement with the control room, and \
-            disconnect the writing device.",
-        "If the change was planned, save a new backup and learn the alert for this station.",
     ],
 };
 
@@ -296,41 +263,6 @@ pub(super) const REPORTING_DISABLED: AlertType = AlertType {
         "Ask the person at the sending device whether the command was intended.",
         "If the sender is not the configured master, disconnect it and look at what it did before.",
         "If a master does this at each start by design, mute the alert for this pair.",
-    ],
-};
-
-pub(super) const FIRMWARE_UPDATE: AlertType = AlertType {
-    number: AlertTypeId::FIRMWARE_UPDATE,
-    id: "firmware-update",
-    title: "Firmware loaded into a device",
-    engine: EngineKind::ProtocolViolation,
-    category: "firmware-change",
-    severity: Severity::Warning,
-    default_on: true,
-    learnable: true,
-    needs_baseline: false,
-    aggregate_by: &[Part::Client, Part::Server],
-    threshold: None,
-    techniques: Techniques::Fixed(&["T0857", "T0800"]),
-    protocols: &["modbus", "s7comm", "s7comm-plus", "dnp3"],
-    sees: "A command or a transfer loads firmware into a device; the alert says whether the device accepted \
-        it.",
-    why_it_matters: "Firmware is the deepest layer of a device: a faulty or changed one can make it useless or let it \
-        do anything. During the update the device does not do its work.",
-    evidence: "The sending device, the device that is updated, the command or transfer with its size, the \
-        outcome, and the frames.",
-    false_alarms: "A planned update by the maintenance staff or by the vendor. There is a work order and a named \
-        file with a version.",
-    remediation: &[
-        "Ask the person responsible for the device whether an update is planned right now, and with \
-            which version.",
-        "If it is not planned, inform the control room, and disconnect the sending device unless the \
-            transfer is nearly done and a broken one would ruin the device.",
-        "Read the version of the device afterwards and compare it with the released one from the \
-            vendor's site.",
-        "Test the functions of the device before it goes back into operation.",
-        "If the sending device is the one meant for updates, learn the alert; record the new version \
-            in the inventory.",
     ],
 };
 

@@ -38,13 +38,11 @@ fn kind_of(seen: &Seen<'_>) -> Option<(&'static AlertType, bool)> {
         activity.protocol == "modbus" && activity.function.code == 8 && activity.function.sub == Some(1);
     Some(match activity.operation {
         Operation::ConfigRead => (catalogue::PLC_CONFIG_READ, true),
-        Operation::ConfigWrite => (catalogue::PLC_CONFIG_WRITE, false),
         Operation::ProgramRead => (catalogue::PLC_PROGRAM_UPLOAD, true),
         Operation::ProgramWrite | Operation::ProgramDelete => (catalogue::PLC_PROGRAMMING, true),
         Operation::ModeStop => (catalogue::PLC_STOP, false),
         Operation::ModeRun => (catalogue::PLC_START, false),
         Operation::CommsOff => (catalogue::REPORTING_DISABLED, false),
-        Operation::Firmware => (catalogue::FIRMWARE_UPDATE, false),
         Operation::Restart => (catalogue::PLC_RESET, false),
         _ if restarts_port => (catalogue::PLC_RESET, false),
         _ => return None,
@@ -55,7 +53,6 @@ impl Detector for Commands {
     fn types(&self) -> &'static [&'static AlertType] {
         const TYPES: &[&AlertType] = &[
             catalogue::PLC_CONFIG_READ,
-            catalogue::PLC_CONFIG_WRITE,
             catalogue::PLC_PROGRAM_UPLOAD,
             catalogue::PLC_PROGRAMMING,
             catalogue::PLC_STOP,
@@ -63,7 +60,6 @@ impl Detector for Commands {
             catalogue::PLC_RESET,
             catalogue::RESTART_RATE,
             catalogue::REPORTING_DISABLED,
-            catalogue::FIRMWARE_UPDATE,
         ];
         TYPES
     }
@@ -186,16 +182,13 @@ mod tests {
     #[test]
     fn commands_are_told_unless_learned() {
         assert_eq!(raised(Operation::ConfigRead, "plc-config-read"), [true, false]);
-        assert_eq!(raised(Operation::ConfigWrite, "plc-config-write"), [true, false]);
         assert_eq!(raised(Operation::ProgramRead, "plc-program-upload"), [true, false]);
         assert_eq!(raised(Operation::ProgramWrite, "plc-programming"), [true, false]);
-        assert_eq!(raised(Operation::Firmware, "firmware-update"), [true, false]);
         // Never normal.
         assert_eq!(raised(Operation::ModeStop, "plc-stop"), [true, true]);
         // Another class is not told as one.
         assert_eq!(raised(Operation::Identify, "plc-config-read"), [false, false]);
         assert_eq!(raised(Operation::ConfigRead, "plc-program-upload"), [false, false]);
-        assert_eq!(raised(Operation::ProgramWrite, "firmware-update"), [false, false]);
     }
 
     #[test]
