@@ -6,7 +6,6 @@ use ot_engine::catalogue::{self, EngineKind, Severity};
 use ot_engine::model::{EntryKind, Role, Status};
 use ot_protocol::{Nanos, Timestamp};
 use ot_store::read::AlertSort;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
@@ -137,9 +136,9 @@ pub struct ReplayArgs {
     /// Worker threads; 0 does everything on one thread [default: one for two cores; the result is the same for any number]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: Option<u16>,
-    /// Packets a batch [default: as measured best; the result is the same for any size]
-    #[arg(long, value_name = "N")]
-    pub batch: Option<NonZeroU32>,
+    /// Packets a batch, 1 to 65536 [default: as measured best; the result is the same for any size]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch: Option<u32>,
     /// No progress bar and no summary
     #[arg(long, short)]
     pub quiet: bool,

@@ -8,12 +8,26 @@ use ot_engine::catalogue;
 use ot_engine::config::{AlertSetting, EngineConfig, KnownDevice, Learning, Zone};
 use ot_engine::model::Role;
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Where the store is unless somebody says otherwise.
 pub const DEFAULT_STORE: &str = "ot-sensor.db";
+
+/// Bytes of a configuration file.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Reads a text file of at most so many bytes.
+pub fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    if file.take(most + 1).read_to_string(&mut text)? as u64 > most {
+        return Err(std::io::Error::other(format!("larger than {} KiB", most >> 10)));
+    }
+    Ok(text)
+}
 
 /// What a configuration file says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,7 +46,7 @@ impl Config {
 
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = read_text(path, MOST_BYTES).map_err(|error| {
             Failure::usage(format!("configuration {}: {error}; give a readable TOML file", path.display()))
         })?;
         Self::parse(&text).map_err(|problem| Failure::usage(format!("configuration {}: {problem}", path.display())))

@@ -98,7 +98,8 @@ impl Output {
             let Some(column) = table.column_mut(index) else { continue };
             if WHOLE.contains(title) {
                 column.set_constraint(ColumnConstraint::ContentWidth);
-            } else if let Some(least) = least.get(index).and_then(|least| u16::try_from(least + 2).ok()) {
+            } else if let Some(least) = least.get(index).filter(|_| self.width.is_some()) {
+                let least = u16::try_from(least + if index == 0 { 1 } else { 2 }).unwrap_or(u16::MAX);
                 // Words stay whole.
                 column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
             }

@@ -75,7 +75,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
         flow.workers = usize::from(workers);
     }
     if let Some(batch) = args.batch {
-        flow.batch_packets = usize::try_from(batch.get()).unwrap_or(flow.batch_packets);
+        flow.batch_packets = usize::try_from(batch).unwrap_or(flow.batch_packets);
     }
     let mut run = Run {
         engine: Engine::new(config.engine.clone(), start.snapshot),

@@ -1,5 +1,8 @@
 //! `baseline list`, `baseline export` and `baseline diff`.
 
+/// Bytes of an exported baseline.
+const MOST_BYTES: u64 = 256 << 20;
+
 use super::reader;
 use crate::cli::{BaselineDiffArgs, BaselineExportArgs, BaselineListArgs, flat};
 use crate::exit::{Exit, Failure};
@@ -83,7 +86,7 @@ fn of_store(reader: &Reader, all: bool) -> anyhow::Result<Vec<ExportLine>> {
 
 fn of_file(path: &Path) -> anyhow::Result<Vec<ExportLine>> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = crate::config::read_text(path, MOST_BYTES).map_err(|error| {
         Failure::input(format!("{shown}: {error}; give a file made by `ot-sensor baseline export`"))
     })?;
     Ok(baseline::parse(&shown, &text)?)
