@@ -54,7 +54,7 @@ impl Detector for Exceptions {
         );
         let text = |why: String| Text {
             description: format!(
-                "{client} {asked}; {server} refused with exception {code} ({name}): {}.",
+                "{client} {asked}; it was refused with exception {code} ({name}): {}.",
                 consequence(code)
             ),
             why,

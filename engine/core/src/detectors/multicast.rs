@@ -110,15 +110,24 @@ impl Detector for Multicast {
             })
             .take(5)
             .collect();
+        // The broadcast address of a network lies outside the range of groups (RFC 5771: 224.0.0.0/4).
+        let broadcast = match event.server.ip {
+            Some(IpAddr::V4(ip)) => !ip.is_multicast(),
+            Some(IpAddr::V6(_)) => false,
+            None => event.server.mac.is_some_and(|mac| mac.0 == [0xff; 6]),
+        };
         let text = || {
             let known = known(&group, event.server.port);
             let known = if known.is_empty() { String::new() } else { format!(" ({known})") };
             Text {
-                description: format!("{from} sent to the group {group}{known} by {what}, which it never did before."),
+                description: format!(
+                    "{from} sent to the {} {group}{known} by {what}, which it never did before.",
+                    if broadcast { "broadcast address" } else { "group" }
+                ),
                 why: if held.is_empty() {
-                    format!("The baseline holds no group for {from}.")
+                    format!("The baseline holds no group and no broadcast address that {from} may send to.")
                 } else {
-                    format!("The baseline allows {from} only the groups {}.", held.join("; "))
+                    format!("The baseline allows {from} to send only to {}.", held.join("; "))
                 },
                 object: group.clone(),
                 value: what.clone(),

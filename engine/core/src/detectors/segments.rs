@@ -156,9 +156,13 @@ impl Detector for Segments {
             FlowKind::Conflict { offset, length, first, later } => {
                 let (from, to) = (core.display(flow.client), core.display(flow.server));
                 let what = service(event);
+                let (bytes, were) = match length {
+                    1 => ("1 byte".to_owned(), "was"),
+                    more => (format!("{more} bytes"), "were"),
+                };
                 let text = || Text {
                     description: format!(
-                        "Between {from} and {to} ({what}) {length} bytes at offset {offset} were sent twice with different \
+                        "Between {from} and {to} ({what}) {bytes} at offset {offset} {were} sent twice with different \
                          content: first {}, then {}. The sensor went on with the first.",
                         hex(first),
                         hex(later)
@@ -167,7 +171,7 @@ impl Detector for Segments {
                         .to_owned(),
                     object: format!("{what}, offset {offset}"),
                     value: format!("{} / {}", hex(first), hex(later)),
-                    detail: format!("{length} bytes at offset {offset} differ: {} then {}", hex(first), hex(later)),
+                    detail: format!("{bytes} at offset {offset} sent twice: {}, then {}", hex(first), hex(later)),
                     ..Text::default()
                 };
                 let frames = [event.frame];

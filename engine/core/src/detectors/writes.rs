@@ -87,7 +87,7 @@ impl Writes {
                         words::outcome(activity.outcome)
                     ),
                     why: format!(
-                        "{to} has had other clients until now ({}); the baseline holds no write or command of {from} to it.",
+                        "Until now {to} was used by {}; the baseline holds no write or command of {from} to it.",
                         others.join(", ")
                     ),
                     function: function.clone(),
