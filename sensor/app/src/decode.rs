@@ -74,7 +74,7 @@ pub fn run(args: &DecodeArgs) -> Result<Exit> {
         if filter.as_ref().is_some_and(|filter| !filter.matches(&object)) {
             return ControlFlow::Continue(());
         }
-        let written = serde_json::to_writer(&mut out, &object).map_err(anyhow::Error::from);
+        let written = crate::output::write_json(&mut out, &object).map_err(anyhow::Error::from);
         match written.and_then(|()| out.write_all(b"\n").map_err(anyhow::Error::from)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {

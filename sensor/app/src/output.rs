@@ -35,7 +35,7 @@ impl Output {
 
     /// One JSON object on a line.
     pub fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut self.writer, value)?;
+        write_json(&mut self.writer, value)?;
         self.writer.write_all(b"\n")?;
         Ok(())
     }
@@ -268,13 +268,44 @@ fn least_width(header: &[&str], rows: &[Vec<Text>], column: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// Without control characters, also those that change the direction of writing.
+/// Whether a terminal does something else with it than show it: control characters (also those above 127), and letters
+/// that are invisible, break lines or change the direction of writing.
+fn is_bad(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Without what a terminal does not show as it is.
 pub fn clean(text: &str) -> String {
-    let bad = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|letter| if bad(letter) { '\u{fffd}' } else { letter }).collect()
+    text.chars().map(|letter| if is_bad(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+/// JSON in which what a terminal would not show as it is stands as `\uXXXX`: the same value, and safe to look at.
+pub fn write_json(writer: impl Write, value: &impl Serialize) -> serde_json::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(writer, Escaping))
+}
+
+struct Escaping;
+
+impl serde_json::ser::Formatter for Escaping {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.bytes().all(|byte| byte < 0x7f) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for letter in fragment.chars() {
+            let mut room = [0; 4];
+            if is_bad(letter) {
+                let mut units = [0; 2];
+                for unit in letter.encode_utf16(&mut units) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            } else {
+                writer.write_all(letter.encode_utf8(&mut room).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Lines of at most `width` letters, broken at spaces; longer words (addresses of pages) stay whole.
@@ -316,6 +347,16 @@ mod tests {
     #[test]
     fn terminals_see_no_control_characters() {
         assert_eq!(clean("a\x1b[31mb\u{202e}c\n"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}");
+    }
+
+    #[test]
+    fn json_keeps_its_value_and_shows_no_control_character() {
+        let value = "a\u{9b}31m\u{7f}\u{202e}\u{e0041}\u{1b}\"ü";
+        let mut written = Vec::new();
+        write_json(&mut written, &value).unwrap();
+        let written = String::from_utf8(written).unwrap();
+        assert_eq!(written, r#""a\u009b31m\u007f\u202e\udb40\udc41\u001b\"ü""#);
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), value);
     }
 
     #[test]

@@ -1,8 +1,5 @@
 //! `baseline list`, `baseline export` and `baseline diff`.
 
-/// Bytes of an exported baseline.
-const MOST_BYTES: u64 = 256 << 20;
-
 use super::reader;
 use crate::cli::{BaselineDiffArgs, BaselineExportArgs, BaselineListArgs, flat};
 use crate::exit::{Exit, Failure};
@@ -11,6 +8,9 @@ use ot_store::read::{EntryQuery, Reader};
 use ot_views::baseline::{self, ExportLine, HEADER};
 use ot_views::{Names, find_devices};
 use std::path::Path;
+
+/// Bytes of an exported baseline.
+const MOST_BYTES: u64 = 256 << 20;
 
 pub fn list(output: &mut Output, args: &BaselineListArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
