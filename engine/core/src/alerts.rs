@@ -227,8 +227,14 @@ impl Alerts {
         alert.last_detection = alert.last_detection.max(finding.times[1]);
         if alert.count == finding.count {
             alert.outcome = finding.outcome;
-        } else if alert.outcome != finding.outcome {
-            alert.outcome = if worth(finding.outcome) >= worth(alert.outcome) { finding.outcome } else { alert.outcome };
+        } else if alert.outcome != finding.outcome && worth(finding.outcome) >= worth(alert.outcome) {
+            // The story is told of what was done rather than of what was tried.
+            if worth(finding.outcome) > worth(alert.outcome) {
+                let text = (finding.text)();
+                alert.description = text.description;
+                alert.why = text.why;
+            }
+            alert.outcome = finding.outcome;
         }
         add_peer(&mut alert.sources, &mut alert.source_count, finding.client.as_ref());
         add_peer(&mut alert.destinations, &mut alert.destination_count, finding.server.as_ref());

@@ -161,7 +161,7 @@ fn consequence(operation: Operation) -> &'static str {
 #[cfg(test)]
 mod tests {
     use crate::detectors::testing::{Plant, call};
-    use ot_protocol::{Function, Operation};
+    use ot_protocol::{Activity, Function, Operation, Outcome};
 
     const UMAS: Function = Function { code: 90, sub: Some(3), name: "UMAS: read project information" };
 
@@ -216,5 +216,21 @@ mod tests {
             plant.act(hour * 3_700, call(10, 11, Operation::Diagnose, restart));
         }
         assert!(plant.alerts_of("restart-rate").is_empty());
+    }
+
+    #[test]
+    fn what_was_done_is_told_rather_than_what_was_tried() {
+        let stop = call(10, 11, Operation::ModeStop, UMAS);
+        let refused = Activity { outcome: Outcome::Rejected(6, "Server Device Busy"), ..stop.clone() };
+        let mut plant = Plant::operational();
+        plant.poll(1, 10, 11);
+        plant.act(2, refused.clone());
+        let text = plant.alerts_of("plc-stop")[0].description.clone();
+        assert!(text.starts_with("10.0.0.10 tried to stop the program of 10.0.0.11"), "{text}");
+        plant.act(3, stop);
+        plant.act(4, refused);
+        let alert = plant.alerts_of("plc-stop")[0].clone();
+        assert!(alert.description.starts_with("10.0.0.10 stopped the program of 10.0.0.11"), "{}", alert.description);
+        assert_eq!((alert.outcome, alert.count), (Some(Outcome::Ok), 3));
     }
 }
