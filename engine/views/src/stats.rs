@@ -1,6 +1,7 @@
 //! Health: what was seen, decoded, skipped, lost, evicted; learning; runs and inputs.
 
 use crate::{SCHEMA, ViewError, time};
+use ot_engine::config::Limits;
 use ot_store::read::Reader;
 use serde::Serialize;
 
@@ -23,8 +24,40 @@ pub struct Stats {
     pub ot_networks: Vec<String>,
     /// Counters, in groups.
     pub counters: Vec<CounterView>,
+    /// What the tables hold at most; what is over it counts in the group `evicted`.
+    pub limits: Vec<LimitView>,
     /// Runs, oldest first.
     pub runs: Vec<RunView>,
+}
+
+/// What a table holds at most.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LimitView {
+    /// Of what.
+    pub id: String,
+    /// At most so many.
+    pub most: u64,
+}
+
+impl LimitView {
+    /// A limit.
+    pub fn new(id: &str, most: usize) -> Self {
+        Self { id: id.to_owned(), most: u64::try_from(most).unwrap_or(u64::MAX) }
+    }
+}
+
+/// The limits of the engine.
+pub fn engine_limits() -> Vec<LimitView> {
+    let Limits { devices, entries, points, alerts, alerts_of_a_type, sessions, window_keys } = Limits::default();
+    vec![
+        LimitView::new("devices", devices),
+        LimitView::new("baseline-entries", entries),
+        LimitView::new("points", points),
+        LimitView::new("alerts-in-memory", alerts),
+        LimitView::new("open-alerts-of-a-type", alerts_of_a_type),
+        LimitView::new("engine-sessions", sessions),
+        LimitView::new("keys-of-a-window", window_keys),
+    ]
 }
 
 /// Learning.
@@ -178,6 +211,10 @@ const GROUPS: [(&str, &[&str]); 5] = [
 pub const GROUP_ORDER: [&str; 6] = ["seen", "decoded", "skipped", "lost", "evicted", "other"];
 
 fn group(id: &str) -> &'static str {
+    // The reason why bytes were skipped may hold any word.
+    if id.starts_with("skipped-") {
+        return "skipped";
+    }
     let has = |words: &[&str]| id.split(['-', '_', '.']).any(|word| words.contains(&word));
     GROUPS.iter().find(|(_, words)| has(words)).map_or("other", |(group, _)| group)
 }
@@ -224,6 +261,7 @@ pub fn stats(reader: &Reader) -> Result<Stats, ViewError> {
             .collect(),
         ot_networks: state.ot_subnets.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect(),
         counters,
+        limits: engine_limits(),
         runs: reader
             .runs()?
             .into_iter()
@@ -260,6 +298,7 @@ mod tests {
         assert_eq!(group("flows-evicted"), "evicted");
         assert_eq!(group("packets"), "seen");
         assert_eq!(group("bytes-skipped"), "skipped");
+        assert_eq!(group("skipped-bytes-buffers-full"), "skipped");
         assert_eq!(group("gap-bytes"), "lost");
         assert_eq!(group("modbus-messages"), "decoded");
         assert_eq!(group("else"), "other");

@@ -633,7 +633,7 @@ pub fn unknown<'a>(given: &str, known: impl Iterator<Item = &'a str> + Clone) ->
 }
 
 /// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {

@@ -3,6 +3,7 @@
 //! A condition on a field that stands several times in a message holds where one of its values meets it, as in
 //! Wireshark. A field alone asks whether it is there.
 
+use crate::cli::distance;
 use serde_json::{Map, Value};
 
 /// Deepest nesting of parentheses and negations.
@@ -269,24 +270,6 @@ fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
         .min()
         .filter(|(distance, _)| *distance <= given.len() / 3 + 1)
         .map(|(_, name)| name)
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut before = i;
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-        for (j, cb) in b.iter().enumerate() {
-            let keep = before + usize::from(ca != *cb);
-            before = row[j + 1];
-            row[j + 1] = keep.min(row[j] + 1).min(before + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

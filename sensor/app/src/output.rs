@@ -153,6 +153,9 @@ impl Output {
     /// Text in a style, where colour is on.
     pub fn paint(&self, text: &str, style: Style) -> String {
         let text = clean(text);
+        if text.is_empty() {
+            return text;
+        }
         match style.code() {
             Some(code) if self.colour => format!("\x1b[{code}m{text}\x1b[0m"),
             _ => text,

@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ot_capture::{CaptureError, CaptureSet, Warning};
 use ot_engine::config::Learning;
 use ot_engine::{Command, Engine};
-use ot_flow::{FlowConfig, FlowError, Summary};
-use ot_protocol::{Fact, Order, Timestamp};
+use ot_flow::{Facts, FlowConfig, FlowError, Summary};
+use ot_protocol::Timestamp;
 use ot_store::{ReplayedCommand, RunInput, RunKind, RunSpec, Store};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -18,8 +18,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Wall time between two commits, and between two looks for commands of people.
+/// Wall time between two commits, and between two looks for commands of people: at least, and at most.
 const COMMIT_EVERY: Duration = Duration::from_millis(500);
+const COMMIT_AT_LATEST: Duration = Duration::from_secs(2);
+/// Where a commit takes long, so many times as long is worked until the next one.
+const WORK_PER_COMMIT: u32 = 10;
 
 /// Runs `replay`.
 ///
@@ -85,6 +88,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
         position: 0,
         committed_alerts: alerts_before,
         last_commit: Instant::now(),
+        next_commit: COMMIT_EVERY,
         bar: bar(args.quiet),
         began: Instant::now(),
     };
@@ -138,6 +142,8 @@ struct Run {
     position: u64,
     committed_alerts: u32,
     last_commit: Instant,
+    /// How long after the last commit the next one comes.
+    next_commit: Duration,
     bar: ProgressBar,
     began: Instant,
 }
@@ -145,8 +151,10 @@ struct Run {
 impl Run {
     /// Applies facts; commits what was found before them when it is time. What the end of the input brings is thus
     /// never committed before the run is finished.
-    fn chunk(&mut self, facts: Vec<(Order, Fact)>, progress: &ot_flow::Progress) -> Result<()> {
-        if self.last_commit.elapsed() >= COMMIT_EVERY {
+    fn chunk(&mut self, facts: Facts, progress: &ot_flow::Progress) -> Result<()> {
+        let since = self.last_commit.elapsed();
+        // A person who asks for something does not wait for a commit that comes late.
+        if since >= self.next_commit || (since >= COMMIT_EVERY && !self.store.pending_commands()?.is_empty()) {
             self.commit()?;
             self.show(progress);
         }
@@ -165,6 +173,7 @@ impl Run {
     }
 
     fn commit(&mut self) -> Result<()> {
+        let began = Instant::now();
         let changes = self.engine.take_changes();
         self.store.commit(self.run, &changes, self.position)?;
         for command in self.store.pending_commands()? {
@@ -173,6 +182,8 @@ impl Run {
         }
         self.committed_alerts = self.engine.alerts_opened();
         self.last_commit = Instant::now();
+        self.next_commit =
+            (self.last_commit.duration_since(began) * WORK_PER_COMMIT).clamp(COMMIT_EVERY, COMMIT_AT_LATEST);
         Ok(())
     }
 
@@ -196,6 +207,16 @@ impl Run {
         self.engine.finish();
         self.engine.add_counters(summary.link.iter());
         self.engine.add_counters(summary.flow.iter());
+        let named = [
+            ("decoded-bytes", &summary.flow.decoded),
+            ("messages", &summary.flow.messages),
+            ("skipped-bytes", &summary.flow.skipped),
+            ("evicted", &summary.flow.evicted),
+        ];
+        for (group, counters) in named {
+            let ids: Vec<_> = counters.iter().map(|(name, count)| (format!("{group}-{name}"), count)).collect();
+            self.engine.add_counters(ids.iter().map(|(id, count)| (id.as_str(), *count)));
+        }
         let changes = self.engine.take_changes();
         self.store.finish_run(self.run, &changes, summary.progress.packets, packets, now())?;
         for command in self.store.pending_commands()? {

@@ -39,12 +39,19 @@ pub fn list(output: &mut Output, args: &DevicesListArgs) -> anyhow::Result<Exit>
         }
         return Ok(Exit::Done);
     }
-    let rows = found.iter().map(row).collect();
-    output.table(
-        &["DEVICE", "NAME", "ADDRESS", "MAC", "VENDOR", "ROLE", "LEVEL", "PROTOCOLS", "LEARNED", "ALERTS", "LAST SEEN"],
-        rows,
-        0,
-    )?;
+    const HEADER: [&str; 11] =
+        ["DEVICE", "NAME", "ADDRESS", "MAC", "VENDOR", "ROLE", "LEVEL", "PROTOCOLS", "LEARNED", "ALERTS", "LAST SEEN"];
+    // What `show` tells anyway gives way first.
+    let narrow = output.is_narrow(140);
+    let kept = |title: &str| !narrow || !["MAC", "LEVEL"].contains(&title);
+    let header: Vec<&str> = HEADER.into_iter().filter(|title| kept(title)).collect();
+    let rows = found
+        .iter()
+        .map(|device| {
+            HEADER.into_iter().zip(row(device)).filter(|(title, _)| kept(title)).map(|(_, cell)| cell).collect()
+        })
+        .collect();
+    output.table(&header, rows, 0)?;
     Ok(Exit::Done)
 }
 

@@ -6,11 +6,17 @@ use crate::exit::Exit;
 use crate::output::{Output, short_time};
 use crate::when::show_span;
 use ot_protocol::time::SECOND;
-use ot_views::stats::GROUP_ORDER;
+use ot_views::stats::{GROUP_ORDER, LimitView};
 
 pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
-    let stats = ot_views::stats(&reader)?;
+    let mut stats = ot_views::stats(&reader)?;
+    let flow = ot_flow::FlowConfig::default();
+    stats.limits.extend([
+        LimitView::new("open-conversations", flow.max_flows),
+        LimitView::new("stream-buffer-bytes", flow.lane_buffer_bytes.saturating_mul(ot_flow::LANES)),
+        LimitView::new("fold-cache-bytes", flow.lane_fold_bytes.saturating_mul(ot_flow::LANES)),
+    ]);
     if args.output.json {
         output.json(&stats)?;
         return Ok(Exit::Done);
@@ -47,7 +53,9 @@ pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
     }
     for group in GROUP_ORDER {
         let counters: Vec<_> = stats.counters.iter().filter(|counter| counter.group == group).collect();
-        if counters.is_empty() {
+        // That nothing was lost is worth a line.
+        let told = ["lost", "evicted"].contains(&group);
+        if counters.is_empty() && !told {
             continue;
         }
         let mut title = group.to_owned();
@@ -55,9 +63,16 @@ pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
             first.make_ascii_uppercase();
         }
         output.heading(&title)?;
+        if counters.is_empty() {
+            output.line("  nothing")?;
+        }
         for counter in counters {
             output.line(&format!("  {:<36} {:>16}", counter.id, counter.value))?;
         }
+    }
+    output.heading("Limits")?;
+    for limit in &stats.limits {
+        output.line(&format!("  {:<36} {:>16}", limit.id, limit.most))?;
     }
     if !stats.runs.is_empty() {
         output.heading("Runs")?;
