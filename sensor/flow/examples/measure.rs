@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut kinds = [0u64; 8];
     let config = FlowConfig { workers, ..FlowConfig::default() };
     let summary = ot_flow::run(&mut set, &MODBUS, &config, &mut |facts, _| {
-        for (_, fact) in &facts {
+        for (_, fact) in facts {
             let index = match fact {
                 Fact::Activity(_) => 0,
                 Fact::Fold(_) => 1,

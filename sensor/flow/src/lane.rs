@@ -417,6 +417,8 @@ impl Lane {
             self.after_session(slot);
         }
         let mut dirty = std::mem::take(&mut self.dirty);
+        // Their facts are told in the order of sessions: then there is nothing left to sort.
+        dirty.sort_unstable_by_key(|slot| self.flows.get(*slot as usize).map(|flow| flow.id));
         for slot in dirty.drain(..) {
             Self::take(&mut self.listed, slot, DIRTY);
             if let Some(flow) = self.flows.get_mut(slot as usize).filter(|flow| flow.live) {
@@ -538,6 +540,11 @@ impl Lane {
         self.flows = Vec::new();
         self.tell_health(marker.time);
         self.shared.out.end_epoch(self.index);
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u8 {
+        self.index
     }
 
     /// Whether this is the lane with that number.

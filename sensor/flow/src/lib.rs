@@ -20,7 +20,7 @@ mod tcp;
 
 pub use config::FlowConfig;
 pub use identify::Registry;
-pub use pipeline::{Consumer, Facts, FlowError, Progress, Summary, decode, run};
+pub use pipeline::{Consumer, Facts, FlowError, IntoFacts, Progress, Summary, decode, run};
 pub use stats::{FlowStats, Named};
 
 /// Into how many lanes conversations are shared out, for any number of workers.

@@ -60,8 +60,93 @@ impl From<CaptureError> for FlowError {
     }
 }
 
-/// Facts in order.
-pub type Facts = Vec<(Order, Fact)>;
+/// Facts of a chunk. Iteration gives them in order; until then they stay where they were told.
+#[derive(Default)]
+pub struct Facts {
+    parts: Vec<Vec<(Order, Fact)>>,
+    /// Order and place of each fact.
+    index: Vec<(Order, Place)>,
+}
+
+/// Where a fact is. The lane comes first, so that facts of one order stand in the order of lanes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    lane: u8,
+    part: u8,
+    at: u32,
+}
+
+impl Facts {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Takes what one lane told.
+    fn take(&mut self, lane: u8, told: &mut Vec<(Order, Fact)>) {
+        if self.parts.is_empty() {
+            self.parts.push(Vec::new());
+        }
+        let Some(part) = self.parts.first_mut() else { return };
+        let from = u32::try_from(part.len()).unwrap_or(u32::MAX);
+        self.index.extend((from..).zip(told.iter()).map(|(at, (order, _))| (*order, Place { lane, part: 0, at })));
+        part.append(told);
+    }
+
+    /// Takes all that another chunk holds.
+    fn merge(&mut self, other: Self) {
+        let base = u8::try_from(self.parts.len()).unwrap_or(u8::MAX);
+        self.index.extend(
+            other.index.into_iter().map(|(order, at)| (order, Place { part: at.part.saturating_add(base), ..at })),
+        );
+        self.parts.extend(other.parts);
+    }
+
+    /// Puts them in order. What is in order in long runs is cheap.
+    fn sort(&mut self) {
+        self.index.sort();
+    }
+}
+
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} facts", self.len())
+    }
+}
+
+impl IntoIterator for Facts {
+    type Item = (Order, Fact);
+    type IntoIter = IntoFacts;
+
+    fn into_iter(self) -> IntoFacts {
+        IntoFacts { parts: self.parts, index: self.index.into_iter() }
+    }
+}
+
+/// Facts of a chunk, one by one in order.
+pub struct IntoFacts {
+    parts: Vec<Vec<(Order, Fact)>>,
+    index: std::vec::IntoIter<(Order, Place)>,
+}
+
+impl Iterator for IntoFacts {
+    type Item = (Order, Fact);
+
+    fn next(&mut self) -> Option<(Order, Fact)> {
+        let (order, place) = self.index.next()?;
+        let (_, fact) = self.parts.get_mut(usize::from(place.part))?.get_mut(place.at as usize)?;
+        Some((order, std::mem::replace(fact, Fact::EpochEnd(Timestamp::default()))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.index.size_hint()
+    }
+}
 
 /// Takes facts, and how far the run is; can stop it.
 pub type Consumer<'a> = dyn FnMut(Facts, &Progress) -> ControlFlow<()> + 'a;
@@ -150,7 +235,7 @@ impl Clock {
 }
 
 /// Facts of the end of an epoch that no lane tells.
-fn marker_facts(marker: &Marker, facts: &mut Facts) {
+fn marker_facts(marker: &Marker, facts: &mut Vec<(Order, Fact)>) {
     let last = (1 << 63) - 1;
     facts.push((Order { packet: marker.packet, place: last - 1 }, Fact::EpochEnd(marker.time)));
     if let Some((from, to)) = marker.jump {
@@ -159,7 +244,7 @@ fn marker_facts(marker: &Marker, facts: &mut Facts) {
 }
 
 /// What no lane tells at a step after the last packet: the end, once, after all else.
-fn marker_end(marker: &Marker, lane: Option<usize>, facts: &mut Facts) {
+fn marker_end(marker: &Marker, lane: Option<usize>, facts: &mut Vec<(Order, Fact)>) {
     if lane == Some(LANES - 1) {
         marker_facts(marker, facts);
     }
@@ -244,13 +329,14 @@ fn run_inline(
     consumer: &mut Consumer<'_>,
 ) -> Result<Summary, FlowError> {
     let mut inline = Inline::new(registry, config, false);
-    let mut facts = Vec::new();
+    // Facts that no lane tells.
+    let mut loose = Vec::new();
     let mut summary = Summary::default();
     loop {
         let mut failed = None;
         let mut ended = false;
         for _ in 0..config.batch_packets.max(1) {
-            match inline.packet(source, &mut facts) {
+            match inline.packet(source, &mut loose) {
                 Ok(true) => {}
                 Ok(false) => {
                     ended = true;
@@ -262,20 +348,17 @@ fn run_inline(
                 }
             }
         }
-        inline.collect(&mut facts);
-        facts.sort_by_key(|(order, _)| *order);
+        let facts = inline.collect(&mut loose);
         let progress = inline.progress(source);
-        let mut stop = consumer(std::mem::take(&mut facts), &progress).is_break();
+        let mut stop = consumer(facts, &progress).is_break();
         if ended && inline.packets > 0 && !stop {
             let (second, lanes) = inline.clock.end(inline.packets);
             let all =
                 std::iter::once((second, None)).chain(lanes.enumerate().map(|(index, marker)| (marker, Some(index))));
             for (marker, lane) in all {
                 inline.end(&marker, lane);
-                inline.collect(&mut facts);
-                marker_end(&marker, lane, &mut facts);
-                facts.sort_by_key(|(order, _)| *order);
-                stop = consumer(std::mem::take(&mut facts), &progress).is_break();
+                marker_end(&marker, lane, &mut loose);
+                stop = consumer(inline.collect(&mut loose), &progress).is_break();
                 if stop {
                     break;
                 }
@@ -290,6 +373,16 @@ fn run_inline(
             return Ok(summary);
         }
     }
+}
+
+/// What lanes have told, not yet in order.
+fn collect(lanes: &mut [Lane]) -> Facts {
+    let count = lanes.iter().map(|lane| lane.shared.out.facts.len()).sum();
+    let mut facts = Facts { parts: vec![Vec::with_capacity(count)], index: Vec::with_capacity(count) };
+    for lane in lanes {
+        facts.take(lane.number(), &mut lane.shared.out.facts);
+    }
+    facts
 }
 
 /// Everything on one thread.
@@ -315,7 +408,7 @@ impl Inline {
     }
 
     /// One packet. Whether there was one.
-    fn packet(&mut self, source: &mut dyn Source, facts: &mut Facts) -> Result<bool, CaptureError> {
+    fn packet(&mut self, source: &mut dyn Source, facts: &mut Vec<(Order, Fact)>) -> Result<bool, CaptureError> {
         let Self { lanes, decoder, clock, unusable, .. } = self;
         let lanes = std::cell::RefCell::new(lanes);
         let info = read(
@@ -349,10 +442,11 @@ impl Inline {
         }
     }
 
-    fn collect(&mut self, facts: &mut Facts) {
-        for lane in &mut self.lanes {
-            facts.append(&mut lane.shared.out.facts);
-        }
+    fn collect(&mut self, loose: &mut Vec<(Order, Fact)>) -> Facts {
+        let mut facts = collect(&mut self.lanes);
+        facts.take(u8::MAX, loose);
+        facts.sort();
+        facts
     }
 
     fn progress(&self, source: &dyn Source) -> Progress {
@@ -446,16 +540,18 @@ fn run_threads(
 
         let mut stopped = false;
         for BatchEnd { markers, last, progress, failed: error } in &ends {
-            let mut facts = Vec::new();
+            let mut loose = Vec::new();
             for marker in &markers {
-                marker_facts(marker, &mut facts);
+                marker_facts(marker, &mut loose);
             }
             if let Some((marker, lane)) = last {
-                marker_end(&marker, lane, &mut facts);
+                marker_end(&marker, lane, &mut loose);
             }
+            let mut facts = Facts::default();
+            facts.take(u8::MAX, &mut loose);
             for output in &outputs {
                 match output.recv() {
-                    Ok(mut more) => facts.append(&mut more),
+                    Ok(more) => facts.merge(more),
                     Err(_) => {
                         failed = Some(FlowError::Worker);
                         break;
@@ -466,7 +562,7 @@ fn run_threads(
                 break;
             }
             // Each worker's facts are in order already: the sort merges runs.
-            facts.sort_by_key(|(order, _)| *order);
+            facts.sort();
             summary.progress = progress;
             let stop = consumer(facts, &progress).is_break();
             if let Some(error) = error {
@@ -532,11 +628,8 @@ fn work(share: &mut [Lane], workers: usize, parts: &Receiver<Part>, output: &Sen
                 share.iter_mut().filter(|lane| lane.is(index)).for_each(|lane| lane.finish(&marker));
             }
         }
-        let mut facts = Vec::new();
-        for lane in share.iter_mut() {
-            facts.append(&mut lane.shared.out.facts);
-        }
-        facts.sort_by_key(|(order, _)| *order);
+        let mut facts = collect(share);
+        facts.sort();
         part.clear();
         // The reader makes a new one where none has come back.
         let _ = recycle.try_send(part);
