@@ -345,6 +345,9 @@ impl ModbusSession {
         bytes: &[u8],
         kind: Kind,
     ) {
+        if kind == Kind::Mbap && self.usual(sink, packet, direction, bytes) {
+            return;
+        }
         let mut head = Head { kind, transaction: None, unit: None, header: None, crc: None };
         let body;
         let mut faults;
@@ -388,6 +391,91 @@ impl ModbusSession {
         } else {
             self.response(sink, seen, packet, direction, &head, body, faults);
         }
+    }
+
+    /// The usual message, without detours: a read (functions 1 to 4) as the specification has it, or the answer to the
+    /// one that is open, if it is known already. Whether it was one; if not, nothing was done.
+    fn usual(&mut self, sink: &mut dyn Sink, packet: PacketInfo, direction: Direction, bytes: &[u8]) -> bool {
+        let [high, low, 0, 0, 0, length @ 2..=254, unit, function @ 1..=4, rest @ ..] = bytes else { return false };
+        if usize::from(*length) + 6 != bytes.len() || sink.wants_messages() {
+            return false;
+        }
+        let transaction = u16::from_be_bytes([*high, *low]);
+        let (unit, function) = (*unit, *function);
+        let bits = function <= 2;
+        if direction == self.client_direction() {
+            let [start_high, start_low, count_high, count_low] = *rest else { return false };
+            let start = u16::from_be_bytes([start_high, start_low]);
+            let count = u16::from_be_bytes([count_high, count_low]);
+            let most = if bits { 2000 } else { 125 };
+            let fits = (1..=most).contains(&count) && u32::from(start) + u32::from(count) <= 65536;
+            if !fits || self.open.len() >= MOST_OPEN {
+                return false;
+            }
+            let part = Part {
+                operation: Operation::Read,
+                space: Space::of(function),
+                number: None,
+                start,
+                count,
+                written: (0, 0),
+            };
+            self.open.push(Open {
+                transaction: Some(transaction),
+                unit,
+                function,
+                sub: None,
+                parts: SmallVec::from_buf_and_len([part; 2], 1),
+                masks: None,
+                pdu: SmallVec::new(),
+                packet,
+                violations: Vec::new(),
+                told: false,
+                blind: false,
+            });
+            return true;
+        }
+        let [open] = self.open.as_slice() else { return false };
+        let [part] = open.parts.as_slice() else { return false };
+        let same = open.transaction == Some(transaction) && open.unit == unit && open.function == function;
+        if !same || open.told || !open.violations.is_empty() {
+            return false;
+        }
+        let [announced, values @ ..] = rest else { return false };
+        let wanted = if bits { usize::from(part.count).div_ceil(8) } else { 2 * usize::from(part.count) };
+        if values.len() != wanted || usize::from(*announced) != wanted || wanted > 250 {
+            return false;
+        }
+        let key = ActivityKey {
+            sub: u32::from(unit),
+            function: u16::from(function),
+            subfunction: 0,
+            outcome: ActivityKey::outcome(Outcome::Ok),
+            operation: part.operation,
+            space: part.space.number(),
+            number: 0,
+            start: u32::from(part.start),
+            count: u32::from(part.count),
+        };
+        let values = if bits { ValueView::Bits(values, usize::from(part.count)) } else { ValueView::Words(values) };
+        let asked = open.packet;
+        let latency = packet.time.since(asked.time);
+        if !sink.known(&key, asked.time, [asked.frame, packet.frame], latency, values) {
+            return false;
+        }
+        let range = Some((part.start, part.count));
+        self.open.clear();
+        self.excused = None;
+        self.remember(Answered { transaction, unit, function, range, packet: asked });
+        true
+    }
+
+    /// Keeps an answered request, to know a second answer.
+    fn remember(&mut self, answered: Answered) {
+        if self.answered.len() >= MOST_ANSWERED {
+            self.answered.pop_front();
+        }
+        self.answered.push_back(answered);
     }
 
     /// A message without a body that can be used.
@@ -569,11 +657,8 @@ impl ModbusSession {
         let before =
             if response.function == open.function & 0x7F { None } else { self.before(head, response.function) };
         if let Some(transaction) = head.transaction {
-            if self.answered.len() >= MOST_ANSWERED {
-                self.answered.pop_front();
-            }
             let function = open.function & 0x7F;
-            self.answered.push_back(Answered { transaction, unit: open.unit, function, range, packet: open.packet });
+            self.remember(Answered { transaction, unit: open.unit, function, range, packet: open.packet });
         }
         if sink.wants_messages() {
             let same = open.function & 0x7F == response.function;
