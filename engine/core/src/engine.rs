@@ -234,7 +234,12 @@ struct Known {
     learning: bool,
     /// Repetitions not yet put down in baseline, inventory and alerts.
     pending: Pending,
+    /// What detectors noted about it, in the order of those that want folds.
+    notes: [u64; NOTES],
 }
+
+/// Detectors that can leave a note with an activity; further ones find 0 each time.
+const NOTES: usize = 2;
 
 /// Repetitions since they were last put down.
 #[derive(Clone, Copy, Default)]
@@ -273,6 +278,8 @@ const SETTLE_SECONDS: i64 = 16;
 pub struct Engine {
     core: Core,
     detectors: Vec<Box<dyn Detector>>,
+    /// Which of them want folds.
+    folding: Vec<usize>,
     sessions: HashMap<SessionId, Session, FixedState>,
     session_order: VecDeque<SessionId>,
     /// Known activities with repetitions not yet put down, in the order of the first.
@@ -315,9 +322,11 @@ impl Engine {
             config,
         };
         let detectors = registry(&core.config);
+        let folding = (0..).zip(&detectors).filter(|(_, detector)| detector.wants_folds()).map(|(at, _)| at).collect();
         Self {
             core,
             detectors,
+            folding,
             sessions: HashMap::default(),
             session_order: VecDeque::new(),
             unsettled: Vec::new(),
@@ -526,6 +535,7 @@ impl Engine {
             entries: self.core.met.clone(),
             standing: self.core.standing.clone(),
             pending: Pending::default(),
+            notes: [0; NOTES],
             client,
             server,
             activity,
@@ -709,20 +719,20 @@ impl Engine {
             known.pending.times[1] = fold.times[1];
             known.pending.frames[1] = fold.frames[1];
         }
-        for detector in self.detectors.iter_mut().filter(|detector| detector.wants_folds()) {
-            detector.fold(
-                core,
-                &Seen {
-                    activity: &known.activity,
-                    client: &known.client,
-                    server: &known.server,
-                    count: u64::from(fold.count),
-                    times: fold.times,
-                    frames: fold.frames,
-                    novel: false,
-                },
-                fold,
-            );
+        let seen = Seen {
+            activity: &known.activity,
+            client: &known.client,
+            server: &known.server,
+            count: u64::from(fold.count),
+            times: fold.times,
+            frames: fold.frames,
+            novel: false,
+        };
+        let mut notes = known.notes.iter_mut();
+        for &at in &self.folding {
+            if let Some(detector) = self.detectors.get_mut(at) {
+                detector.fold(core, &seen, fold, notes.next().unwrap_or(&mut 0));
+            }
         }
         if let (Some(extremes), Some(client), Some(device)) =
             (&fold.extremes, known.client.device, known.server.device)

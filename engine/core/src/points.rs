@@ -44,6 +44,28 @@ pub struct Access {
     pub time: Timestamp,
 }
 
+/// Where the point of an address is. Points of a range are mostly made one after the other: the one behind the point
+/// of the address `before` is looked at first.
+fn place(
+    points: &[Point],
+    addresses: &HashMap<u32, u32, FixedState>,
+    space: &Space,
+    address: u32,
+    before: Option<u32>,
+) -> Option<u32> {
+    if let Some(next) = before.and_then(|at| at.checked_add(1))
+        && let Some(point) = points.get(next as usize)
+        && point.address == address
+        && point.device == space.device
+        && point.number == space.number
+        && point.space == space.space
+        && point.protocol == space.protocol
+    {
+        return Some(next);
+    }
+    addresses.get(&address).copied()
+}
+
 impl Points {
     /// Starts from stored points.
     pub fn load(points: Vec<Point>) -> Self {
@@ -60,54 +82,55 @@ impl Points {
 
     /// A point.
     pub fn get(&self, access: &Access, target: &Target, address: u32) -> Option<&Point> {
-        let space = Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
+        let space =
+            Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
         let at = *self.spaces.get(&space)?.get(&address)?;
         self.points.get(at as usize)
     }
 
     /// Points of an address space that anybody touched.
     pub fn known_in(&self, access: &Access, target: &Target) -> usize {
-        let space = Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
+        let space =
+            Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
         self.spaces.get(&space).map_or(0, HashMap::len)
     }
 
     /// Takes the values of an accepted operation.
     pub fn see(&mut self, access: &Access, target: &Target, values: &Values, limits: &Limits) {
         let count = if values.is_empty() { target.count as usize } else { values.len() };
-        for offset in 0..count.min(65_536) {
-            let value = values.get(offset);
-            self.touch(access, target, offset, value.map(|value| (value, value)), limits);
-        }
+        let value = |offset| values.get(offset).map(|value| (value, value));
+        self.touch(access, target, (0..count.min(65_536)).map(value), limits);
     }
 
     /// Takes widened minima and maxima of a known operation.
     pub fn widen(&mut self, access: &Access, target: &Target, extremes: &Extremes, limits: &Limits) {
         match extremes {
             Extremes::Bits(bits) => {
-                for (offset, &(zero, one)) in bits.iter().enumerate() {
-                    let range = match (zero, one) {
-                        (true, true) => Some((0.0, 1.0)),
-                        (true, false) => Some((0.0, 0.0)),
-                        (false, true) => Some((1.0, 1.0)),
-                        (false, false) => None,
-                    };
-                    self.touch(access, target, offset, range, limits);
-                }
+                let range = |&(zero, one): &(bool, bool)| match (zero, one) {
+                    (true, true) => Some((0.0, 1.0)),
+                    (true, false) => Some((0.0, 0.0)),
+                    (false, true) => Some((1.0, 1.0)),
+                    (false, false) => None,
+                };
+                self.touch(access, target, bits.iter().map(range), limits);
             }
             Extremes::Words(words) => {
-                for (offset, &(min, max)) in words.iter().enumerate() {
-                    self.touch(access, target, offset, Some((f64::from(min), f64::from(max))), limits);
-                }
+                let range = |&(min, max): &(u16, u16)| Some((f64::from(min), f64::from(max)));
+                self.touch(access, target, words.iter().map(range), limits);
             }
         }
     }
 
     /// Notes the polling interval of the points of a read.
     pub fn set_interval(&mut self, access: &Access, target: &Target, interval: i64) {
-        let space = Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
+        let space =
+            Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
         let Some(addresses) = self.spaces.get(&space) else { return };
+        let mut before = None;
         for offset in 0..target.count.min(65_536) {
-            let Some(&at) = addresses.get(&target.start.saturating_add(offset)) else { continue };
+            let address = target.start.saturating_add(offset);
+            let Some(at) = place(&self.points, addresses, &space, address, before) else { continue };
+            before = Some(at);
             if let Some(point) = self.points.get_mut(at as usize)
                 && point.poll_interval != Some(interval)
             {
@@ -117,54 +140,64 @@ impl Points {
         }
     }
 
-    fn touch(&mut self, access: &Access, target: &Target, offset: usize, range: Option<(f64, f64)>, limits: &Limits) {
-        let Ok(offset) = u32::try_from(offset) else { return };
-        let address = target.start.saturating_add(offset);
-        let space = Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
+    fn touch(
+        &mut self,
+        access: &Access,
+        target: &Target,
+        ranges: impl Iterator<Item = Option<(f64, f64)>>,
+        limits: &Limits,
+    ) {
+        let space =
+            Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
         let addresses = self.spaces.entry(space).or_default();
-        let at = match addresses.get(&address) {
-            Some(&at) => at,
-            None if self.points.len() >= limits.points => {
-                self.refused += 1;
-                return;
+        let mut before = None;
+        for (offset, range) in (0_u32..).zip(ranges) {
+            let address = target.start.saturating_add(offset);
+            let at = match place(&self.points, addresses, &space, address, before) {
+                Some(at) => at,
+                None if self.points.len() >= limits.points => {
+                    self.refused += 1;
+                    continue;
+                }
+                None => {
+                    let at = u32::try_from(self.points.len()).unwrap_or(u32::MAX);
+                    addresses.insert(address, at);
+                    self.points.push(Point {
+                        device: access.device,
+                        protocol: access.protocol,
+                        space: target.space,
+                        number: target.number,
+                        address,
+                        first_seen: access.time,
+                        last_seen: access.time,
+                        min: None,
+                        max: None,
+                        readers: Vec::new(),
+                        writers: Vec::new(),
+                        poll_interval: None,
+                    });
+                    self.dirty.mark(at);
+                    at
+                }
+            };
+            before = Some(at);
+            let Some(point) = self.points.get_mut(at as usize) else { continue };
+            let mut changed = false;
+            if let Some((low, high)) = range {
+                let (min, max) = (point.min.unwrap_or(low).min(low), point.max.unwrap_or(high).max(high));
+                changed |= point.min != Some(min) || point.max != Some(max);
+                point.min = Some(min);
+                point.max = Some(max);
             }
-            None => {
-                let at = u32::try_from(self.points.len()).unwrap_or(u32::MAX);
-                addresses.insert(address, at);
-                self.points.push(Point {
-                    device: access.device,
-                    protocol: access.protocol,
-                    space: target.space,
-                    number: target.number,
-                    address,
-                    first_seen: access.time,
-                    last_seen: access.time,
-                    min: None,
-                    max: None,
-                    readers: Vec::new(),
-                    writers: Vec::new(),
-                    poll_interval: None,
-                });
+            let users = if access.write { &mut point.writers } else { &mut point.readers };
+            if users.len() < LISTED && !users.contains(&access.client) {
+                users.push(access.client);
+                changed = true;
+            }
+            if changed {
+                point.last_seen = point.last_seen.max(access.time);
                 self.dirty.mark(at);
-                at
             }
-        };
-        let Some(point) = self.points.get_mut(at as usize) else { return };
-        let mut changed = false;
-        if let Some((low, high)) = range {
-            let (min, max) = (point.min.unwrap_or(low).min(low), point.max.unwrap_or(high).max(high));
-            changed |= point.min != Some(min) || point.max != Some(max);
-            point.min = Some(min);
-            point.max = Some(max);
-        }
-        let users = if access.write { &mut point.writers } else { &mut point.readers };
-        if users.len() < LISTED && !users.contains(&access.client) {
-            users.push(access.client);
-            changed = true;
-        }
-        if changed {
-            point.last_seen = point.last_seen.max(access.time);
-            self.dirty.mark(at);
         }
     }
 

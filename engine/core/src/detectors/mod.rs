@@ -51,9 +51,10 @@ pub trait Detector: Send {
         false
     }
 
-    /// Repetitions of any known activity within a second. On the usual path: must be cheap.
-    fn fold(&mut self, core: &mut Core, seen: &Seen<'_>, fold: &Fold) {
-        let _ = (core, seen, fold);
+    /// Repetitions of any known activity within a second. On the usual path: must be cheap. `note` holds what the detector
+    /// left in it at the last repetitions of the same activity; 0 at first, and again whenever the activity was told anew.
+    fn fold(&mut self, core: &mut Core, seen: &Seen<'_>, fold: &Fold, note: &mut u64) {
+        let _ = (core, seen, fold, note);
     }
 
     /// Something happened to a conversation.

@@ -4,7 +4,7 @@
 //! rhythm is learned once ten intervals or more, four of five of them, lie within half of their median. Each sample is
 //! the mean interval of one second's repetitions, so that a fast poll costs no more than a slow one.
 
-use super::spread::{BySession, number};
+use super::spread::number;
 use super::{Detector, of_activity};
 use crate::alerts::{Finding, Text};
 use crate::baseline::Observation;
@@ -32,16 +32,12 @@ const NEEDED: usize = 5;
 const AGAIN: Nanos = 60 * SECOND;
 /// An exchange that was not repeated for this long makes room for another, where the table is full.
 const FORGOTTEN: Nanos = 600 * SECOND;
-/// Activities of one session that are found without a look at the table.
-const SLOTS: usize = 256;
 
 /// Learns intervals, and tells changed ones and silence.
 pub struct Rhythm {
     tracks: Vec<Option<Track>>,
     free: Vec<u32>,
     by_key: HashMap<EntryKey, u32, FixedState>,
-    /// By session and slot: place of the track and its serial number.
-    slots: BySession<Vec<(u32, u32)>>,
     serial: u32,
     channels: Vec<Channel>,
     by_pair: HashMap<(DeviceId, DeviceId), u32, FixedState>,
@@ -105,7 +101,6 @@ impl Rhythm {
             tracks: Vec::new(),
             free: Vec::new(),
             by_key: HashMap::default(),
-            slots: BySession::new(config.limits.sessions.min(config.limits.window_keys)),
             serial: 0,
             channels: Vec::new(),
             by_pair: HashMap::default(),
@@ -244,12 +239,11 @@ impl Rhythm {
         }
     }
 
-    /// The track of a known activity, by session and slot.
-    fn of_slot(&mut self, core: &Core, seen: &Seen<'_>, slot: u16) -> Option<u32> {
-        let (session, slot) = (seen.activity.session, usize::from(slot));
-        if let Some(&(at, serial)) = self.slots.get(&session).and_then(|slots| slots.get(slot))
-            && let Some(Some(track)) = self.tracks.get(at as usize)
-            && track.serial == serial
+    /// The track of repetitions: the one noted for their activity, if it is still that.
+    fn noted(&mut self, core: &Core, seen: &Seen<'_>, note: &mut u64) -> Option<u32> {
+        let at = u32::try_from(*note >> 32).ok()?.wrapping_sub(1);
+        if let Some(Some(track)) = self.tracks.get(at as usize)
+            && u64::from(track.serial) == *note & 0xffff_ffff
             && track.key.client == seen.client_id()
             && track.key.server == seen.server_id()
         {
@@ -257,19 +251,7 @@ impl Rhythm {
         }
         let at = self.track(core, seen)?;
         let serial = self.tracks.get(at as usize)?.as_ref()?.serial;
-        if slot < SLOTS {
-            if self.slots.get(&session).is_none() {
-                self.slots.insert(session, Vec::new());
-            }
-            if let Some(slots) = self.slots.get_mut(&session) {
-                if slots.len() <= slot {
-                    slots.resize(slot + 1, (u32::MAX, 0));
-                }
-                if let Some(place) = slots.get_mut(slot) {
-                    *place = (at, serial);
-                }
-            }
-        }
+        *note = (u64::from(at) + 1) << 32 | u64::from(serial);
         Some(at)
     }
 
@@ -557,11 +539,7 @@ impl Detector for Rhythm {
         if !seen.novel {
             return;
         }
-        let at = match seen.activity.slot {
-            Some(slot) => self.of_slot(core, seen, slot),
-            None => self.track(core, seen),
-        };
-        let Some(at) = at else { return };
+        let Some(at) = self.track(core, seen) else { return };
         if let Some(Some(track)) = self.tracks.get(at as usize) {
             let channel = track.channel;
             self.alive(channel, seen);
@@ -573,8 +551,8 @@ impl Detector for Rhythm {
         true
     }
 
-    fn fold(&mut self, core: &mut Core, seen: &Seen<'_>, fold: &Fold) {
-        let Some(at) = self.of_slot(core, seen, fold.slot) else { return };
+    fn fold(&mut self, core: &mut Core, seen: &Seen<'_>, fold: &Fold, note: &mut u64) {
+        let Some(at) = self.noted(core, seen, note) else { return };
         if let Some(Some(track)) = self.tracks.get(at as usize) {
             let channel = track.channel;
             self.alive(channel, seen);
@@ -586,7 +564,6 @@ impl Detector for Rhythm {
         let pair = flow.client.device.zip(flow.server.device);
         match flow.event.kind {
             FlowKind::Close(why) => {
-                self.slots.remove(&flow.event.session);
                 if let Some(channel) = pair.and_then(|pair| self.by_pair.get(&pair))
                     && let Some(channel) = self.channels.get_mut(*channel as usize)
                 {
@@ -662,7 +639,7 @@ impl Detector for Rhythm {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        vec![("rhythms-refused", self.refused), ("rhythm-sessions-evicted", self.slots.evicted)]
+        vec![("rhythms-refused", self.refused)]
     }
 }
 
