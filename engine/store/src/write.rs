@@ -10,17 +10,35 @@ use ot_engine::model::{
 use ot_protocol::FrameRef;
 use rusqlite::{CachedStatement, Transaction, params};
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 
 /// What is known of rows written before, so that the same is not written again.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
+    keys: RandomState,
     state: Option<State>,
     /// Role reasons and identities of a device: they change seldom, the device itself with each packet.
     devices: HashMap<DeviceId, (Vec<RoleReason>, Vec<IdentityValue>)>,
+    /// What hangs on an alert changes seldom as well, but for its last frame.
+    alerts: HashMap<u32, Hung>,
 }
 
-/// Devices whose lists are remembered.
+/// Devices and alerts whose lists are remembered.
 const REMEMBERED: usize = 16_384;
+
+/// What was written beside the row of an alert.
+#[derive(Debug)]
+struct Hung {
+    /// Digest of key, opening, peers, techniques and entries.
+    digest: u64,
+    frames: Vec<FrameRef>,
+}
+
+/// A digest of what hangs on an alert, without its frames. It lives no longer than the process.
+fn digest(alert: &Alert, keys: &RandomState) -> u64 {
+    let Alert { key, opening, sources, destinations, techniques, entries, .. } = alert;
+    keys.hash_one((key, opening, sources, destinations, techniques, entries))
+}
 
 pub(crate) fn changes(
     transaction: &Transaction<'_>,
@@ -31,7 +49,7 @@ pub(crate) fn changes(
     devices(transaction, &changes.devices, written)?;
     entries(transaction, &changes.entries)?;
     points(transaction, &changes.points)?;
-    alerts(transaction, &changes.alerts, run)?;
+    alerts(transaction, &changes.alerts, run, written)?;
     violations(transaction, &changes.violations)?;
     events(transaction, &changes.events)?;
     removed_entries(transaction, &changes.removed_entries)?;
@@ -188,6 +206,7 @@ fn entries(transaction: &Transaction<'_>, entries: &[BaselineEntry]) -> rusqlite
         "UPDATE baseline SET kind = ?2, client = ?3, server = ?4
          WHERE id = ?1 AND (kind <> ?2 OR client IS NOT ?3 OR server IS NOT ?4)",
     )?;
+    let newest: u32 = transaction.query_row("SELECT coalesce(max(id), 0) FROM baseline", [], |row| row.get(0))?;
     for entry in entries {
         let key = &entry.key;
         let (origin, by) = match &entry.origin {
@@ -231,7 +250,9 @@ fn entries(transaction: &Transaction<'_>, entries: &[BaselineEntry]) -> rusqlite
             entry.intervals.max,
             entry.label,
         ])?;
-        moved.execute(params![entry.id.0, key.kind.as_str(), client, server])?;
+        if entry.id.0 <= newest {
+            moved.execute(params![entry.id.0, key.kind.as_str(), client, server])?;
+        }
     }
     Ok(())
 }
@@ -277,10 +298,17 @@ fn points(transaction: &Transaction<'_>, points: &[Point]) -> rusqlite::Result<(
     Ok(())
 }
 
-fn alerts(transaction: &Transaction<'_>, alerts: &[Alert], run: Option<u32>) -> rusqlite::Result<()> {
+fn alerts(
+    transaction: &Transaction<'_>,
+    alerts: &[Alert],
+    run: Option<u32>,
+    written: &mut Written,
+) -> rusqlite::Result<()> {
     if alerts.is_empty() {
         return Ok(());
     }
+    // On a new row nothing hangs yet that were to be cut.
+    let newest: u32 = transaction.query_row("SELECT coalesce(max(number), 0) FROM alert", [], |row| row.get(0))?;
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO alert (number, id, run, type, engine, category, key, opening, severity, status, learned, muted,
              first_detection, last_detection, count, protocol, outcome, outcome_code, outcome_name, source_count,
@@ -342,7 +370,37 @@ fn alerts(transaction: &Transaction<'_>, alerts: &[Alert], run: Option<u32>) -> 
             alert.why,
             alert.violation_count,
         ])?;
-        moved.execute(params![number, key, alert.opening])?;
+        let new = number > newest;
+        let now = digest(alert, &written.keys);
+        let room = written.alerts.len() < REMEMBERED;
+        let known = written.alerts.get_mut(&number);
+        let same = known.as_ref().is_some_and(|known| known.digest == now);
+        let told = known.as_ref().map_or(&[][..], |known| &known.frames);
+        for (place, frame) in (0_i64..).zip(&alert.frames) {
+            if usize::try_from(place).ok().and_then(|place| told.get(place)) != Some(frame) {
+                let (file, frame) = frame_columns(*frame);
+                frames.upsert.execute(params![number, place, file, frame])?;
+            }
+        }
+        if !new && (known.is_none() || told.len() > alert.frames.len()) {
+            frames.cut.execute(params![number, length(&alert.frames)])?;
+        }
+        match known {
+            Some(known) => {
+                known.digest = now;
+                known.frames.clone_from(&alert.frames);
+            }
+            None if room => {
+                written.alerts.insert(number, Hung { digest: now, frames: alert.frames.clone() });
+            }
+            None => {}
+        }
+        if same {
+            continue;
+        }
+        if !new {
+            moved.execute(params![number, key, alert.opening])?;
+        }
         opening.execute(params![key, alert.opening])?;
         for (role, peers) in [("source", &alert.sources), ("destination", &alert.destinations)] {
             for (place, Peer { device, ip, mac, sub }) in (0_i64..).zip(peers) {
@@ -356,21 +414,20 @@ fn alerts(transaction: &Transaction<'_>, alerts: &[Alert], run: Option<u32>) -> 
                     sub.to_string()
                 ])?;
             }
-            peer_cut.execute(params![number, role, length(peers)])?;
+            if !new {
+                peer_cut.execute(params![number, role, length(peers)])?;
+            }
         }
         for (place, technique) in (0_i64..).zip(&alert.techniques) {
             techniques.upsert.execute(params![number, place, technique])?;
         }
-        techniques.cut.execute(params![number, length(&alert.techniques)])?;
         for (place, entry) in (0_i64..).zip(&alert.entries) {
             entries.upsert.execute(params![number, place, entry.0])?;
         }
-        entries.cut.execute(params![number, length(&alert.entries)])?;
-        for (place, frame) in (0_i64..).zip(&alert.frames) {
-            let (file, frame) = frame_columns(*frame);
-            frames.upsert.execute(params![number, place, file, frame])?;
+        if !new {
+            techniques.cut.execute(params![number, length(&alert.techniques)])?;
+            entries.cut.execute(params![number, length(&alert.entries)])?;
         }
-        frames.cut.execute(params![number, length(&alert.frames)])?;
     }
     Ok(())
 }
