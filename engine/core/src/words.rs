@@ -139,7 +139,7 @@ pub fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
         Operation::Firmware => make("loaded", "load", &format!(" firmware into {server}")),
         Operation::TimeSet => make("set", "set", &format!(" the clock{of}")),
         // Modbus Application Protocol V1.1b3, 6.8.1: subfunction 1 restarts the port, not the device.
-        Operation::Diagnose
+        Operation::Restart
             if activity.protocol == "modbus" && activity.function.code == 8 && activity.function.sub == Some(1) =>
         {
             make("restarted", "restart", &format!(" the communication port{of}"))

@@ -40,7 +40,7 @@ pub enum Operation {
     ModeRun,
     /// Stops the program.
     ModeStop,
-    /// Restarts the device.
+    /// Restarts the device, or its communication.
     Restart,
     /// Silences reporting or communication.
     CommsOff,

@@ -31,6 +31,8 @@ pub(crate) const MEI_CANOPEN: u8 = 13;
 /// Read Device Identification (clause 6.21).
 pub(crate) const MEI_DEVICE_ID: u8 = 14;
 
+/// Diagnostics: restarts the communication port, which ends listen only mode (clause 6.8.1).
+pub(crate) const SUB_RESTART: u16 = 1;
 /// Diagnostics: force listen only mode; the device does not answer it (clause 6.8.1).
 pub(crate) const SUB_LISTEN_ONLY: u16 = 4;
 
@@ -159,6 +161,7 @@ pub(crate) fn operation(code: u8, sub: Option<u16>) -> Operation {
         code::WRITE_SINGLE_COIL | code::WRITE_MULTIPLE_COILS => Operation::Control,
         code::READ_EXCEPTION_STATUS => Operation::ReadMode,
         code::DIAGNOSTICS => match sub {
+            Some(SUB_RESTART) => Operation::Restart,
             Some(2) => Operation::ReadMode,
             Some(SUB_LISTEN_ONLY) => Operation::CommsOff,
             Some(10) => Operation::Freeze,

@@ -143,9 +143,10 @@ fn function_8() {
         assert_eq!((activity.operation, activity.function.sub), (operation, Some(sub)), "{sub}");
         assert!(activity.function.name.starts_with("Diagnostics: "));
     };
-    for sub in [0, 1, 3, 11, 12, 13, 14, 15, 16, 17, 18, 20] {
+    for sub in [0, 3, 11, 12, 13, 14, 15, 16, 17, 18, 20] {
         class(sub, Operation::Diagnose);
     }
+    class(1, Operation::Restart);
     class(2, Operation::ReadMode);
     class(4, Operation::CommsOff);
     class(10, Operation::Freeze);

@@ -32,11 +32,7 @@ impl Commands {
 
 /// The alert type of an operation, and whether a programming device may do it unasked.
 fn kind_of(seen: &Seen<'_>) -> Option<(&'static AlertType, bool)> {
-    let activity = seen.activity;
-    // Modbus Application Protocol V1.1b3, 6.8.1: subfunction 1 restarts the communication port and runs its tests.
-    let restarts_port =
-        activity.protocol == "modbus" && activity.function.code == 8 && activity.function.sub == Some(1);
-    Some(match activity.operation {
+    Some(match seen.activity.operation {
         Operation::ConfigRead => (catalogue::PLC_CONFIG_READ, true),
         Operation::ProgramRead => (catalogue::PLC_PROGRAM_UPLOAD, true),
         Operation::ProgramWrite | Operation::ProgramDelete => (catalogue::PLC_PROGRAMMING, true),
@@ -44,7 +40,6 @@ fn kind_of(seen: &Seen<'_>) -> Option<(&'static AlertType, bool)> {
         Operation::ModeRun => (catalogue::PLC_START, false),
         Operation::CommsOff => (catalogue::REPORTING_DISABLED, false),
         Operation::Restart => (catalogue::PLC_RESET, false),
-        _ if restarts_port => (catalogue::PLC_RESET, false),
         _ => return None,
     })
 }
@@ -197,11 +192,11 @@ mod tests {
         let mut plant = Plant::operational();
         plant.poll(1, 10, 11);
         for second in 2..11 {
-            plant.act(second, call(10, 11, Operation::Diagnose, restart));
+            plant.act(second, call(10, 11, Operation::Restart, restart));
         }
         assert_eq!(plant.alerts_of("plc-reset")[0].count, 9);
         assert!(plant.alerts_of("restart-rate").is_empty());
-        plant.act(11, call(10, 11, Operation::Diagnose, restart));
+        plant.act(11, call(10, 11, Operation::Restart, restart));
         assert_eq!(plant.alerts_of("restart-rate").len(), 1);
         let text = &plant.alerts_of("plc-reset")[0].description;
         assert!(text.starts_with("10.0.0.10 restarted the communication port of 10.0.0.11 unit 1 by Diag"), "{text}");
@@ -213,7 +208,7 @@ mod tests {
         let mut plant = Plant::operational();
         plant.poll(1, 10, 11);
         for hour in 1..20 {
-            plant.act(hour * 3_700, call(10, 11, Operation::Diagnose, restart));
+            plant.act(hour * 3_700, call(10, 11, Operation::Restart, restart));
         }
         assert!(plant.alerts_of("restart-rate").is_empty());
     }
