@@ -198,38 +198,36 @@ fn entries(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Baseli
              FROM {prefix}baseline ORDER BY id"
         ),
         &[],
-        |row| {
-            let by = row.get::<_, Option<String>>(15)?.unwrap_or_default();
-            Ok(BaselineEntry {
-                id: EntryId(row.get(0)?),
-                key: entry_key(row, 1)?,
-                allowed: row.get(13)?,
-                origin: parsed(row, 14, |origin| match origin {
-                    "traffic" => Some(Origin::Traffic),
-                    "observed" => Some(Origin::Observed),
-                    "person" => Some(Origin::Person(by.clone())),
-                    "import" => Some(Origin::Import(by.clone())),
-                    _ => None,
-                })?,
-                count: count(row, 16)?,
-                learned_count: count(row, 17)?,
-                first_seen: Timestamp(row.get(18)?),
-                last_seen: Timestamp(row.get(19)?),
-                first_frame: frame(row, 20)?,
-                allowed_at: time(row, 22)?,
-                expires: time(row, 23)?,
-                min: row.get(24)?,
-                max: row.get(25)?,
-                intervals: Intervals {
-                    count: row.get(26)?,
-                    sum: row.get(27)?,
-                    min: row.get(28)?,
-                    max: row.get(29)?,
-                },
-                label: parsed(row, 30, |text| Some(intern(text)))?,
-            })
-        },
+        entry,
     )
+}
+
+/// A baseline entry in 31 columns, in the order of the table.
+pub(crate) fn entry(row: &Row<'_>) -> rusqlite::Result<BaselineEntry> {
+    let by = row.get::<_, Option<String>>(15)?.unwrap_or_default();
+    Ok(BaselineEntry {
+        id: EntryId(row.get(0)?),
+        key: entry_key(row, 1)?,
+        allowed: row.get(13)?,
+        origin: parsed(row, 14, |origin| match origin {
+            "traffic" => Some(Origin::Traffic),
+            "observed" => Some(Origin::Observed),
+            "person" => Some(Origin::Person(by.clone())),
+            "import" => Some(Origin::Import(by.clone())),
+            _ => None,
+        })?,
+        count: count(row, 16)?,
+        learned_count: count(row, 17)?,
+        first_seen: Timestamp(row.get(18)?),
+        last_seen: Timestamp(row.get(19)?),
+        first_frame: frame(row, 20)?,
+        allowed_at: time(row, 22)?,
+        expires: time(row, 23)?,
+        min: row.get(24)?,
+        max: row.get(25)?,
+        intervals: Intervals { count: row.get(26)?, sum: row.get(27)?, min: row.get(28)?, max: row.get(29)? },
+        label: parsed(row, 30, |text| Some(intern(text)))?,
+    })
 }
 
 fn points(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Point>> {

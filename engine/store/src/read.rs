@@ -2,14 +2,15 @@
 //!
 //! Each question is one method. Rows come in a fixed order, so that equal stores give equal answers.
 
+use crate::load::entry;
 use crate::value::{count, device, frame, ids, intern, mac, outcome, parsed, parsed_option, severity, sub, time};
 use crate::{StoreError, open};
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_engine::model::{
-    AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, Event, IdentityValue,
-    Origin, Peer, Point, ProtocolUse, Role, RoleReason, Status,
+    AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKind, Event, IdentityValue, Peer,
+    Point, ProtocolUse, Role, RoleReason, Status,
 };
-use ot_protocol::{FrameRef, Intervals, Outcome, Timestamp};
+use ot_protocol::{FrameRef, Outcome, Timestamp};
 use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::fmt::Write as _;
@@ -1066,44 +1067,4 @@ impl Reader {
             })
             .map_err(|error| self.fail(error))
     }
-}
-
-fn entry(row: &Row<'_>) -> rusqlite::Result<BaselineEntry> {
-    let by = row.get::<_, Option<String>>(15)?.unwrap_or_default();
-    Ok(BaselineEntry {
-        id: EntryId(row.get(0)?),
-        key: EntryKey {
-            kind: parsed(row, 1, EntryKind::parse)?,
-            client: device(row, 2)?,
-            server: device(row, 3)?,
-            protocol: parsed(row, 4, |text| Some(intern(text)))?,
-            port: row.get(5)?,
-            function: row.get(6)?,
-            subfunction: row.get(7)?,
-            space: parsed(row, 8, |text| Some(intern(text)))?,
-            number: row.get(9)?,
-            start: row.get(10)?,
-            end: row.get(11)?,
-            text: row.get::<_, Option<String>>(12)?.map(Into::into),
-        },
-        allowed: row.get(13)?,
-        origin: parsed(row, 14, |text| match text {
-            "traffic" => Some(Origin::Traffic),
-            "observed" => Some(Origin::Observed),
-            "person" => Some(Origin::Person(by.clone())),
-            "import" => Some(Origin::Import(by.clone())),
-            _ => None,
-        })?,
-        count: count(row, 16)?,
-        learned_count: count(row, 17)?,
-        first_seen: Timestamp(row.get(18)?),
-        last_seen: Timestamp(row.get(19)?),
-        first_frame: frame(row, 20)?,
-        allowed_at: time(row, 22)?,
-        expires: time(row, 23)?,
-        min: row.get(24)?,
-        max: row.get(25)?,
-        intervals: Intervals { count: row.get(26)?, sum: row.get(27)?, min: row.get(28)?, max: row.get(29)? },
-        label: parsed(row, 30, |text| Some(intern(text)))?,
-    })
 }
