@@ -524,10 +524,7 @@ impl Engine {
         self.remember_points(&activity, &client, &server);
 
         let Some(slot) = activity.slot else { return };
-        // Each is counted by detectors; diagnostics because some of them restart (Modbus function 8, subfunction 1).
-        let rerun = activity.operation.changes()
-            || activity.operation == Operation::Diagnose
-            || activity.outcome != Outcome::Ok;
+        let rerun = activity.operation.changes() || activity.outcome != Outcome::Ok;
         if !activity.operation.writes_values() {
             activity.values = Values::None;
         }

@@ -211,6 +211,25 @@ impl Plant {
         self.engine.apply(Fact::Activity(Box::new(activity)));
     }
 
+    /// The same activity again and again in its own session, once a second.
+    pub fn act_again(&mut self, second: i64, times: i64, activity: Activity) {
+        let session = SessionId(2_000_000);
+        self.act(second, Activity { session, slot: Some(0), ..activity });
+        for later in second + 1..second + times {
+            let frame = self.frame();
+            self.engine.apply(Fact::Fold(Fold {
+                session,
+                slot: 0,
+                count: 1,
+                frames: [frame; 2],
+                times: [at(later); 2],
+                intervals: Intervals::default(),
+                latency_max: 0,
+                extremes: None,
+            }));
+        }
+    }
+
     /// A device tells a property of its own.
     pub fn tell(&mut self, second: i64, device: u8, property: &'static str, value: &str) {
         let frame = self.frame();
