@@ -8,6 +8,8 @@ use crate::engine::{Core, SeenFlow};
 use crate::inventory::MacBinding;
 use crate::model::{DeviceId, EntryKey, EntryKind, Peer, Role};
 use crate::words;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use ot_protocol::{Claim, FrameRef, Timestamp};
 
 /// What marks the entry of a device as one that answers an OT protocol.
@@ -16,8 +18,8 @@ const FIELD: &str = "field";
 /// Learns devices, and tells those that appear later.
 #[derive(Default)]
 pub struct Devices {
-    /// By number of the device: whether it was held against the baseline, as a device and as a field device.
-    judged: Vec<[bool; 2]>,
+    /// Whether a device was held against the baseline, as a device and as a field device.
+    judged: HashMap<DeviceId, [bool; 2], FixedState>,
     generation: u64,
 }
 
@@ -28,11 +30,11 @@ impl Devices {
             self.generation = core.baseline.generation();
             self.judged.clear();
         }
-        let at = id.0 as usize;
-        if self.judged.len() <= at {
-            self.judged.resize(at + 1, [false; 2]);
+        // Those that left the inventory are forgotten: a scan with forged addresses makes devices without end.
+        if self.judged.len() >= 2 * core.config.limits.devices.max(1) && !self.judged.contains_key(&id) {
+            self.judged.retain(|&id, _| core.inventory.get(id).is_some());
         }
-        &mut self.judged[at]
+        self.judged.entry(id).or_default()
     }
 
     fn judge(&mut self, core: &mut Core, peer: &Peer, time: Timestamp, frame: FrameRef) {
