@@ -522,3 +522,59 @@ fn alert_id(sensor: &str, key: &AlertKey, first: Timestamp, opening: u32) -> Str
         id
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue;
+
+    fn raise(alerts: &mut Alerts, config: &EngineConfig, device: u32) -> Raised {
+        let peer = Peer { device: Some(DeviceId(device)), ip: None, mac: None, sub: SubAddress::None };
+        let finding = Finding {
+            kind: catalogue::DEVICE_NOT_LEARNED,
+            client: Some(peer),
+            server: None,
+            table: None,
+            point: None,
+            times: [Timestamp::new(i64::from(device), 0); 2],
+            frames: &[FrameRef::new(0_u16, 1)],
+            count: 1,
+            protocol: None,
+            operation: None,
+            outcome: None,
+            entries: &[],
+            row: 0,
+            text: &Text::default,
+        };
+        alerts.raise(config, &finding).0
+    }
+
+    #[test]
+    fn what_leaves_memory_between_two_commits_is_committed() {
+        let mut config = EngineConfig::default();
+        config.limits.alerts = 2;
+        let mut alerts = Alerts::default();
+        for device in 1..=5 {
+            assert_eq!(raise(&mut alerts, &config, device), Raised::Opened(device));
+        }
+        assert_eq!((alerts.alerts.len(), alerts.violations.len(), alerts.rows.len(), alerts.evicted), (2, 2, 2, 3));
+        let (changed, rows) = alerts.take_changes();
+        assert_eq!(changed.iter().map(|alert| alert.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        assert_eq!(rows.len(), 5);
+        let (changed, rows) = alerts.take_changes();
+        assert!(changed.is_empty() && rows.is_empty());
+    }
+
+    #[test]
+    fn a_merged_device_keeps_its_alert() {
+        let config = EngineConfig::default();
+        let mut alerts = Alerts::default();
+        raise(&mut alerts, &config, 7);
+        alerts.take_changes();
+        alerts.merge_device(DeviceId(7), DeviceId(3));
+        let (changed, _) = alerts.take_changes();
+        let key = changed[0].key.client.as_ref().and_then(|peer| peer.device);
+        assert_eq!((key, changed[0].sources[0].device), (Some(DeviceId(3)), Some(DeviceId(3))));
+        assert_eq!(raise(&mut alerts, &config, 3), Raised::Updated(1));
+    }
+}
