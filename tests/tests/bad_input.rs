@@ -62,6 +62,41 @@ fn bad_stores() -> Result<()> {
 }
 
 #[test]
+fn stores_that_others_hold_or_wrote() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let capture = root().join("fixtures/unknown-device/capture.pcap.zst");
+    let held = directory.path().join("held.db");
+    succeed(replay(&held).arg(&capture))?;
+    let before = alerts(&held)?.len();
+    {
+        let store = ot_store::Store::open(&held)?;
+        let _lock = store.lock_engine()?;
+        fails(replay(&held).arg(&capture), 4, &["held.db", "runs on it already"])?;
+        assert_eq!(alerts(&held)?.len(), before);
+    }
+    // SQLite's user_version, the format of the store, is at offset 60.
+    let newer = directory.path().join("newer.db");
+    let mut bytes = std::fs::read(&held)?;
+    bytes[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    std::fs::write(&newer, &bytes)?;
+    fails(replay(&newer).arg(&capture), 4, &["newer.db", "99", "newer ot-sensor"])?;
+    fails(sensor().args(["alerts", "list", "--store"]).arg(&newer), 4, &["newer.db"])?;
+    assert_eq!(std::fs::read(&newer)?, bytes, "a newer store was changed");
+    Ok(())
+}
+
+#[test]
+fn endless_and_doubled_files() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    let capture = root().join("fixtures/unknown-device/capture.pcap.zst");
+    fails(replay(&store).arg(&capture).arg(&capture), 3, &["more than once"])?;
+    fails(replay(&store).arg("--config").arg("/dev/zero").arg(&capture), 2, &["/dev/zero", "larger than"])?;
+    fails(replay(&store).args(["--batch", "4294967295"]).arg(&capture), 2, &["65536"])?;
+    Ok(())
+}
+
+#[test]
 fn bad_use() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let store = directory.path().join("store.db");
