@@ -4,27 +4,43 @@ use anyhow::{Result, bail};
 use ot_tests::sensor::{alerts, capture, fixtures, lines, run, sensor, succeed};
 use serde_json::Value;
 use std::path::Path;
+use std::process::Command;
 
 /// How long the benign capture is learned from.
 const LEARN: &str = "11m";
 
+/// `ot-sensor replay` with the configuration of a fixture, where it has one.
+fn replayer(folder: &Path, expected: &toml::Table, store: &Path) -> Command {
+    let mut command = sensor();
+    command.args(["replay", "--quiet", "--store"]).arg(store);
+    if let Some(config) = expected.get("config").and_then(toml::Value::as_str) {
+        command.arg("--config").arg(folder.join(config));
+    }
+    command
+}
+
 fn replay(folder: &Path, expected: &toml::Table, store: &Path) -> Result<()> {
     if let Some(learn) = expected.get("learn").and_then(toml::Value::as_str) {
-        succeed(
-            sensor().args(["replay", "--quiet", "--learn-for", LEARN, "--store"]).arg(store).arg(folder.join(learn)),
-        )?;
+        succeed(replayer(folder, expected, store).args(["--learn-for", LEARN]).arg(folder.join(learn)))?;
         // What is learned is learned: the attack meets an operational sensor.
-        succeed(
-            sensor().args(["replay", "--quiet", "--operational", "--store"]).arg(store).arg(capture(folder, expected)),
-        )?;
+        succeed(replayer(folder, expected, store).arg("--operational").arg(capture(folder, expected)))?;
     } else {
         let learning = expected.get("learning").and_then(toml::Value::as_bool) == Some(true);
         let learn: &[&str] = if learning { &["--learn-for", LEARN] } else { &[] };
-        succeed(
-            sensor().args(["replay", "--quiet"]).args(learn).arg("--store").arg(store).arg(capture(folder, expected)),
-        )?;
+        succeed(replayer(folder, expected, store).args(learn).arg(capture(folder, expected)))?;
     }
     Ok(())
+}
+
+/// The strings of a list in what a fixture expects.
+fn list<'a>(expected: &'a toml::Table, table: &str, key: &str) -> Vec<&'a str> {
+    let list = expected.get(table).and_then(|table| table.get(key)).and_then(toml::Value::as_array);
+    list.into_iter().flatten().filter_map(toml::Value::as_str).collect()
+}
+
+/// The alerts that a fixture wants.
+fn wanted(expected: &toml::Table) -> impl Iterator<Item = &toml::Table> {
+    expected.get("alert").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_table)
 }
 
 fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
@@ -72,34 +88,76 @@ fn each_fixture_raises_what_it_should_and_nothing_else() -> Result<()> {
         replay(&folder, &expected, &store)?;
         let raised = alerts(&store)?;
         let types: Vec<&str> = raised.iter().filter_map(|alert| text(alert, &["type"])).collect();
-        for wanted in expected.get("alert").and_then(toml::Value::as_array).into_iter().flatten() {
-            let Some(wanted) = wanted.as_table() else { bail!("{name}: an alert that is no table") };
+        for wanted in wanted(&expected) {
             if !raised.iter().any(|alert| matches(alert, wanted)) {
                 faults.push(format!("{name}: not raised: {wanted}\n  raised: {types:?}"));
             }
         }
-        let absent = expected.get("absent").and_then(|absent| absent.get("types")).and_then(toml::Value::as_array);
-        for kind in absent.into_iter().flatten().filter_map(toml::Value::as_str) {
-            for alert in raised.iter().filter(|alert| text(alert, &["type"]) == Some(kind)) {
-                faults.push(format!(
-                    "{name}: must not be raised: {kind}: {}",
-                    text(alert, &["description"]).unwrap_or("")
-                ));
+        let absent = list(&expected, "absent", "types");
+        let benign = expected.contains_key("benign");
+        let allowed = list(&expected, "benign", "allowed");
+        for alert in &raised {
+            let (Some(kind), told) = (text(alert, &["type"]), text(alert, &["description"]).unwrap_or("")) else {
+                bail!("{name}: an alert without a type");
+            };
+            if absent.contains(&kind) {
+                faults.push(format!("{name}: must not be raised: {kind}: {told}"));
+            }
+            if benign && !allowed.contains(&kind) {
+                faults.push(format!("{name}: benign, but: {kind}: {told}"));
             }
         }
-        if let Some(benign) = expected.get("benign") {
-            let allowed: Vec<&str> = benign
-                .get("allowed")
-                .and_then(toml::Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(toml::Value::as_str)
-                .collect();
-            for alert in
-                raised.iter().filter(|alert| text(alert, &["type"]).is_some_and(|kind| !allowed.contains(&kind)))
-            {
-                faults.push(format!("{name}: benign, but: {}", text(alert, &["description"]).unwrap_or("")));
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    Ok(())
+}
+
+/// Whether a fixture would see alerts of a type: it is on by default, or in the configuration of the fixture.
+fn enabled(kind: &Value, config: Option<&toml::Table>) -> bool {
+    let set = text(kind, &["id"]).and_then(|id| config?.get("alerts")?.get(id)?.get("enabled")?.as_bool());
+    set.unwrap_or_else(|| kind.get("default_on").and_then(Value::as_bool) == Some(true))
+}
+
+/// Each type has a fixture that fires and one that does not: it is `absent` there, or all is benign. Where the type is off,
+/// and where the sensor still learns, silence shows nothing.
+#[test]
+fn each_alert_type_has_a_fixture_that_fires_and_one_that_does_not() -> Result<()> {
+    let catalogue = lines(sensor().args(["catalogue", "list", "--json"]))?;
+    let ids: Vec<&str> = catalogue.iter().filter_map(|kind| text(kind, &["id"])).collect();
+    assert!(!ids.is_empty() && ids.len() == catalogue.len(), "a type without an id");
+    let mut fixtures_and_configurations = Vec::new();
+    let mut faults = Vec::new();
+    for (folder, expected) in fixtures(".")? {
+        let config: Option<toml::Table> = match expected.get("config").and_then(toml::Value::as_str) {
+            Some(name) => Some(std::fs::read_to_string(folder.join(name))?.parse()?),
+            None => None,
+        };
+        let fires = wanted(&expected).map(|alert| alert.get("type").and_then(toml::Value::as_str).unwrap_or_default());
+        for kind in fires.chain(list(&expected, "absent", "types")).chain(list(&expected, "benign", "allowed")) {
+            if !ids.contains(&kind) {
+                faults.push(format!("{}: names {kind:?}, which is no alert type", folder.display()));
             }
+        }
+        fixtures_and_configurations.push((expected, config));
+    }
+    for (kind, id) in catalogue.iter().zip(&ids) {
+        let fires = |expected: &toml::Table| {
+            wanted(expected).any(|alert| alert.get("type").and_then(toml::Value::as_str) == Some(id))
+        };
+        if !fixtures_and_configurations.iter().any(|(expected, _)| fires(expected)) {
+            faults.push(format!("{id}: no fixture that fires: none has an [[alert]] of this type"));
+        }
+        let silent = |expected: &toml::Table| {
+            let benign = expected.contains_key("benign")
+                && expected.contains_key("learn")
+                && !list(expected, "benign", "allowed").contains(id);
+            benign || list(expected, "absent", "types").contains(id)
+        };
+        if !fixtures_and_configurations
+            .iter()
+            .any(|(expected, config)| silent(expected) && enabled(kind, config.as_ref()))
+        {
+            faults.push(format!("{id}: no fixture that does not fire: none with the type enabled has it in [absent]"));
         }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
