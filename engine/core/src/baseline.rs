@@ -9,6 +9,7 @@ use crate::table::Dirty;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ot_protocol::{FrameRef, Intervals, Timestamp};
+use std::collections::{BTreeSet, VecDeque};
 
 /// One observation of something the baseline may hold.
 #[derive(Clone, Copy, Debug)]
@@ -37,21 +38,26 @@ pub struct Met {
 /// The table of entries.
 #[derive(Debug, Default)]
 pub struct Baseline {
-    entries: Vec<Option<BaselineEntry>>,
+    entries: HashMap<EntryId, BaselineEntry, FixedState>,
+    /// Highest number given out.
+    last: u32,
+    /// Entries that were only observed, oldest first: they go where the table is full. Some are allowed by now.
+    observed: VecDeque<EntryId>,
     by_key: HashMap<EntryKey, EntryId, FixedState>,
-    of_device: HashMap<DeviceId, Vec<EntryId>, FixedState>,
+    of_device: HashMap<DeviceId, BTreeSet<EntryId>, FixedState>,
     /// Range entries by everything but the range.
-    ranges: HashMap<EntryKey, Vec<EntryId>, FixedState>,
+    ranges: HashMap<EntryKey, BTreeSet<EntryId>, FixedState>,
     /// Writer entries by server and point.
-    writers: HashMap<EntryKey, Vec<EntryId>, FixedState>,
+    writers: HashMap<EntryKey, BTreeSet<EntryId>, FixedState>,
     dirty: Dirty,
     removed: Vec<EntryId>,
-    live: usize,
     any_allowed: bool,
     /// Raised by each change of what is allowed that traffic did not cause.
     generation: u64,
-    /// Observations that made no entry because the table was full.
+    /// Observations that made no entry because the table was full of allowed ones.
     pub refused: u64,
+    /// Entries given up because the table was full; none that was allowed.
+    pub evicted: u64,
 }
 
 impl Baseline {
@@ -59,16 +65,13 @@ impl Baseline {
     pub fn load(entries: Vec<BaselineEntry>) -> Self {
         let mut baseline = Self::default();
         for entry in entries {
-            let at = entry.id.0 as usize;
-            if baseline.entries.len() <= at {
-                baseline.entries.resize_with(at + 1, || None);
-            }
             baseline.index(&entry.key, entry.id);
-            baseline.live += 1;
             baseline.any_allowed |= entry.allowed;
-            if let Some(place) = baseline.entries.get_mut(at) {
-                *place = Some(entry);
+            baseline.last = baseline.last.max(entry.id.0);
+            if !entry.allowed {
+                baseline.observed.push_back(entry.id);
             }
+            baseline.entries.insert(entry.id, entry);
         }
         baseline
     }
@@ -76,11 +79,15 @@ impl Baseline {
     fn index(&mut self, key: &EntryKey, id: EntryId) {
         self.by_key.insert(key.clone(), id);
         for device in [key.client, key.server].into_iter().flatten() {
-            self.of_device.entry(device).or_default().push(id);
+            self.of_device.entry(device).or_default().insert(id);
         }
         match key.kind {
-            EntryKind::Range => self.ranges.entry(without_range(key)).or_default().push(id),
-            EntryKind::Writer => self.writers.entry(without_client(key)).or_default().push(id),
+            EntryKind::Range => {
+                self.ranges.entry(without_range(key)).or_default().insert(id);
+            }
+            EntryKind::Writer => {
+                self.writers.entry(without_client(key)).or_default().insert(id);
+            }
             _ => {}
         }
     }
@@ -98,7 +105,7 @@ impl Baseline {
             let allowed = self.get(entry).is_some_and(|entry| entry.allowed);
             return Some(Met { entry, allowed, new: false });
         }
-        if self.live >= limits.entries {
+        if self.entries.len() >= limits.entries && !self.evict() {
             self.refused += seen.count;
             return None;
         }
@@ -107,14 +114,14 @@ impl Baseline {
     }
 
     fn insert(&mut self, key: EntryKey, label: &'static str, seen: Observation) -> EntryId {
-        if self.entries.is_empty() {
-            self.entries.push(None); // numbers start at 1
-        }
-        let id = EntryId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        self.last = self.last.saturating_add(1);
+        let id = EntryId(self.last);
         self.index(&key, id);
-        self.live += 1;
         self.any_allowed |= seen.learning;
-        self.entries.push(Some(BaselineEntry {
+        if !seen.learning {
+            self.observed.push_back(id);
+        }
+        let entry = BaselineEntry {
             id,
             key,
             allowed: seen.learning,
@@ -130,14 +137,53 @@ impl Baseline {
             max: None,
             intervals: Intervals::default(),
             label,
-        }));
+        };
+        self.entries.insert(id, entry);
         self.dirty.mark(id.0);
         id
     }
 
+    /// Gives up the oldest entry that was only observed. Whether there was one.
+    fn evict(&mut self) -> bool {
+        while let Some(id) = self.observed.pop_front() {
+            if self.get(id).is_some_and(|entry| !entry.allowed) {
+                self.drop_entry(id);
+                self.evicted += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn drop_entry(&mut self, id: EntryId) {
+        if self.take(id).is_some() {
+            self.removed.push(id);
+        }
+    }
+
+    /// Takes an entry out of the table and out of all its indexes.
+    fn take(&mut self, id: EntryId) -> Option<BaselineEntry> {
+        let entry = self.entries.remove(&id)?;
+        self.by_key.remove(&entry.key);
+        match entry.key.kind {
+            EntryKind::Range => drop_from(&mut self.ranges, &without_range(&entry.key), id),
+            EntryKind::Writer => drop_from(&mut self.writers, &without_client(&entry.key), id),
+            _ => {}
+        }
+        for device in [entry.key.client, entry.key.server].into_iter().flatten() {
+            if let Some(list) = self.of_device.get_mut(&device) {
+                list.remove(&id);
+                if list.is_empty() {
+                    self.of_device.remove(&device);
+                }
+            }
+        }
+        Some(entry)
+    }
+
     /// Counts repetitions of an observation whose entry is known.
     pub fn touch(&mut self, id: EntryId, seen: Observation) {
-        let Some(Some(entry)) = self.entries.get_mut(id.0 as usize) else { return };
+        let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.count += seen.count;
         entry.last_seen = entry.last_seen.max(seen.times[1]);
         if seen.learning {
@@ -157,7 +203,7 @@ impl Baseline {
 
     /// Adds intervals between repetitions.
     pub fn add_intervals(&mut self, id: EntryId, more: &Intervals) {
-        let Some(Some(entry)) = self.entries.get_mut(id.0 as usize) else { return };
+        let Some(entry) = self.entries.get_mut(&id) else { return };
         if more.count == 0 {
             return;
         }
@@ -171,7 +217,7 @@ impl Baseline {
 
     /// Widens the values of a writer entry.
     pub fn widen(&mut self, id: EntryId, value: f64) {
-        let Some(Some(entry)) = self.entries.get_mut(id.0 as usize) else { return };
+        let Some(entry) = self.entries.get_mut(&id) else { return };
         let (min, max) = (entry.min.unwrap_or(value).min(value), entry.max.unwrap_or(value).max(value));
         if entry.min != Some(min) || entry.max != Some(max) {
             entry.min = Some(min);
@@ -182,7 +228,7 @@ impl Baseline {
 
     /// An entry by number.
     pub fn get(&self, id: EntryId) -> Option<&BaselineEntry> {
-        self.entries.get(id.0 as usize).and_then(Option::as_ref)
+        self.entries.get(&id)
     }
 
     /// An entry by key.
@@ -197,7 +243,9 @@ impl Baseline {
 
     /// All entries, in order of number.
     pub fn iter(&self) -> impl Iterator<Item = &BaselineEntry> {
-        self.entries.iter().flatten()
+        let mut ids: Vec<EntryId> = self.entries.keys().copied().collect();
+        ids.sort_unstable();
+        ids.into_iter().filter_map(|id| self.get(id))
     }
 
     /// Range entries that differ from `key` in nothing but the range.
@@ -240,7 +288,7 @@ impl Baseline {
             })
             .map(|entry| entry.id);
         let Some(id) = neighbour else { return self.observe(key, label, seen, limits) };
-        if let Some(Some(entry)) = self.entries.get_mut(id.0 as usize) {
+        if let Some(entry) = self.entries.get_mut(&id) {
             self.by_key.remove(&entry.key);
             entry.key.start = entry.key.start.map(|s| s.min(start));
             entry.key.end = entry.key.end.map(|e| e.max(end));
@@ -277,7 +325,7 @@ impl Baseline {
     /// Allows entries on a person's (or an import's) word.
     pub fn allow(&mut self, ids: &[EntryId], origin: &Origin, now: Timestamp) {
         for id in ids {
-            if let Some(Some(entry)) = self.entries.get_mut(id.0 as usize)
+            if let Some(entry) = self.entries.get_mut(id)
                 && !entry.allowed
             {
                 entry.allowed = true;
@@ -293,7 +341,7 @@ impl Baseline {
     /// Takes allowance back: what a person allowed becomes observed again.
     pub fn disallow(&mut self, ids: &[EntryId]) {
         for id in ids {
-            if let Some(Some(entry)) = self.entries.get_mut(id.0 as usize)
+            if let Some(entry) = self.entries.get_mut(id)
                 && entry.allowed
                 && matches!(entry.origin, Origin::Person(_))
             {
@@ -322,24 +370,11 @@ impl Baseline {
     /// Removes all entries of a device (or all entries).
     pub fn remove(&mut self, device: Option<DeviceId>) {
         let ids: Vec<EntryId> = match device {
-            Some(device) => self.of_device.remove(&device).unwrap_or_default(),
+            Some(device) => self.of_device.get(&device).into_iter().flatten().copied().collect(),
             None => self.iter().map(|entry| entry.id).collect(),
         };
         for id in ids {
-            let Some(entry) = self.entries.get_mut(id.0 as usize).and_then(Option::take) else { continue };
-            self.by_key.remove(&entry.key);
-            match entry.key.kind {
-                EntryKind::Range => drop_from(&mut self.ranges, &without_range(&entry.key), id),
-                EntryKind::Writer => drop_from(&mut self.writers, &without_client(&entry.key), id),
-                _ => {}
-            }
-            for other in [entry.key.client, entry.key.server].into_iter().flatten() {
-                if let Some(list) = self.of_device.get_mut(&other) {
-                    list.retain(|&listed| listed != id);
-                }
-            }
-            self.live -= 1;
-            self.removed.push(id);
+            self.drop_entry(id);
         }
         self.any_allowed &= device.is_some();
         self.generation += 1;
@@ -347,26 +382,15 @@ impl Baseline {
 
     /// Moves the entries of a device that turned out to be another one; equal entries become one.
     pub fn rename(&mut self, from: DeviceId, into: DeviceId) {
-        for id in self.of_device.remove(&from).unwrap_or_default() {
-            let Some(mut entry) = self.entries.get_mut(id.0 as usize).and_then(Option::take) else { continue };
-            self.by_key.remove(&entry.key);
-            match entry.key.kind {
-                EntryKind::Range => drop_from(&mut self.ranges, &without_range(&entry.key), id),
-                EntryKind::Writer => drop_from(&mut self.writers, &without_client(&entry.key), id),
-                _ => {}
-            }
-            for other in [entry.key.client, entry.key.server].into_iter().flatten() {
-                if let Some(list) = self.of_device.get_mut(&other) {
-                    list.retain(|&listed| listed != id);
-                }
-            }
+        for id in self.of_device.get(&from).cloned().unwrap_or_default() {
+            let Some(mut entry) = self.take(id) else { continue };
             for device in [&mut entry.key.client, &mut entry.key.server].into_iter().flatten() {
                 if *device == from {
                     *device = into;
                 }
             }
             if let Some(&twin) = self.by_key.get(&entry.key)
-                && let Some(Some(kept)) = self.entries.get_mut(twin.0 as usize)
+                && let Some(kept) = self.entries.get_mut(&twin)
             {
                 kept.count += entry.count;
                 kept.learned_count += entry.learned_count;
@@ -375,13 +399,10 @@ impl Baseline {
                 kept.last_seen = kept.last_seen.max(entry.last_seen);
                 self.dirty.mark(twin.0);
                 self.removed.push(id);
-                self.live -= 1;
                 continue;
             }
             self.index(&entry.key, id);
-            if let Some(place) = self.entries.get_mut(id.0 as usize) {
-                *place = Some(entry);
-            }
+            self.entries.insert(id, entry);
             self.dirty.mark(id.0);
         }
         self.generation += 1;
@@ -399,25 +420,22 @@ impl Baseline {
 
     /// Entries now held.
     pub fn len(&self) -> usize {
-        self.live
+        self.entries.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.live == 0
+        self.entries.is_empty()
     }
 
     /// Highest number given out.
     pub fn last(&self) -> u32 {
-        u32::try_from(self.entries.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        self.last
     }
 
     /// Makes the next new entry take a number after `last`.
     pub fn continue_after(&mut self, last: u32) {
-        let len = last as usize + 1;
-        if last > 0 && self.entries.len() < len {
-            self.entries.resize_with(len, || None);
-        }
+        self.last = self.last.max(last);
     }
 
     /// Changed entries, each once, and removed ones.
@@ -428,9 +446,9 @@ impl Baseline {
     }
 }
 
-fn drop_from(map: &mut HashMap<EntryKey, Vec<EntryId>, FixedState>, key: &EntryKey, id: EntryId) {
+fn drop_from(map: &mut HashMap<EntryKey, BTreeSet<EntryId>, FixedState>, key: &EntryKey, id: EntryId) {
     if let Some(list) = map.get_mut(key) {
-        list.retain(|&listed| listed != id);
+        list.remove(&id);
         if list.is_empty() {
             map.remove(key);
         }
@@ -480,6 +498,20 @@ mod tests {
         assert!(baseline.observe_range(range(0, 25), "", seen(false), &limits).unwrap().allowed);
         baseline.disallow(&[outside.entry]);
         assert!(!baseline.observe_range(range(0, 25), "", seen(false), &limits).unwrap().allowed);
+    }
+
+    #[test]
+    fn a_full_table_gives_up_what_was_only_observed() {
+        let limits = Limits { entries: 3, ..Limits::default() };
+        let mut baseline = Baseline::default();
+        assert!(baseline.observe(range(1, 1), "", seen(true), &limits).unwrap().allowed);
+        for start in 2..100 {
+            assert!(baseline.observe(range(start, start), "", seen(false), &limits).unwrap().new);
+        }
+        assert_eq!((baseline.len(), baseline.evicted, baseline.refused), (3, 96, 0));
+        assert!(baseline.find(&range(1, 1)).is_some_and(|entry| entry.allowed));
+        assert_eq!(baseline.of_device(DeviceId(1)).count(), 3);
+        assert_eq!(baseline.take_changes().1.len(), 96);
     }
 
     #[test]

@@ -918,8 +918,8 @@ impl Engine {
     pub fn take_changes(&mut self) -> Changes {
         let core = &mut self.core;
         core.set_counter("devices-evicted", core.inventory.evicted);
-        core.set_counter("devices-refused", core.inventory.refused);
         core.set_counter("address-bindings-lost", core.inventory.bindings_lost());
+        core.set_counter("baseline-entries-evicted", core.baseline.evicted);
         core.set_counter("baseline-entries-refused", core.baseline.refused);
         core.set_counter("points-refused", core.points.refused);
         core.set_counter("devices-refused", core.inventory.refused);
