@@ -269,9 +269,7 @@ impl Alerts {
             }
             return Some(row);
         }
-        if alert.violation_count >= VIOLATION_ROWS
-            || (alert.violation_count > 0 && self.violations.len() >= ALL_ROWS)
-        {
+        if alert.violation_count >= VIOLATION_ROWS || (alert.violation_count > 0 && self.violations.len() >= ALL_ROWS) {
             self.without_row += finding.count;
             alert.violation_count = alert.violation_count.saturating_add(1);
             return Some(0);

@@ -93,13 +93,7 @@ impl Baseline {
     }
 
     /// Counts an observation and tells whether it is allowed. `None` where the table is full and the key is new.
-    pub fn observe(
-        &mut self,
-        key: EntryKey,
-        label: &'static str,
-        seen: Observation,
-        limits: &Limits,
-    ) -> Option<Met> {
+    pub fn observe(&mut self, key: EntryKey, label: &'static str, seen: Observation, limits: &Limits) -> Option<Met> {
         if let Some(&entry) = self.by_key.get(&key) {
             self.touch(entry, seen);
             let allowed = self.get(entry).is_some_and(|entry| entry.allowed);

@@ -1,6 +1,8 @@
 //! What passes between the engine and a store: what is loaded, what changed, what a person asks for.
 
-use crate::model::{Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryKey, EntryId, Event, Point, Status};
+use crate::model::{
+    Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Point, Status,
+};
 use ot_protocol::Timestamp;
 use std::net::IpAddr;
 

@@ -140,10 +140,7 @@ impl EngineConfig {
     pub fn threshold(&self, kind: &AlertType, fallback: Threshold) -> Threshold {
         let base = kind.threshold.unwrap_or(fallback);
         let setting = self.alerts.get(kind.id).copied().unwrap_or_default();
-        Threshold {
-            count: setting.count.unwrap_or(base.count),
-            seconds: setting.seconds.unwrap_or(base.seconds),
-        }
+        Threshold { count: setting.count.unwrap_or(base.count), seconds: setting.seconds.unwrap_or(base.seconds) }
     }
 
     /// What a person knows of the device at an address.

@@ -1,9 +1,9 @@
 //! Small parts that the engine's tables share.
 
-use ot_protocol::time::SECOND;
-use ot_protocol::{Nanos, Timestamp};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use ot_protocol::time::SECOND;
+use ot_protocol::{Nanos, Timestamp};
 use std::collections::VecDeque;
 use std::hash::Hash;
 

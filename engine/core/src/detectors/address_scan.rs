@@ -5,9 +5,9 @@ use super::spread::{Fate, Party, Spread, Trace, is_group, is_scanner, number, pa
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
-use crate::engine::{Core, SeenFlow};
 use crate::inventory::MacBinding;
 use crate::model::Peer;
+use crate::shared::{Core, SeenFlow};
 use ot_protocol::{Claim, ClaimKind, Endpoint, FlowKind, Mac, SubAddress};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

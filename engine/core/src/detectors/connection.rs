@@ -4,8 +4,8 @@ use super::Detector;
 use super::spread::{fate, is_group, number, of_flow, service};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
-use crate::engine::{Core, SeenFlow};
 use crate::model::{DeviceId, EntryKey, EntryKind};
+use crate::shared::{Core, SeenFlow};
 use crate::words;
 use ot_protocol::{FlowEvent, FlowKind, Transport};
 

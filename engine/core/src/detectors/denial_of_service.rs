@@ -5,7 +5,7 @@ use super::spread::{Party, is_group, number, of_flow, party, service};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
-use crate::engine::{Core, SeenFlow};
+use crate::shared::{Core, SeenFlow};
 use crate::table::WindowCount;
 use ot_protocol::{FlowKind, Transport};
 

@@ -3,8 +3,8 @@
 use super::{Detector, row};
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType};
-use crate::engine::Core;
 use crate::model::{EntryKey, EntryKind, Peer};
+use crate::shared::Core;
 use ot_protocol::Identity;
 
 /// Properties that change only with the device's firmware or hardware.

@@ -3,8 +3,8 @@
 use super::{Detector, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
-use crate::engine::{Core, Seen};
 use crate::model::{EntryKey, EntryKind};
+use crate::shared::{Core, Seen};
 use crate::words;
 use ot_protocol::{ActivityKey, Operation};
 

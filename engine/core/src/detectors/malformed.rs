@@ -4,7 +4,7 @@ use super::{Detector, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
-use crate::engine::{Core, Seen};
+use crate::shared::{Core, Seen};
 use crate::table::WindowCount;
 use crate::words;
 use ot_protocol::{Outcome, SessionId};

@@ -29,9 +29,9 @@ mod writes;
 use crate::alerts::{Finding, Text};
 use crate::catalogue::AlertType;
 use crate::config::EngineConfig;
-use crate::engine::{Core, Seen, SeenFlow};
 use crate::inventory::MacBinding;
 use crate::model::{EntryId, Peer};
+use crate::shared::{Core, Seen, SeenFlow};
 use ot_protocol::{Claim, Fold, FrameRef, Identity, Timestamp};
 
 /// Something that raises alerts.

@@ -6,7 +6,7 @@ use super::spread::{Fate, Party, Spread, Trace, is_group, is_scanner, number, pa
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
-use crate::engine::{Core, SeenFlow};
+use crate::shared::{Core, SeenFlow};
 use ot_protocol::{FlowKind, Transport};
 
 /// Counts the ports that each device tries of each server.

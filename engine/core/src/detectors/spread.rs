@@ -2,8 +2,8 @@
 
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{AlertType, Threshold};
-use crate::engine::{Core, SeenFlow};
 use crate::model::{DeviceId, EntryId, Peer};
+use crate::shared::{Core, SeenFlow};
 use crate::words;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;

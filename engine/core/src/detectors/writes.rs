@@ -3,9 +3,9 @@
 use super::{Detector, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
-use crate::engine::{Core, Seen};
 use crate::model::{DeviceId, EntryId, EntryKey, EntryKind};
 use crate::points::Access;
+use crate::shared::{Core, Seen};
 use crate::words;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;

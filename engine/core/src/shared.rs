@@ -1,0 +1,210 @@
+//! What the detectors share: configuration, inventory, baseline, points; and facts with their devices.
+
+use crate::alerts::{Alerts, Finding, Raised};
+use crate::baseline::{Baseline, Met, Observation};
+use crate::catalogue::EngineKind;
+use crate::changes::State;
+use crate::config::EngineConfig;
+use crate::inventory::Inventory;
+use crate::model::{Alert, DeviceId, EntryId, EntryKey, Event, Peer};
+use crate::points::Points;
+use ot_protocol::{Activity, FlowEvent, FrameRef, Outcome, Timestamp};
+use std::collections::BTreeMap;
+
+/// What the detectors share and may change.
+pub struct Core {
+    /// Configuration.
+    pub config: EngineConfig,
+    /// Devices.
+    pub inventory: Inventory,
+    /// Baseline.
+    pub baseline: Baseline,
+    /// Process memory.
+    pub points: Points,
+    pub(crate) alerts: Alerts,
+    pub(crate) state: State,
+    pub(crate) counters: BTreeMap<String, u64>,
+    pub(crate) events: Vec<Event>,
+    /// Entries that the fact now in work has met.
+    pub(crate) met: Vec<EntryId>,
+    /// Rows of alerts that the fact now in work has raised and that its repetitions raise again.
+    pub(crate) standing: Vec<(u32, u32)>,
+}
+
+/// An activity (or repetitions of it) with its devices.
+pub struct Seen<'a> {
+    /// The activity. Its values are empty on repetitions.
+    pub activity: &'a Activity,
+    /// Who asks. Always a device.
+    pub client: &'a Peer,
+    /// Who answers: a device once it ever spoke.
+    pub server: &'a Peer,
+    /// How many.
+    pub count: u64,
+    /// Packet time of the first and of the last.
+    pub times: [Timestamp; 2],
+    /// Frames of request and response (repetitions: first and last).
+    pub frames: [FrameRef; 2],
+    /// Whether this is the activity itself, not repetitions of it.
+    pub novel: bool,
+}
+
+impl Seen<'_> {
+    /// The client's device.
+    pub fn client_id(&self) -> Option<DeviceId> {
+        self.client.device
+    }
+
+    /// The server's device.
+    pub fn server_id(&self) -> Option<DeviceId> {
+        self.server.device
+    }
+
+    /// Whether the server answered, with whatever.
+    pub fn answered(&self) -> bool {
+        matches!(self.activity.outcome, Outcome::Ok | Outcome::Rejected(..))
+    }
+}
+
+/// A flow event with its devices.
+pub struct SeenFlow<'a> {
+    /// The event.
+    pub event: &'a FlowEvent,
+    /// Who asks.
+    pub client: &'a Peer,
+    /// Who answers: a device only once it ever spoke.
+    pub server: &'a Peer,
+}
+
+impl Core {
+    /// Whether the engine learns at this packet time.
+    pub fn learning_at(&self, time: Timestamp) -> bool {
+        self.state.learning_until.is_some_and(|end| time < end)
+    }
+
+    /// Newest packet time.
+    pub fn now(&self) -> Timestamp {
+        self.state.now.unwrap_or_default()
+    }
+
+    pub(crate) fn observation(&self, times: [Timestamp; 2], count: u64, frame: FrameRef) -> Observation {
+        Observation { count, times, frame, learning: self.learning_at(times[1]) }
+    }
+
+    /// Counts an observation for the baseline and tells whether it is allowed. `None`: the table is full.
+    pub fn observe(
+        &mut self,
+        key: EntryKey,
+        label: &'static str,
+        times: [Timestamp; 2],
+        count: u64,
+        frame: FrameRef,
+    ) -> Option<Met> {
+        let seen = self.observation(times, count, frame);
+        let met = if key.start.is_some() && key.end.is_some() {
+            self.baseline.observe_range(key, label, seen, &self.config.limits)
+        } else {
+            self.baseline.observe(key, label, seen, &self.config.limits)
+        };
+        self.met.extend(met.map(|met| met.entry));
+        met
+    }
+
+    /// Takes a finding of a detector.
+    ///
+    /// Silent where the type is off, where it needs a baseline that is still being learned, and where neither an OT
+    /// protocol nor an OT network takes part (malware and the sensor's own health apart).
+    pub fn raise(&mut self, finding: &Finding<'_>) -> Raised {
+        let kind = finding.kind;
+        if !self.config.enabled(kind) || (kind.needs_baseline && self.learning_at(finding.times[0])) {
+            return Raised::Silent;
+        }
+        let ot = finding.protocol.is_some()
+            || kind.engine == EngineKind::Malware
+            || kind.category == "sensor-traffic"
+            || [&finding.client, &finding.server].into_iter().flatten().any(|peer| self.inventory.is_ot(peer));
+        if !ot {
+            return Raised::Silent;
+        }
+        let (raised, row) = self.alerts.raise(&self.config, finding);
+        // What departs from the baseline departs again when it is repeated; windows and rates count for themselves.
+        if kind.needs_baseline
+            && let (Raised::Opened(number) | Raised::Updated(number), Some(row)) = (raised, row)
+        {
+            self.standing.push((number, row));
+        }
+        if let Raised::Opened(number) = raised {
+            let text = self.alerts.get(number).map(|alert| alert.description.clone()).unwrap_or_default();
+            let peer = |peer: &Option<Peer>| peer.as_ref().and_then(|peer| peer.device);
+            self.event(Event {
+                number: 0,
+                time: finding.times[0],
+                kind: "alert-opened",
+                source: peer(&finding.client),
+                destination: peer(&finding.server),
+                protocol: finding.protocol,
+                text: format!("{}: {text}", kind.title),
+                frame: finding.frames.first().copied().unwrap_or_default(),
+                alert: Some(number),
+            });
+        }
+        raised
+    }
+
+    /// Adds a line to the timeline; its number is set here.
+    pub fn event(&mut self, event: Event) {
+        self.state.last_event += 1;
+        self.events.push(Event { number: self.state.last_event, ..event });
+    }
+
+    /// Adds to a health counter.
+    pub fn count(&mut self, counter: &str, n: u64) {
+        if n == 0 {
+            return;
+        }
+        match self.counters.get_mut(counter) {
+            Some(count) => *count += n,
+            None => {
+                self.counters.insert(counter.to_owned(), n);
+            }
+        }
+    }
+
+    /// Sets a health counter that a table keeps itself.
+    pub(crate) fn set_counter(&mut self, counter: &str, n: u64) {
+        if n > 0 || self.counters.contains_key(counter) {
+            self.counters.insert(counter.to_owned(), n);
+        }
+    }
+
+    /// An alert by number.
+    pub fn alert(&self, number: u32) -> Option<&Alert> {
+        self.alerts.get(number)
+    }
+
+    /// Raised by each act of a person, and by each change of the baseline that traffic did not cause.
+    pub(crate) fn generation(&self) -> u64 {
+        self.baseline.generation() + self.alerts.generation()
+    }
+
+    /// Whether the baseline holds anything allowed: it is known what is normal.
+    pub fn has_learned(&self) -> bool {
+        self.baseline.any_allowed()
+    }
+
+    /// Whether the baseline allows the client to connect to the server.
+    pub fn uses(&self, client: Option<DeviceId>, server: Option<DeviceId>) -> bool {
+        let (Some(_), Some(server)) = (client, server) else { return false };
+        self.baseline.of_device(server).any(|entry| {
+            entry.allowed
+                && entry.key.client == client
+                && entry.key.server == Some(server)
+                && matches!(entry.key.kind, crate::model::EntryKind::Connection | crate::model::EntryKind::Function)
+        })
+    }
+
+    /// A device for people: name, address, sub-address.
+    pub fn display(&self, peer: &Peer) -> String {
+        self.inventory.display(peer)
+    }
+}
