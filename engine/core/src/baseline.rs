@@ -235,6 +235,14 @@ impl Baseline {
         self.of_device.get(&device).into_iter().flatten().filter_map(|&id| self.get(id))
     }
 
+    /// Entries between a client and a server, in order of number.
+    pub fn between(&self, client: DeviceId, server: DeviceId) -> impl Iterator<Item = &BaselineEntry> {
+        let (a, b) = (self.of_device.get(&client), self.of_device.get(&server));
+        let shorter = if a.map_or(0, BTreeSet::len) <= b.map_or(0, BTreeSet::len) { a } else { b };
+        let entries = shorter.into_iter().flatten().filter_map(|&id| self.get(id));
+        entries.filter(move |entry| entry.key.client == Some(client) && entry.key.server == Some(server))
+    }
+
     /// All entries, in order of number.
     pub fn iter(&self) -> impl Iterator<Item = &BaselineEntry> {
         let mut ids: Vec<EntryId> = self.entries.keys().copied().collect();

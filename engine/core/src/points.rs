@@ -132,7 +132,7 @@ impl Points {
             let Some(at) = place(&self.points, addresses, &space, address, before) else { continue };
             before = Some(at);
             if let Some(point) = self.points.get_mut(at as usize)
-                && point.poll_interval != Some(interval)
+                && point.poll_interval.is_none_or(|known| (known - interval).abs() > known / 100)
             {
                 point.poll_interval = Some(interval);
                 self.dirty.mark(at);

@@ -6,7 +6,7 @@ use crate::catalogue::EngineKind;
 use crate::changes::State;
 use crate::config::EngineConfig;
 use crate::inventory::Inventory;
-use crate::model::{Alert, DeviceId, EntryId, EntryKey, Event, Peer};
+use crate::model::{Alert, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer};
 use crate::points::Points;
 use ot_protocol::{Activity, FlowEvent, FrameRef, Outcome, Timestamp};
 use std::collections::BTreeMap;
@@ -194,13 +194,10 @@ impl Core {
 
     /// Whether the baseline allows the client to connect to the server.
     pub fn uses(&self, client: Option<DeviceId>, server: Option<DeviceId>) -> bool {
-        let (Some(_), Some(server)) = (client, server) else { return false };
-        self.baseline.of_device(server).any(|entry| {
-            entry.allowed
-                && entry.key.client == client
-                && entry.key.server == Some(server)
-                && matches!(entry.key.kind, crate::model::EntryKind::Connection | crate::model::EntryKind::Function)
-        })
+        let (Some(client), Some(server)) = (client, server) else { return false };
+        self.baseline
+            .between(client, server)
+            .any(|entry| entry.allowed && matches!(entry.key.kind, EntryKind::Connection | EntryKind::Function))
     }
 
     /// A device for people: name, address, sub-address.

@@ -115,13 +115,11 @@ impl Detector for Connections {
 /// Whether the baseline allows the pair this port by another name: found without its protocol (a connection that was
 /// not looked into yet) where the protocol was learned. A protocol that was never learned on the port is news.
 fn held_on_port(core: &Core, key: &EntryKey) -> bool {
-    let (Some(server), Some(port)) = (key.server, key.port) else { return false };
+    let (Some(client), Some(server), Some(port)) = (key.client, key.server, key.port) else { return false };
     key.protocol == "tcp"
-        && core.baseline.of_device(server).any(|entry| {
+        && core.baseline.between(client, server).any(|entry| {
             entry.allowed
                 && entry.key.kind == EntryKind::Connection
-                && entry.key.client == key.client
-                && entry.key.server == Some(server)
                 && entry.key.port == Some(port)
                 && !matches!(entry.key.protocol, "udp" | "ip")
         })
@@ -129,12 +127,12 @@ fn held_on_port(core: &Core, key: &EntryKey) -> bool {
 
 /// `Modbus port 502 (baseline entry 7, learned 2024-05-01T12:00:00Z, seen 40 times, last …)`.
 fn held(core: &Core, (client, server): (Option<DeviceId>, Option<DeviceId>)) -> String {
-    let Some(server) = server else { return String::new() };
+    let (Some(client), Some(server)) = (client, server) else { return String::new() };
     let mut list = Vec::new();
     let mut more = 0_usize;
-    for entry in core.baseline.of_device(server) {
+    for entry in core.baseline.between(client, server) {
         let key = &entry.key;
-        if !(entry.allowed && key.kind == EntryKind::Connection && key.client == client && key.server == Some(server)) {
+        if !(entry.allowed && key.kind == EntryKind::Connection) {
             continue;
         }
         if list.len() == NAMED {

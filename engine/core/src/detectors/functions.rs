@@ -87,16 +87,11 @@ impl Detector for Functions {
 
 /// `Read Holding Registers (function 3, learned 4120 times, baseline entry 7); …`.
 fn learned_functions(core: &Core, seen: &Seen<'_>) -> String {
-    let Some(server) = seen.server_id() else { return String::new() };
+    let (Some(client), Some(server)) = (seen.client_id(), seen.server_id()) else { return String::new() };
     let mut list: Vec<String> = core
         .baseline
-        .of_device(server)
-        .filter(|entry| {
-            entry.key.kind == EntryKind::Function
-                && entry.allowed
-                && entry.key.client == seen.client_id()
-                && entry.key.server == Some(server)
-        })
+        .between(client, server)
+        .filter(|entry| entry.key.kind == EntryKind::Function && entry.allowed)
         .map(|entry| {
             let code = entry.key.function.unwrap_or_default();
             let sub = entry.key.subfunction.map(|sub| format!("/{sub}")).unwrap_or_default();

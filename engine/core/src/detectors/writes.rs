@@ -169,17 +169,24 @@ impl Writes {
 
 /// Other devices that are clients of the server, for people.
 fn others_of(core: &Core, client: DeviceId, server: DeviceId) -> Vec<String> {
-    let mut others: Vec<DeviceId> = core
+    let clients = core
         .baseline
         .of_device(server)
         .filter(|entry| matches!(entry.key.kind, EntryKind::Function | EntryKind::Operation))
         .filter(|entry| entry.key.server == Some(server))
         .filter_map(|entry| entry.key.client)
-        .filter(|&other| other != client)
-        .collect();
-    others.sort_unstable();
-    others.dedup();
-    others.into_iter().take(NAMED).filter_map(|id| name(core, id)).collect()
+        .filter(|&other| other != client);
+    // The first ones seen; a server may have very many.
+    let mut others: Vec<DeviceId> = Vec::with_capacity(NAMED);
+    for other in clients {
+        if !others.contains(&other) {
+            others.push(other);
+        }
+        if others.len() == NAMED {
+            break;
+        }
+    }
+    others.into_iter().filter_map(|id| name(core, id)).collect()
 }
 
 /// `10.0.0.10, 10.0.0.11 and 2 more`.

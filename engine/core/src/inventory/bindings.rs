@@ -19,7 +19,7 @@ const IPS_OF_A_MAC: usize = 8;
 /// IPv4 addresses that one device may claim by ARP. Who claims more answers for others (proxy ARP) or spoofs.
 pub(super) const MOST_CLAIMED: usize = 4;
 /// How many candidates are looked at for one place in a full table.
-pub(super) const CANDIDATES: usize = 32;
+pub(super) const CANDIDATES: usize = 8;
 
 /// One MAC that used an IP address.
 #[derive(Clone, Copy, Debug)]
