@@ -3,12 +3,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use ot_capture::Source;
-use ot_fuzz::Frames;
-use ot_link::{Decoder, LinkConfig};
+use ot_fuzz::{Frames, flow_config};
+use ot_link::Decoder;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut frames = Frames::new(bytes);
-    let mut decoder = Decoder::new(LinkConfig::default());
+    let (mut frames, bits) = Frames::new(bytes);
+    let mut decoder = Decoder::new(flow_config(bits).link);
     while let Ok(Some(packet)) = frames.next() {
         let _ = decoder.decode(&packet);
     }
