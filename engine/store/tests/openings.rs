@@ -173,7 +173,9 @@ fn a_killed_engine_gives_its_lock_back() {
     let lock = folder.path().join("ot-sensor.db.lock");
     fs::write(&lock, "").unwrap();
     // A process of its own takes the lock, as `flock` of util-linux does, and is killed.
-    let Ok(mut holder) = Command::new("flock").arg("--no-fork").arg(&lock).args(["sleep", "60"]).spawn() else { return };
+    let Ok(mut holder) = Command::new("flock").arg("--no-fork").arg(&lock).args(["sleep", "60"]).spawn() else {
+        return;
+    };
     let mut refused = false;
     for _ in 0..100 {
         std::thread::sleep(std::time::Duration::from_millis(20));
