@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut session = protocol.session(start);
     let mut sink = Counts::default();
     let mut held: [Vec<u8>; 2] = [Vec::new(), Vec::new()];
-    let mut number = 0;
+    let (mut number, mut dealt) = (0, 0);
     while let Some((head, tail)) = rest.split_first_chunk::<2>() {
         let (piece, after) = tail.split_at(usize::from(head[1]).min(tail.len()));
         rest = after;
@@ -38,6 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         if start.datagram {
             session.datagram(&mut context, direction, piece);
+            dealt += piece.len();
         } else {
             let buffer = &mut held[direction.index()];
             buffer.extend_from_slice(piece);
@@ -45,9 +46,11 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(progress.consumed <= buffer.len(), "consumed more than it was shown");
             assert!(progress.need == 0 || progress.need > buffer.len() - progress.consumed, "asks for what it has");
             buffer.drain(..progress.consumed);
+            dealt += progress.consumed;
             assert!(buffer.len() < 70_000, "never consumes");
         }
         session.tick(&mut context);
+        assert_eq!(sink.bytes, dealt, "each byte dealt with is told once, as decoded or as skipped");
     }
     let mut context = Context { packet: PacketInfo::default(), seen: [true, true], sink: &mut sink };
     session.finish(&mut context, Finish::EndOfInput);
