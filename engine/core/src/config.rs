@@ -104,7 +104,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             devices: 65_536,
-            entries: 524_288,
+            entries: 327_680,
             points: 1_048_576,
             alerts: 50_000,
             alerts_of_a_type: 2_000,

@@ -119,6 +119,10 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     if !args.quiet {
         run.tell(&summary, alerts_before, &path)?;
     }
+    // The process ends: the store is closed, the engine's memory need not be given back piece by piece.
+    let Run { engine, store, .. } = run;
+    std::mem::forget(engine);
+    drop(store);
     Ok(Exit::Done)
 }
 
