@@ -106,9 +106,9 @@ impl Default for Limits {
             devices: 65_536,
             entries: 327_680,
             points: 1_048_576,
-            alerts: 50_000,
+            alerts: 30_000,
             alerts_of_a_type: 2_000,
-            sessions: 262_144,
+            sessions: 131_072,
             window_keys: 32_768,
         }
     }
