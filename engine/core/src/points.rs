@@ -98,7 +98,7 @@ impl Points {
     /// Takes the values of an accepted operation.
     pub fn see(&mut self, access: &Access, target: &Target, values: &Values, limits: &Limits) {
         let count = if values.is_empty() { target.count as usize } else { values.len() };
-        let value = |offset| values.get(offset).map(|value| (value, value));
+        let value = |offset| values.get(offset).filter(|value| !value.is_nan()).map(|value| (value, value));
         self.touch(access, target, (0..count.min(65_536)).map(value), limits);
     }
 
@@ -118,6 +118,10 @@ impl Points {
                 let range = |&(min, max): &(u16, u16)| Some((f64::from(min), f64::from(max)));
                 self.touch(access, target, words.iter().map(range), limits);
             }
+            Extremes::Numbers(numbers) => {
+                let range = |&(min, max): &(f64, f64)| (!min.is_nan()).then_some((min, max));
+                self.touch(access, target, numbers.iter().map(range), limits);
+            }
         }
     }
 
@@ -128,7 +132,7 @@ impl Points {
         let Some(addresses) = self.spaces.get(&space) else { return };
         let mut before = None;
         for offset in 0..target.count.min(65_536) {
-            let address = target.start.saturating_add(offset);
+            let address = target.address(offset);
             let Some(at) = place(&self.points, addresses, &space, address, before) else { continue };
             before = Some(at);
             if let Some(point) = self.points.get_mut(at as usize)
@@ -152,7 +156,7 @@ impl Points {
         let addresses = self.spaces.entry(space).or_default();
         let mut before = None;
         for (offset, range) in (0_u32..).zip(ranges) {
-            let address = target.start.saturating_add(offset);
+            let address = target.address(offset);
             let at = match place(&self.points, addresses, &space, address, before) {
                 Some(at) => at,
                 None if self.points.len() >= limits.points => {

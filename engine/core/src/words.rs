@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(points("coils", 3, 1), "coil 3");
         assert_eq!(points("holding-registers", 0, 10), "holding registers 0-9");
         assert_eq!(points("fifo-queue", 4, 1), "FIFO queue 4");
-        let record = Target { space: "file", number: Some(4), start: 7, count: 3, name: None };
+        let record = Target { space: "file", number: Some(4), start: 7, count: 3, ..Target::default() };
         assert_eq!(target(&record), "file 4, records 7-9");
         assert_eq!(target(&Target { space: "coils", ..Target::default() }), "");
     }
@@ -209,7 +209,7 @@ mod tests {
         activity.values = Values::Bits(vec![false, true]);
         activity.outcome = Outcome::Ok;
         assert_eq!(told(&activity).as_deref(), Some("set coils 3-4 of PLC 7 to off, on"));
-        activity.target = Target { space: "holding-registers", number: None, start: 9, count: 1, name: None };
+        activity.target = Target { space: "holding-registers", start: 9, count: 1, ..Target::default() };
         activity.values = Values::Words(vec![17]);
         assert_eq!(told(&activity).as_deref(), Some("wrote 17 to holding register 9 of PLC 7"));
         activity.operation = Operation::Unknown;

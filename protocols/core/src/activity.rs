@@ -168,12 +168,32 @@ pub struct Target {
     pub space: &'static str,
     /// Number of the space, where there are several of a kind (data block, file number, object group and variation).
     pub number: Option<u32>,
-    /// First address, in the protocol's own count (Modbus: from 0, as on the wire).
+    /// First address, in the protocol's own count (Modbus: from 0, as on the wire; S7: in bits).
     pub start: u32,
     /// Number of points. 0 where the operation addresses nothing.
     pub count: u32,
+    /// Addresses that one point takes: 1, or the width of the type in bits where addresses count bits (S7: 16 for a
+    /// word). 0 stands for 1.
+    pub width: u32,
     /// Name, where the thing has one (block, file, symbol).
     pub name: Option<Box<str>>,
+}
+
+impl Target {
+    /// Addresses that one point takes, at least 1.
+    pub fn width(&self) -> u32 {
+        self.width.max(1)
+    }
+
+    /// Address of the point at an index.
+    pub fn address(&self, index: u32) -> u32 {
+        self.start.saturating_add(index.saturating_mul(self.width()))
+    }
+
+    /// The last address it takes; `start` where it addresses nothing.
+    pub fn end(&self) -> u32 {
+        self.start.saturating_add(self.count.saturating_mul(self.width()).saturating_sub(1))
+    }
 }
 
 /// Values of the addressed points, in order of address.
@@ -186,7 +206,7 @@ pub enum Values {
     Bits(Vec<bool>),
     /// Registers of 16 bits.
     Words(Vec<u16>),
-    /// Numbers of any other kind.
+    /// Numbers of any other kind. NaN stands for a value that is not known.
     Numbers(Vec<f64>),
 }
 
@@ -227,6 +247,8 @@ pub enum ValueView<'a> {
     Bits(&'a [u8], usize),
     /// Registers of 16 bits, most significant byte first; a last odd byte does not count.
     Words(&'a [u8]),
+    /// Numbers of any other kind, from a buffer that the session keeps. NaN stands for a value that is not known.
+    Numbers(&'a [f64]),
 }
 
 impl ValueView<'_> {
@@ -240,6 +262,7 @@ impl ValueView<'_> {
             Self::Words(bytes) => {
                 Values::Words(bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect())
             }
+            Self::Numbers(numbers) => Values::Numbers(numbers.to_vec()),
         }
     }
 }
@@ -329,6 +352,32 @@ pub struct Activity {
     pub latency: Option<Nanos>,
     /// Departures from the specification in request or response.
     pub violations: Vec<Violation>,
+    /// The program block or file that this operation moved, told once with the operation that completes it.
+    pub artifact: Option<Box<Artifact>>,
+}
+
+/// A program block or file that crossed the network: evidence of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// What it is: `block`, `file`.
+    pub kind: &'static str,
+    /// Name within the device: `OB 1`, `DB 10`, the name of the file.
+    pub name: String,
+    /// Whether all of its bytes were seen.
+    pub complete: bool,
+    /// Length of the whole in bytes, as far as known.
+    pub length: u64,
+    /// SHA-256 over the bytes that were seen.
+    pub sha256: [u8; 32],
+    /// The bytes, at most [`Artifact::MOST_BYTES`]; the hash covers also what is beyond them.
+    pub bytes: Box<[u8]>,
+    /// What its header says (`author`, `family`, `version`, `code-modified` …), text cleaned of control characters.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+impl Artifact {
+    /// Most bytes kept of one artifact.
+    pub const MOST_BYTES: usize = 64 << 10;
 }
 
 /// What makes two activities of one session the same, apart from values and time. Small and without allocation.

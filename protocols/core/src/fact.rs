@@ -110,6 +110,8 @@ pub enum Extremes {
     Bits(Vec<(bool, bool)>),
     /// Registers: minimum and maximum.
     Words(Vec<(u16, u16)>),
+    /// Numbers of any other kind: minimum and maximum; NaN in both where no value was seen.
+    Numbers(Vec<(f64, f64)>),
 }
 
 /// How bytes travel.

@@ -16,7 +16,9 @@ pub mod reader;
 pub mod session;
 pub mod time;
 
-pub use activity::{Activity, ActivityKey, Function, Operation, Outcome, Target, ValueView, Values, Violation};
+pub use activity::{
+    Activity, ActivityKey, Artifact, Function, Operation, Outcome, Target, ValueView, Values, Violation,
+};
 pub use fact::{
     Claim, ClaimKind, Extremes, Fact, FlowEvent, FlowKind, Fold, Health, Identity, Intervals, Order, SessionId,
     Transport,

@@ -120,6 +120,33 @@ impl<'a> Reader<'a> {
     pub fn u32_le(&mut self) -> Result<u32, Short> {
         self.array().map(u32::from_le_bytes)
     }
+
+    /// Six bytes, least significant first.
+    ///
+    /// # Errors
+    /// [`Short`] where fewer are left.
+    #[inline]
+    pub fn u48_le(&mut self) -> Result<u64, Short> {
+        self.array::<6>().map(|[a, b, c, d, e, f]| u64::from_le_bytes([a, b, c, d, e, f, 0, 0]))
+    }
+
+    /// Eight bytes, most significant first.
+    ///
+    /// # Errors
+    /// [`Short`] where fewer are left.
+    #[inline]
+    pub fn u64(&mut self) -> Result<u64, Short> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    /// Eight bytes, least significant first.
+    ///
+    /// # Errors
+    /// [`Short`] where fewer are left.
+    #[inline]
+    pub fn u64_le(&mut self) -> Result<u64, Short> {
+        self.array().map(u64::from_le_bytes)
+    }
 }
 
 #[cfg(test)]

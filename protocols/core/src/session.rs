@@ -35,6 +35,9 @@ pub struct SessionStart {
 pub enum Probe {
     /// Not this protocol.
     No,
+    /// Not this protocol, but one that rightly shares its standard port (as MMS shares TCP port 102 with S7): nothing to
+    /// warn of.
+    Neighbour,
     /// Could be; more bytes or the other direction are needed to tell.
     More,
     /// It is. The direction in which the client speaks, where the bytes tell it.

@@ -114,6 +114,7 @@ impl Part {
             number: self.number.map(u32::from),
             start: u32::from(self.start),
             count: u32::from(self.count),
+            width: 1,
             name: None,
         }
     }

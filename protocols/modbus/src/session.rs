@@ -529,6 +529,7 @@ impl ModbusSession {
                 outcome: Outcome::Pending,
                 latency: None,
                 violations: faults.list,
+                artifact: None,
             },
         );
     }
@@ -882,6 +883,7 @@ impl ModbusSession {
                 outcome: transaction.outcome,
                 latency: transaction.latency,
                 violations,
+                artifact: None,
             },
         );
     }

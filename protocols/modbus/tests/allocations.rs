@@ -29,6 +29,7 @@ impl Sink for Knowing {
             ValueView::None => 0,
             ValueView::Bits(_, count) => count,
             ValueView::Words(bytes) => bytes.len() / 2,
+            ValueView::Numbers(numbers) => numbers.len(),
         };
         true
     }

@@ -55,12 +55,14 @@ enum Points {
     /// Two masks and how many points: which bits were seen as 0, which as 1.
     Bits(Box<[[u8; 2]]>, usize),
     Words(Box<[(u16, u16)]>),
+    /// NaN in both: no value was seen.
+    Numbers(Box<[(f64, f64)]>),
 }
 
 impl Points {
     fn of(values: &Values) -> Self {
         match values {
-            Values::None | Values::Numbers(_) => Self::None,
+            Values::None => Self::None,
             Values::Bits(bits) => {
                 let count = bits.len().min(POINTS);
                 let masks = bits
@@ -76,6 +78,7 @@ impl Points {
                 Self::Bits(masks, count)
             }
             Values::Words(words) => Self::Words(words.iter().take(POINTS).map(|word| (*word, *word)).collect()),
+            Values::Numbers(numbers) => Self::Numbers(numbers.iter().take(POINTS).map(|n| (*n, *n)).collect()),
         }
     }
 
@@ -84,6 +87,7 @@ impl Points {
             Self::None => 0,
             Self::Bits(masks, _) => masks.len() * 2,
             Self::Words(words) => words.len() * 4,
+            Self::Numbers(numbers) => numbers.len() * 16,
         }
     }
 
@@ -110,7 +114,16 @@ impl Points {
                 }
                 outside
             }
-            // Numbers, or values of another kind than before: not tracked here.
+            (Self::Numbers(numbers), ValueView::Numbers(new)) => {
+                let mut outside = new.len() > numbers.len() && numbers.len() < POINTS;
+                for (number, (min, max)) in new.iter().zip(numbers.iter()) {
+                    // A first number after NaN is outside as well; NaN itself never is.
+                    outside |= (number < min) | (number > max) | (min.is_nan() & !number.is_nan());
+                }
+                outside
+            }
+            (Self::None, ValueView::Numbers(new)) => !new.is_empty(),
+            // Values of another kind than before.
             (Self::None, ValueView::Words(bytes)) => bytes.len() > 1,
             (Self::None, ValueView::Bits(_, count)) => count > 0,
             _ => true,
@@ -151,6 +164,16 @@ impl Points {
                     }
                 }
             }
+            (Self::Numbers(old), Self::Numbers(new)) => {
+                // `min` and `max` pass over NaN.
+                for ((min, max), (number, _)) in old.iter_mut().zip(&new) {
+                    *min = min.min(*number);
+                    *max = max.max(*number);
+                }
+                if new.len() > old.len() {
+                    *old = old.iter().chain(new.iter().skip(old.len())).copied().collect();
+                }
+            }
             (_, new) => *self = new,
         }
     }
@@ -159,6 +182,7 @@ impl Points {
         match self {
             Self::None => None,
             Self::Words(words) => Some(Box::new(Extremes::Words(words.to_vec()))),
+            Self::Numbers(numbers) => Some(Box::new(Extremes::Numbers(numbers.to_vec()))),
             Self::Bits(masks, count) => Some(Box::new(Extremes::Bits(
                 masks
                     .iter()
@@ -358,5 +382,16 @@ mod tests {
         points.widen(&Values::Words(vec![4, 20, 7]));
         assert_eq!(points.extremes(), Some(Box::new(Extremes::Words(vec![(4, 5), (10, 20), (7, 7)]))));
         assert!(!points.outside(ValueView::Words(&[0, 5])));
+    }
+
+    #[test]
+    fn numbers_keep_extremes_and_pass_over_what_is_not_known() {
+        let mut points = Points::of(&Values::Numbers(vec![1.5, f64::NAN]));
+        assert!(!points.outside(ValueView::Numbers(&[1.5, f64::NAN])));
+        assert!(!points.outside(ValueView::Numbers(&[f64::NAN])));
+        assert!(points.outside(ValueView::Numbers(&[-1.0, f64::NAN])));
+        assert!(points.outside(ValueView::Numbers(&[1.5, 7.0])));
+        points.widen(&Values::Numbers(vec![f64::NAN, 7.0, 3.0]));
+        assert_eq!(points.extremes(), Some(Box::new(Extremes::Numbers(vec![(1.5, 1.5), (7.0, 7.0), (3.0, 3.0)]))));
     }
 }

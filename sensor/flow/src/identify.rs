@@ -18,6 +18,8 @@ pub(crate) struct Probing {
     chunks: Vec<(Direction, PacketInfo, usize)>,
     /// Protocols that said no.
     excluded: u64,
+    /// Whether one of them knows what it is.
+    neighbour: bool,
     /// Bytes are missing before these: they may begin inside a message.
     pub mid: bool,
     /// How often bytes that may have begun inside a message were given up.
@@ -34,6 +36,8 @@ pub(crate) enum Verdict {
     Wait,
     /// It is this protocol; direction of the client where the bytes tell it.
     Is(u8, Option<Direction>),
+    /// None of the registry, but one that rightly has the standard port of one.
+    Neighbour,
     /// None of the registry.
     None,
 }
@@ -75,7 +79,7 @@ impl Probing {
                 *place = &longer;
             }
         }
-        ask(registry, ports, shown, false, &mut self.excluded)
+        ask(registry, ports, shown, false, &mut self.excluded, &mut self.neighbour)
     }
 
     /// Asks the probes about one datagram.
@@ -85,7 +89,7 @@ impl Probing {
             Direction::AtoB => [bytes, &[]],
             Direction::BtoA => [&[], bytes],
         };
-        ask(registry, ports, shown, true, &mut self.excluded)
+        ask(registry, ports, shown, true, &mut self.excluded, &mut self.neighbour)
     }
 
     /// Hands over what was kept, in the order in which it came.
@@ -113,13 +117,21 @@ impl Probing {
     pub fn forget(&mut self, direction: Direction) -> usize {
         self.mid = true;
         self.excluded = 0;
+        self.neighbour = false;
         self.chunks.retain(|(of, _, _)| *of != direction);
         self.bytes.get_mut(direction.index()).map_or(0, |bytes| std::mem::take(bytes).len())
     }
 }
 
 /// Asks all probes that have not said no, those of the port first.
-fn ask(registry: Registry, ports: [u16; 2], shown: [&[u8]; 2], datagram: bool, excluded: &mut u64) -> Verdict {
+fn ask(
+    registry: Registry,
+    ports: [u16; 2],
+    shown: [&[u8]; 2],
+    datagram: bool,
+    excluded: &mut u64,
+    neighbour: &mut bool,
+) -> Verdict {
     let mut waiting = false;
     for hinted in [true, false] {
         for (index, protocol) in registry.iter().take(64).enumerate() {
@@ -130,10 +142,18 @@ fn ask(registry: Registry, ports: [u16; 2], shown: [&[u8]; 2], datagram: bool, e
             // A probe that fails says no.
             match catch_unwind(AssertUnwindSafe(|| protocol.probe(shown, hint, datagram))).unwrap_or(Probe::No) {
                 Probe::No => *excluded |= 1 << index,
+                Probe::Neighbour => {
+                    *excluded |= 1 << index;
+                    *neighbour = true;
+                }
                 Probe::More => waiting = true,
                 Probe::Yes { client } => return Verdict::Is(u8::try_from(index).unwrap_or(0), client),
             }
         }
     }
-    if waiting { Verdict::Wait } else { Verdict::None }
+    match (waiting, *neighbour) {
+        (true, _) => Verdict::Wait,
+        (false, true) => Verdict::Neighbour,
+        (false, false) => Verdict::None,
+    }
 }

@@ -353,6 +353,7 @@ fn probe(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: Packe
     match verdict {
         Verdict::Wait if kept => account(flow, shared),
         Verdict::Wait if full => shared.stats.skipped.add("buffers-full", long(bytes.len())),
+        Verdict::Neighbour => other(flow, shared, if kept { 0 } else { bytes.len() }),
         Verdict::Wait | Verdict::None => not_ot(flow, shared, info, if kept { 0 } else { bytes.len() }),
         Verdict::Is(index, client) => {
             let kept_bytes = begin(flow, shared, info, index, client, false);
@@ -407,11 +408,16 @@ fn begin(
 }
 
 /// It is no protocol of the registry.
-fn not_ot(flow: &mut Flow, shared: &mut Shared, info: PacketInfo, more: usize) {
+fn other(flow: &mut Flow, shared: &mut Shared, more: usize) {
     let kept = flow.ext.as_deref().map_or(0, |ext| ext.probing.len());
     shared.stats.skipped.add("not-ot", long(kept + more));
     flow.ident = Ident::NotOt;
     drop_ext(flow, shared);
+}
+
+/// It is no protocol of the registry: to be told where it has the standard port of one.
+fn not_ot(flow: &mut Flow, shared: &mut Shared, info: PacketInfo, more: usize) {
+    other(flow, shared, more);
     let (client, _) = flow.client(|port| shared.is_standard(port));
     let port = flow.end(client.reversed()).port;
     let standard = shared.registry.iter().find(|protocol: &&&dyn Protocol| protocol.ports().contains(&port));
@@ -477,6 +483,7 @@ pub(crate) fn deliver_datagram(
     // Most conversations are told by their first datagram: nothing is kept for them.
     let probing = flow.ext.as_deref_mut().map_or(&mut fresh, |ext| &mut ext.probing);
     match probing.datagram(registry, ports, direction, bytes) {
+        Verdict::Neighbour => other(flow, shared, bytes.len()),
         Verdict::None => not_ot(flow, shared, info, bytes.len()),
         Verdict::Wait => {
             if full {

@@ -46,7 +46,7 @@ impl Detector for Ranges {
         if core.learning_at(seen.times[1]) && activity.outcome != Outcome::Ok {
             return;
         }
-        let end = target.start.saturating_add(target.count - 1);
+        let end = target.end();
         let access = if activity.operation.writes_values() { "write" } else { "read" };
         let key = EntryKey {
             client: seen.client_id(),

@@ -656,7 +656,7 @@ fn key(activity: &Activity, client: DeviceId, server: DeviceId) -> EntryKey {
         space: target.space,
         number: target.number,
         start: range.then_some(target.start),
-        end: range.then(|| target.start.saturating_add(target.count - 1)),
+        end: range.then(|| target.end()),
         ..EntryKey::new(EntryKind::Rhythm)
     }
 }

@@ -57,12 +57,13 @@ pub(crate) fn write(client: u8, server: u8, space: &'static str, start: u32, val
         } else {
             Function { code: 6, sub: None, name: "Write Single Register" }
         },
-        target: Target { space, number: None, start, count: u32::try_from(values.len()).unwrap(), name: None },
+        target: Target { space, start, count: u32::try_from(values.len()).unwrap(), ..Target::default() },
         values,
         masks: None,
         outcome: Outcome::Ok,
         latency: None,
         violations: Vec::new(),
+        artifact: None,
     }
 }
 
@@ -71,7 +72,7 @@ pub(crate) fn read(client: u8, server: u8, start: u32, count: u32) -> Activity {
     Activity {
         operation: Operation::Read,
         function: Function { code: 3, sub: None, name: "Read Holding Registers" },
-        target: Target { space: "holding-registers", number: None, start, count, name: None },
+        target: Target { space: "holding-registers", start, count, ..Target::default() },
         ..write(client, server, "holding-registers", start, Values::None)
     }
 }
@@ -194,12 +195,13 @@ impl Plant {
             protocol: "modbus",
             operation: Operation::Read,
             function: Function { code: 3, sub: None, name: "Read Holding Registers" },
-            target: Target { space: "holding-registers", number: None, start: 0, count: 10, name: None },
+            target: Target { space: "holding-registers", start: 0, count: 10, ..Target::default() },
             values: Values::None,
             masks: None,
             outcome,
             latency: None,
             violations: Vec::new(),
+            artifact: None,
         })));
         session
     }

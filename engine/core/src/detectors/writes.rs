@@ -229,7 +229,7 @@ fn first_writer(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: Devi
     let mut entries = Vec::new();
     let mut first = None;
     for offset in 0..target.count.min(POINTS_A_MESSAGE) {
-        let address = target.start.saturating_add(offset);
+        let address = target.address(offset);
         let others = core.points.get(&access, target, address).is_some_and(|point| {
             point.writers.iter().any(|&writer| writer != client)
                 || (!point.readers.is_empty() && !point.writers.contains(&client))
@@ -275,7 +275,10 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
     let learning = core.learning_at(seen.times[1]);
     for offset in 0..target.count.min(POINTS_A_MESSAGE) {
         let Some(value) = activity.values.get(offset as usize) else { return };
-        let address = target.start.saturating_add(offset);
+        if value.is_nan() {
+            continue;
+        }
+        let address = target.address(offset);
         let key = writer_key(seen, client, server, address);
         if learning {
             if let Some(entry) = core.baseline.find(&key).map(|entry| entry.id) {

@@ -1,0 +1,1 @@
+//! DNP3 (IEEE 1815-2012) over TCP and UDP.
