@@ -389,8 +389,8 @@ pub struct ActivityKey {
     pub function: u16,
     /// Subfunction plus one; 0 without one.
     pub subfunction: u16,
-    /// Outcome: 0 pending, 1 ok, 2 unanswered, 0x100 plus the code where rejected.
-    pub outcome: u16,
+    /// Outcome: 0 pending, 1 ok, 2 unanswered, 0x10000 plus the code where rejected.
+    pub outcome: u32,
     /// Class of the operation.
     pub operation: Operation,
     /// Address space, a small number the protocol chooses.
@@ -405,12 +405,12 @@ pub struct ActivityKey {
 
 impl ActivityKey {
     /// How an outcome is packed.
-    pub fn outcome(outcome: Outcome) -> u16 {
+    pub fn outcome(outcome: Outcome) -> u32 {
         match outcome {
             Outcome::Pending => 0,
             Outcome::Ok => 1,
             Outcome::Unanswered => 2,
-            Outcome::Rejected(code, _) => 0x100 | code,
+            Outcome::Rejected(code, _) => 0x1_0000 | u32::from(code),
         }
     }
 }
