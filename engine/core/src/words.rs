@@ -25,6 +25,18 @@ pub fn protocol(id: &str) -> &str {
     }
 }
 
+/// `a Modbus`, `an S7`: names that are spelled take the article of their first letter.
+pub fn with_article(name: &str) -> String {
+    let an = name.starts_with(['A', 'E', 'I', 'O', 'S']) && name.chars().nth(1).is_some_and(|c| !c.is_lowercase());
+    format!("{} {name}", if an { "an" } else { "a" })
+}
+
+/// The text with its first letter in upper case, for the start of a sentence.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// `coil 3`, `holding registers 40-49`.
 pub fn points(space: &str, start: u32, count: u32) -> String {
     let many = space.replace('-', " ").replace("fifo", "FIFO");
@@ -196,6 +208,15 @@ mod tests {
         let record = Target { space: "file", number: Some(4), start: 7, count: 3, ..Target::default() };
         assert_eq!(target(&record), "file 4, records 7-9");
         assert_eq!(target(&Target { space: "coils", ..Target::default() }), "");
+    }
+
+    #[test]
+    fn articles_follow_the_sound() {
+        assert_eq!(with_article(protocol("modbus")), "a Modbus");
+        assert_eq!(with_article(protocol("dnp3")), "a DNP3");
+        assert_eq!(with_article(protocol("s7comm-plus")), "an S7 Plus");
+        assert_eq!(with_article("Secure"), "a Secure");
+        assert_eq!(capital("an S7"), "An S7");
     }
 
     #[test]

@@ -314,6 +314,11 @@ registry! {
         MODBUS_DEVICE_FAILURE,
         MODBUS_UNRESPONSIVE,
     }
+    s7 {
+        S7_BAD_HEADER,
+        S7_ERROR_RESPONSE,
+        S7_RESPONSE_MISMATCH,
+    }
     controller {
         PLC_CONFIG_READ,
         PLC_PROGRAM_UPLOAD,

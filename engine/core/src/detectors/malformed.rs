@@ -31,6 +31,8 @@ impl Detector for Malformed {
             catalogue::MODBUS_EXCEPTION_FROM_CLIENT,
             catalogue::MODBUS_FUNCTION_ZERO,
             catalogue::MODBUS_RESPONSE_MISMATCH,
+            catalogue::S7_BAD_HEADER,
+            catalogue::S7_RESPONSE_MISMATCH,
             catalogue::MALFORMED_BURST,
         ];
         TYPES
@@ -49,25 +51,29 @@ impl Detector for Malformed {
                 core.count("violations-without-alert-type", 1);
                 continue;
             };
-            malformed |= kind != catalogue::MODBUS_RESPONSE_MISMATCH;
-            let protocol = words::protocol(activity.protocol);
+            let mismatch = [catalogue::MODBUS_RESPONSE_MISMATCH, catalogue::S7_RESPONSE_MISMATCH].contains(&kind);
+            malformed |= !mismatch;
+            let protocol = words::with_article(words::protocol(activity.protocol));
             // An answer that fits no request has no outcome of its own.
             let outcome = match activity.outcome {
-                _ if kind == catalogue::MODBUS_RESPONSE_MISMATCH => String::new(),
+                _ if mismatch => String::new(),
                 Outcome::Pending => String::new(),
                 outcome => format!("; {}", words::outcome(outcome)),
             };
             let text = || Text {
-                description: if kind == catalogue::MODBUS_RESPONSE_MISMATCH {
+                description: if mismatch {
                     format!(
-                        "{server} sent {client} a {protocol} answer that does not fit what was asked, {function}: expected {}, found {}.",
+                        "{server} sent {client} {protocol} answer that does not fit what was asked, {function}: expected {}, found {}.",
                         violation.needed, violation.found
                     )
                 } else {
                     format!(
-                        "A {protocol} message between {client} and {server}, {function}, breaks the specification at byte {}: \
-                         expected {}, found {}{outcome}.",
-                        violation.offset, violation.needed, violation.found
+                        "{} message between {client} and {server}, {function}, breaks the specification at byte {}: expected \
+                         {}, found {}{outcome}.",
+                        words::capital(&protocol),
+                        violation.offset,
+                        violation.needed,
+                        violation.found
                     )
                 },
                 why: format!("Rule of the specification ({}): {}.", violation.layer, violation.reason),
@@ -124,7 +130,7 @@ fn text_hash(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, violation, write};
+    use crate::detectors::testing::{Plant, s7_write, violation, write};
     use ot_protocol::{Activity, Values};
 
     #[test]
@@ -153,5 +159,20 @@ mod tests {
         plant.act(2, Activity { violations, ..write(10, 11, "coils", 3, Values::None) });
         assert!(plant.alerts_of("modbus-response-mismatch").is_empty());
         assert_eq!(plant.alerts_of("modbus-bad-quantity").len(), 1);
+    }
+
+    #[test]
+    fn s7_departures_are_told_by_what_they_are() {
+        let s7 = |rule| Activity { violations: vec![violation(rule)], ..s7_write(10, 11, 10, 4, 17.0) };
+        let mut plant = Plant::operational();
+        plant.act(1, s7_write(10, 11, 10, 4, 17.0));
+        assert!(plant.alerts_of("s7-bad-header").is_empty() && plant.alerts_of("s7-response-mismatch").is_empty());
+        plant.act(2, s7("s7-response-mismatch"));
+        let alerts = plant.alerts_of("s7-response-mismatch");
+        assert!(alerts[0].description.contains("an S7 answer that does not fit"), "{}", alerts[0].description);
+        assert!(plant.alerts_of("s7-bad-header").is_empty());
+        plant.act(3, s7("s7-bad-header"));
+        let alerts = plant.alerts_of("s7-bad-header");
+        assert!(alerts[0].description.starts_with("An S7 message between 10.0.0.10 and"), "{}", alerts[0].description);
     }
 }

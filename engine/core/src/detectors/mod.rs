@@ -19,6 +19,7 @@ mod port_scan;
 mod probes;
 mod ranges;
 mod rhythm;
+mod s7_errors;
 mod segments;
 mod spread;
 #[cfg(test)]
@@ -117,6 +118,7 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(probes::Probes::new(config)),
         Box::new(ranges::Ranges::new(config)),
         Box::new(rhythm::Rhythm::new(config)),
+        Box::new(s7_errors::S7Errors),
         Box::new(segments::Segments::new(config)),
         Box::new(unresponsive::Unresponsive::new(config)),
         Box::new(writes::Writes::default()),

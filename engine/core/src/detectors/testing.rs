@@ -1,7 +1,7 @@
 //! A small plant for the tests of detectors: hosts `10.0.0.N` with MAC address `02:00:00:00:00:N`.
 
 use crate::changes::Snapshot;
-use crate::config::{EngineConfig, Learning};
+use crate::config::{AlertSetting, EngineConfig, Learning};
 use crate::engine::Engine;
 use crate::model::{Alert, BaselineEntry, Device};
 use ot_protocol::fact::CloseReason;
@@ -94,6 +94,18 @@ pub(crate) fn call(client: u8, server: u8, operation: Operation, function: Funct
     Activity { operation, function, target: Target::default(), ..write(client, server, "coils", 0, Values::None) }
 }
 
+/// A write of a word to a data block by S7comm, accepted. `byte` is its byte offset.
+pub(crate) fn s7_write(client: u8, server: u8, block: u32, byte: u32, value: f64) -> Activity {
+    let s7 = write(client, server, "data-block", byte * 8, Values::Numbers(vec![value]));
+    Activity {
+        server: Endpoint { port: 102, sub: SubAddress::RackSlot(0, 2), ..s7.server },
+        protocol: "s7comm",
+        function: Function { code: 5, sub: None, name: "Write Var" },
+        target: Target { number: Some(block), width: 16, ..s7.target },
+        ..s7
+    }
+}
+
 impl Plant {
     fn new(learning: Learning, snapshot: Snapshot) -> Self {
         let config =
@@ -117,6 +129,18 @@ impl Plant {
     /// Learns nothing.
     pub fn operational() -> Self {
         Self::new(Learning::Operational, Snapshot::default())
+    }
+
+    /// Learns nothing; a type that is off by default is on.
+    pub fn operational_with(kind: &str) -> Self {
+        let on = AlertSetting { enabled: Some(true), ..AlertSetting::default() };
+        let config = EngineConfig {
+            ot_networks: vec!["10.0.0.0/16".parse().unwrap()],
+            alerts: [(kind.to_owned(), on)].into(),
+            learning: Learning::Operational,
+            ..EngineConfig::default()
+        };
+        Self { engine: Engine::new(config, Snapshot::default()), ..Self::operational() }
     }
 
     /// The same plant after a restart of the sensor.
