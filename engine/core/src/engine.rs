@@ -768,6 +768,11 @@ impl Engine {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn configure(&mut self, change: impl FnOnce(&mut EngineConfig)) {
+        change(&mut self.core.config);
+    }
+
     /// Read access to what the detectors share.
     pub fn core(&self) -> &Core {
         &self.core

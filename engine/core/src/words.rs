@@ -39,7 +39,7 @@ pub fn capital(text: &str) -> String {
 
 /// `coil 3`, `holding registers 40-49`.
 pub fn points(space: &str, start: u32, count: u32) -> String {
-    let many = space.replace('-', " ").replace("fifo", "FIFO");
+    let many = space.replace('-', " ").replace("fifo", "FIFO").replace("double bit", "double-bit");
     if count <= 1 {
         let one = many.strip_suffix('s').unwrap_or(&many);
         format!("{one} {start}")
@@ -50,6 +50,9 @@ pub fn points(space: &str, start: u32, count: u32) -> String {
 
 /// `coil 3`, `holding registers 40-49`, `file 4, records 7-9`; empty where nothing is addressed.
 pub fn target(target: &Target) -> String {
+    if target.space == "classes" {
+        return classes(target.start);
+    }
     if target.number.is_none() && target.name.is_none() {
         return if target.count == 0 { String::new() } else { points(target.space, target.start, target.count) };
     }
@@ -65,6 +68,17 @@ pub fn target(target: &Target) -> String {
         let _ = write!(text, ", {}", points(what, target.start, target.count));
     }
     text.trim().to_owned()
+}
+
+/// `all data (classes 0, 1, 2, 3)`, `events (class 1)`: data of DNP3 by a mask of classes. Class 0 is all static data.
+fn classes(mask: u32) -> String {
+    let list: Vec<String> = (0..4_u32).filter(|class| mask >> class & 1 == 1).map(|class| class.to_string()).collect();
+    let what = if mask & 1 == 1 { "all data" } else { "events" };
+    match list.as_slice() {
+        [] => String::new(),
+        [one] => format!("{what} (class {one})"),
+        _ => format!("{what} (classes {})", list.join(", ")),
+    }
 }
 
 /// `17, 18, 19 … (40 values)`; empty where there is none.
@@ -207,6 +221,10 @@ mod tests {
         assert_eq!(points("fifo-queue", 4, 1), "FIFO queue 4");
         let record = Target { space: "file", number: Some(4), start: 7, count: 3, ..Target::default() };
         assert_eq!(target(&record), "file 4, records 7-9");
+        let classes = |mask| target(&Target { space: "classes", start: mask, ..Target::default() });
+        assert_eq!([classes(0b1111), classes(1)], ["all data (classes 0, 1, 2, 3)", "all data (class 0)"]);
+        assert_eq!([classes(0b1110), classes(4)], ["events (classes 1, 2, 3)", "events (class 2)"]);
+        assert_eq!(points("double-bit-inputs", 3, 2), "double-bit inputs 3-4");
         assert_eq!(target(&Target { space: "coils", ..Target::default() }), "");
     }
 

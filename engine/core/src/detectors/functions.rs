@@ -1,4 +1,4 @@
-//! Modbus functions that the baseline does not hold.
+//! Functions of a protocol that the baseline does not hold.
 
 use super::{Detector, of_activity, row};
 use crate::alerts::Text;
@@ -6,18 +6,39 @@ use crate::catalogue::{self, AlertType};
 use crate::model::{EntryKey, EntryKind};
 use crate::shared::{Core, Seen};
 use crate::words;
-use ot_protocol::{ActivityKey, Operation};
+use ot_protocol::{Activity, ActivityKey, Operation};
 
-/// Rules of violations that leave no function to speak of.
-const NO_FUNCTION: [&str; 2] = ["modbus-exception-from-client", "modbus-function-zero"];
+/// Rules of violations that leave no function to speak of: they are told by an alert of their own.
+const NO_FUNCTION: [&str; 6] = [
+    "modbus-exception-from-client",
+    "modbus-function-zero",
+    "dnp3-bad-checksum",
+    "dnp3-bad-length",
+    "dnp3-illegal-operation",
+    "dnp3-reserved-function",
+];
+
+/// The alert type of a function that was not learned, by protocol.
+fn kind_of(activity: &Activity) -> Option<&'static AlertType> {
+    let vendor = activity.operation == Operation::Unknown || activity.function.code == 90;
+    Some(match activity.protocol {
+        "modbus" if vendor => catalogue::MODBUS_VENDOR_FUNCTION_NOT_LEARNED,
+        "modbus" => catalogue::MODBUS_FUNCTION_NOT_LEARNED,
+        "dnp3" => catalogue::DNP3_FUNCTION_NOT_LEARNED,
+        _ => return None,
+    })
+}
 
 /// Learns the functions that each client uses of each server.
 pub struct Functions;
 
 impl Detector for Functions {
     fn types(&self) -> &'static [&'static AlertType] {
-        const TYPES: &[&AlertType] =
-            &[catalogue::MODBUS_FUNCTION_NOT_LEARNED, catalogue::MODBUS_VENDOR_FUNCTION_NOT_LEARNED];
+        const TYPES: &[&AlertType] = &[
+            catalogue::MODBUS_FUNCTION_NOT_LEARNED,
+            catalogue::MODBUS_VENDOR_FUNCTION_NOT_LEARNED,
+            catalogue::DNP3_FUNCTION_NOT_LEARNED,
+        ];
         TYPES
     }
 
@@ -45,12 +66,7 @@ impl Detector for Functions {
         let Some(met) = core.observe(key, activity.function.name, seen.times, seen.count, seen.frames[0]) else {
             return;
         };
-        if met.allowed || activity.protocol != "modbus" {
-            return;
-        }
-        let vendor = activity.operation == Operation::Unknown || activity.function.code == 90;
-        let kind =
-            if vendor { catalogue::MODBUS_VENDOR_FUNCTION_NOT_LEARNED } else { catalogue::MODBUS_FUNCTION_NOT_LEARNED };
+        let Some(kind) = kind_of(activity).filter(|_| !met.allowed) else { return };
         let (client, server) = (core.display(seen.client), core.display(seen.server));
         let learned = learned_functions(core, seen);
         let text = || {
@@ -114,7 +130,7 @@ fn learned_functions(core: &Core, seen: &Seen<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, violation, write};
+    use crate::detectors::testing::{Plant, dnp3, violation, write};
     use ot_protocol::{Activity, Operation, Outcome, Values};
 
     #[test]
@@ -150,5 +166,19 @@ mod tests {
         plant.act(2, broken);
         assert!(plant.alerts_of("modbus-vendor-function-not-learned").is_empty());
         assert_eq!(plant.alerts_of("modbus-exception-from-client").len(), 1);
+    }
+
+    #[test]
+    fn functions_of_dnp3_have_a_type_of_their_own() {
+        let mut plant = Plant::learning_until(100);
+        plant.act(1, dnp3(10, 11, 1, "Read", Operation::Read));
+        plant.end_of_second(100);
+        plant.act(101, dnp3(10, 11, 1, "Read", Operation::Read));
+        assert!(plant.alerts_of("dnp3-function-not-learned").is_empty());
+        plant.act(102, dnp3(10, 11, 13, "Cold Restart", Operation::Restart));
+        let alerts = plant.alerts_of("dnp3-function-not-learned");
+        assert_eq!(alerts.len(), 1);
+        assert!(alerts[0].description.contains("used Cold Restart (function 13) on"), "{}", alerts[0].description);
+        assert!(plant.alerts_of("modbus-function-not-learned").is_empty());
     }
 }

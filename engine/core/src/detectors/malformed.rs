@@ -4,6 +4,7 @@ use super::{Detector, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
+use crate::model::Peer;
 use crate::shared::{Core, Seen};
 use crate::table::WindowCount;
 use crate::words;
@@ -13,13 +14,34 @@ use ot_protocol::{Outcome, SessionId};
 pub struct Malformed {
     burst: WindowCount<SessionId>,
     limit: Threshold,
+    checksums: WindowCount<(Peer, Peer)>,
+    checksum_limit: Threshold,
 }
+
+/// Messages that are formed well: what they say, or when, is wrong.
+const WELL_FORMED: [&AlertType; 8] = [
+    catalogue::MODBUS_RESPONSE_MISMATCH,
+    catalogue::S7_RESPONSE_MISMATCH,
+    catalogue::DNP3_ILLEGAL_OPERATION,
+    catalogue::DNP3_OBSOLETE_INITIALIZE,
+    catalogue::DNP3_OBSOLETE_SAVE_CONFIG,
+    catalogue::DNP3_MASTER_ASKED_CONFIRM,
+    catalogue::DNP3_RESERVED_IIN,
+    catalogue::DNP3_OPERATE_WITHOUT_SELECT,
+];
 
 impl Malformed {
     /// With the configured burst.
     pub fn new(config: &EngineConfig) -> Self {
         let limit = config.threshold(catalogue::MALFORMED_BURST, Threshold { count: 2, seconds: 600 });
-        Self { burst: WindowCount::new(limit.seconds, config.limits.window_keys), limit }
+        let checksum_limit = config.threshold(catalogue::DNP3_BAD_CHECKSUM, Threshold { count: 2, seconds: 600 });
+        let keys = config.limits.window_keys;
+        Self {
+            burst: WindowCount::new(limit.seconds, keys),
+            limit,
+            checksums: WindowCount::new(checksum_limit.seconds, keys),
+            checksum_limit,
+        }
     }
 }
 
@@ -33,6 +55,16 @@ impl Detector for Malformed {
             catalogue::MODBUS_RESPONSE_MISMATCH,
             catalogue::S7_BAD_HEADER,
             catalogue::S7_RESPONSE_MISMATCH,
+            catalogue::DNP3_BAD_CHECKSUM,
+            catalogue::DNP3_BAD_LENGTH,
+            catalogue::DNP3_ILLEGAL_OPERATION,
+            catalogue::DNP3_RESERVED_FUNCTION,
+            catalogue::DNP3_OBSOLETE_INITIALIZE,
+            catalogue::DNP3_OBSOLETE_SAVE_CONFIG,
+            catalogue::DNP3_MASTER_ASKED_CONFIRM,
+            catalogue::DNP3_BAD_FORMAT,
+            catalogue::DNP3_RESERVED_IIN,
+            catalogue::DNP3_OPERATE_WITHOUT_SELECT,
             catalogue::MALFORMED_BURST,
         ];
         TYPES
@@ -52,7 +84,7 @@ impl Detector for Malformed {
                 continue;
             };
             let mismatch = [catalogue::MODBUS_RESPONSE_MISMATCH, catalogue::S7_RESPONSE_MISMATCH].contains(&kind);
-            malformed |= !mismatch;
+            malformed |= !WELL_FORMED.contains(&kind);
             let protocol = words::with_article(words::protocol(activity.protocol));
             // An answer that fits no request has no outcome of its own.
             let outcome = match activity.outcome {
@@ -88,7 +120,19 @@ impl Detector for Malformed {
                 text_hash(&violation.reason),
                 text_hash(&violation.found),
             ]);
-            core.raise(&of_activity(kind, seen, &[], id, &text));
+            let mut finding = of_activity(kind, seen, &[], id, &text);
+            if kind == catalogue::DNP3_BAD_CHECKSUM {
+                let pair = (seen.client.clone(), seen.server.clone());
+                let count = u32::try_from(seen.count).unwrap_or(u32::MAX);
+                let sum = self.checksums.add(&pair, count, seen.times[1]);
+                if sum < self.checksum_limit.count {
+                    continue;
+                }
+                // Those before the limit are told with the one that reaches it.
+                let first = sum.saturating_sub(count) < self.checksum_limit.count;
+                finding.count = u64::from(if first { sum } else { count });
+            }
+            core.raise(&finding);
         }
         if !malformed {
             return;
@@ -120,7 +164,7 @@ impl Detector for Malformed {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        vec![("malformed-windows-evicted", self.burst.evicted)]
+        vec![("malformed-windows-evicted", self.burst.evicted + self.checksums.evicted)]
     }
 }
 
@@ -130,8 +174,8 @@ fn text_hash(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, s7_write, violation, write};
-    use ot_protocol::{Activity, Values};
+    use crate::detectors::testing::{Plant, dnp3, s7_write, violation, write};
+    use ot_protocol::{Activity, Operation, Values};
 
     #[test]
     fn an_answer_that_fits_no_request_is_told() {
@@ -174,5 +218,55 @@ mod tests {
         plant.act(3, s7("s7-bad-header"));
         let alerts = plant.alerts_of("s7-bad-header");
         assert!(alerts[0].description.starts_with("An S7 message between 10.0.0.10 and"), "{}", alerts[0].description);
+    }
+
+    #[test]
+    fn each_rule_of_dnp3_has_its_alert() {
+        let rules = [
+            "dnp3-bad-length",
+            "dnp3-illegal-operation",
+            "dnp3-reserved-function",
+            "dnp3-obsolete-initialize",
+            "dnp3-obsolete-save-config",
+            "dnp3-master-asked-confirm",
+            "dnp3-bad-format",
+            "dnp3-reserved-iin",
+            "dnp3-operate-without-select",
+        ];
+        for rule in rules {
+            let mut plant = Plant::operational();
+            let request = dnp3(10, 11, 1, "Read", Operation::Read);
+            plant.act(1, request.clone());
+            plant.act(2, Activity { violations: vec![violation(rule)], ..request });
+            for other in rules {
+                assert_eq!(plant.alerts_of(other).len(), usize::from(other == rule), "{other} of {rule}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_wrong_checksum_is_noise_and_two_are_told() {
+        let mut plant = Plant::operational();
+        let broken =
+            Activity { violations: vec![violation("dnp3-bad-checksum")], ..dnp3(10, 11, 1, "Read", Operation::Read) };
+        plant.act(1, broken.clone());
+        plant.act(1_000, broken.clone());
+        assert!(plant.alerts_of("dnp3-bad-checksum").is_empty());
+        plant.act(1_001, broken.clone());
+        plant.act(1_002, broken);
+        assert_eq!(plant.alerts_of("dnp3-bad-checksum")[0].count, 3);
+        assert!(plant.alerts_of("dnp3-function-not-learned").is_empty());
+    }
+
+    #[test]
+    fn what_is_formed_well_makes_no_burst() {
+        for (rule, bursts) in [("dnp3-master-asked-confirm", 0), ("dnp3-bad-format", 1)] {
+            let mut plant = Plant::operational();
+            for second in 1..5 {
+                let violations = vec![violation(rule)];
+                plant.act(second, Activity { violations, ..dnp3(10, 11, 1, "Read", Operation::Read) });
+            }
+            assert_eq!(plant.alerts_of("malformed-burst").len(), bursts, "{rule}");
+        }
     }
 }

@@ -13,14 +13,18 @@ mod exceptions;
 mod firmware;
 mod functions;
 mod illegal_address;
+mod indications;
+mod integrity_polls;
 mod malformed;
 mod multicast;
+mod outstation_files;
 mod port_scan;
 mod probes;
 mod ranges;
 mod rhythm;
 mod s7_errors;
 mod segments;
+mod sign_in;
 mod spread;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -112,14 +116,18 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(firmware::FirmwareRevision),
         Box::new(functions::Functions),
         Box::new(illegal_address::IllegalAddress::new(config)),
+        Box::new(indications::Indications::new(config)),
+        Box::new(integrity_polls::IntegrityPolls),
         Box::new(malformed::Malformed::new(config)),
         Box::new(multicast::Multicast),
+        Box::new(outstation_files::OutstationFiles),
         Box::new(port_scan::PortScan::new(config)),
         Box::new(probes::Probes::new(config)),
         Box::new(ranges::Ranges::new(config)),
         Box::new(rhythm::Rhythm::new(config)),
         Box::new(s7_errors::S7Errors),
         Box::new(segments::Segments::new(config)),
+        Box::new(sign_in::SignIn),
         Box::new(unresponsive::Unresponsive::new(config)),
         Box::new(writes::Writes::default()),
     ]

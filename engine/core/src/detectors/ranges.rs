@@ -1,4 +1,4 @@
-//! Modbus addresses that the baseline does not hold, and walks through the address space.
+//! Addresses and points that the baseline does not hold, and walks through the address space.
 
 use super::{Detector, of_activity, row};
 use crate::alerts::Text;
@@ -19,6 +19,15 @@ const WALK_SPAN: u32 = 1_000;
 /// … or try this many starts.
 const WALK_STARTS_UNREFUSED: usize = 100;
 
+/// The alert type of points that were not learned, by protocol.
+fn kind_of(protocol: &str) -> Option<&'static AlertType> {
+    Some(match protocol {
+        "modbus" => catalogue::MODBUS_ADDRESS_NOT_LEARNED,
+        "dnp3" => catalogue::DNP3_OBJECT_NOT_LEARNED,
+        _ => return None,
+    })
+}
+
 /// Learns the address ranges that each client reads and writes.
 pub struct Ranges {
     walks: WindowDistinct<(Peer, Peer, &'static str), (u32, bool)>,
@@ -33,7 +42,8 @@ impl Ranges {
 
 impl Detector for Ranges {
     fn types(&self) -> &'static [&'static AlertType] {
-        const TYPES: &[&AlertType] = &[catalogue::MODBUS_ADDRESS_NOT_LEARNED, catalogue::POINT_SCAN];
+        const TYPES: &[&AlertType] =
+            &[catalogue::MODBUS_ADDRESS_NOT_LEARNED, catalogue::DNP3_OBJECT_NOT_LEARNED, catalogue::POINT_SCAN];
         TYPES
     }
 
@@ -71,7 +81,7 @@ impl Detector for Ranges {
         }
         let (client, server) = (core.display(seen.client), core.display(seen.server));
         let place = words::target(target);
-        if activity.protocol == "modbus" {
+        if let Some(kind) = kind_of(activity.protocol) {
             let text = || {
                 let deed = words::deed(activity, Some(&server))
                     .map_or_else(|| format!("used {place} of {server}"), |deed| deed.told(activity.outcome));
@@ -104,7 +114,7 @@ impl Detector for Ranges {
                 u64::from(access == "write"),
                 u64::from(ActivityKey::outcome(activity.outcome)),
             ]);
-            core.raise(&of_activity(catalogue::MODBUS_ADDRESS_NOT_LEARNED, seen, &[met.entry], id, &text));
+            core.raise(&of_activity(kind, seen, &[met.entry], id, &text));
         }
 
         let refused = matches!(activity.outcome, Outcome::Rejected(..));
@@ -167,8 +177,8 @@ fn list(ranges: &[(u32, u32, EntryId)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, read};
-    use ot_protocol::{Activity, Outcome};
+    use crate::detectors::testing::{On as _, Plant, dnp3, read};
+    use ot_protocol::{Activity, Operation, Outcome};
 
     #[test]
     fn a_display_with_many_pages_does_not_walk() {
@@ -216,5 +226,19 @@ mod tests {
              addresses that it read so far; the device accepted it."
         );
         assert!(alerts[0].why.contains("only 0-9 (baseline entry "), "{}", alerts[0].why);
+    }
+
+    #[test]
+    fn points_of_dnp3_have_a_type_of_their_own() {
+        let operate = |index| dnp3(10, 11, 5, "Direct Operate", Operation::Control).on("binary-outputs", index, 1);
+        let mut plant = Plant::learning_until(100);
+        plant.act(1, operate(3));
+        plant.end_of_second(100);
+        plant.act(101, operate(3));
+        assert!(plant.alerts_of("dnp3-object-not-learned").is_empty());
+        plant.act(102, operate(4));
+        let alerts = plant.alerts_of("dnp3-object-not-learned");
+        assert!(alerts[0].description.contains("binary output 4"), "{}", alerts[0].description);
+        assert!(plant.alerts_of("modbus-address-not-learned").is_empty());
     }
 }

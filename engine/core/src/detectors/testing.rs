@@ -77,6 +77,28 @@ pub(crate) fn read(client: u8, server: u8, start: u32, count: u32) -> Activity {
     }
 }
 
+/// A DNP3 request of master 1 to outstation 10 that addresses nothing, accepted.
+pub(crate) fn dnp3(client: u8, server: u8, code: u16, name: &'static str, operation: Operation) -> Activity {
+    Activity {
+        client: Endpoint { port: 40_000, sub: SubAddress::Link(1), ..host(client) },
+        server: Endpoint { port: 20_000, sub: SubAddress::Link(10), ..host(server) },
+        protocol: "dnp3",
+        ..call(client, server, operation, Function { code, sub: None, name })
+    }
+}
+
+/// Activities with another target or values.
+pub(crate) trait On {
+    /// The same on these points.
+    fn on(self, space: &'static str, start: u32, count: u32) -> Self;
+}
+
+impl On for Activity {
+    fn on(self, space: &'static str, start: u32, count: u32) -> Self {
+        Self { target: Target { space, start, count, ..Target::default() }, ..self }
+    }
+}
+
 /// A departure from the specification.
 pub(crate) fn violation(rule: &'static str) -> Violation {
     Violation {
@@ -141,6 +163,14 @@ impl Plant {
             ..EngineConfig::default()
         };
         Self { engine: Engine::new(config, Snapshot::default()), ..Self::operational() }
+    }
+
+    /// Turns an alert type on.
+    pub fn enable(&mut self, id: &str) {
+        let setting = AlertSetting { enabled: Some(true), ..AlertSetting::default() };
+        self.engine.configure(|config| {
+            config.alerts.insert(id.to_owned(), setting);
+        });
     }
 
     /// The same plant after a restart of the sensor.
@@ -256,15 +286,20 @@ impl Plant {
         }
     }
 
-    /// A device tells a property of its own.
+    /// A device tells a property of its own by Modbus.
     pub fn tell(&mut self, second: i64, device: u8, property: &'static str, value: &str) {
+        self.tell_by(second, device, property, value, "Modbus FC 43/14 object 2");
+    }
+
+    /// A device tells a property of its own.
+    pub fn tell_by(&mut self, second: i64, device: u8, property: &'static str, value: &str, source: &'static str) {
         let frame = self.frame();
         self.engine.apply(Fact::Identity(Box::new(Identity {
             session: SessionId(1),
             device: host(device),
             property,
             value: value.to_owned(),
-            source: "Modbus FC 43/14 object 2",
+            source,
             time: at(second),
             frame,
         })));
