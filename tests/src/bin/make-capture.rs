@@ -1,4 +1,4 @@
-//! Writes a seeded capture: `make-capture FILE [--packets N] [--servers N] [--clients N] [--seed N]`.
+//! Writes a seeded capture: a plant at work (`--mix modbus`: its Modbus part alone), or a crowd that scans.
 
 use anyhow::{Context as _, Result, bail};
 use ot_tests::{plant, scan};
@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io::BufWriter;
 
 const USAGE: &str =
-    "usage: make-capture plant|scan FILE [--packets N] [--servers N] [--clients N] [--seed N] [--hosts N] [--flows N]";
+    "usage: make-capture plant FILE [--packets N] [--servers N] [--clients N] [--seed N] [--mix plant|modbus]
+       make-capture scan FILE [--hosts N] [--flows N]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -15,7 +16,16 @@ fn main() -> Result<()> {
     let mut plan = plant::Plan::default();
     let mut crowd = scan::Plan::default();
     while let Some(option) = arguments.next() {
-        let value: u64 = arguments.next().context(USAGE)?.parse().context(USAGE)?;
+        let value = arguments.next().context(USAGE)?;
+        if option == "--mix" {
+            plan.mix = match value.as_str() {
+                "plant" => plant::Mix::Plant,
+                "modbus" => plant::Mix::Modbus,
+                _ => bail!(USAGE),
+            };
+            continue;
+        }
+        let value: u64 = value.parse().context(USAGE)?;
         let small = u32::try_from(value).context("number is too large")?;
         match option.as_str() {
             "--packets" => plan.packets = value,
@@ -28,11 +38,10 @@ fn main() -> Result<()> {
         }
     }
     let out = BufWriter::with_capacity(1 << 20, File::create(&file).with_context(|| format!("cannot write {file}"))?);
-    let packets = match kind.as_str() {
-        "plant" => plant::write(plan, out)?,
-        "scan" => scan::write(crowd, out)?,
+    match kind.as_str() {
+        "plant" => println!("{file}: {}", plant::write(plan, out)?),
+        "scan" => println!("{file}: {} packets", scan::write(crowd, out)?),
         _ => bail!(USAGE),
-    };
-    println!("{file}: {packets} packets");
+    }
     Ok(())
 }
