@@ -3,11 +3,16 @@
 //! Addresses are those on the wire, counted from 0 (Modbus Application Protocol V1.1b3, clause 4.4): `holding register
 //! 0` is what some tools call 1 or 40001.
 
+mod s7;
+
 use ot_protocol::{Activity, Nanos, Operation, Outcome, Target, Timestamp, Values};
 use std::fmt::Write as _;
 
 /// `Write Single Register (function 6)`.
 pub fn function(activity: &Activity) -> String {
+    if matches!(activity.protocol, "s7comm" | "s7comm-plus") {
+        return s7::function(activity);
+    }
     match activity.function.sub {
         Some(sub) => format!("{} (function {}, subfunction {sub})", activity.function.name, activity.function.code),
         None => format!("{} (function {})", activity.function.name, activity.function.code),
@@ -48,10 +53,25 @@ pub fn points(space: &str, start: u32, count: u32) -> String {
     }
 }
 
-/// `coil 3`, `holding registers 40-49`, `file 4, records 7-9`; empty where nothing is addressed.
+/// One point of what a target addresses: `coil 3`, `DB10.DBW4`.
+pub fn point(target: &Target, address: u32) -> String {
+    let last = address.saturating_add(target.width() - 1);
+    s7::stretch(target, address, last).unwrap_or_else(|| points(target.space, address, 1))
+}
+
+/// A stretch of the address space that a target is in, both ends included: `coils 3-9`, `DB10.DBB0-DBB99`.
+pub fn stretch(target: &Target, low: u32, high: u32) -> String {
+    s7::stretch(target, low, high)
+        .unwrap_or_else(|| points(target.space, low, high.saturating_sub(low).saturating_add(1)))
+}
+
+/// `coil 3`, `holding registers 40-49`, `file 4, records 7-9`, `DB10.DBW4`; empty where nothing is addressed.
 pub fn target(target: &Target) -> String {
     if target.space == "classes" {
         return classes(target.start);
+    }
+    if let Some(text) = s7::target(target) {
+        return text;
     }
     if target.number.is_none() && target.name.is_none() {
         return if target.count == 0 { String::new() } else { points(target.space, target.start, target.count) };
@@ -92,6 +112,7 @@ pub fn values(values: &Values) -> String {
         }
         match values {
             Values::Bits(_) => text.push_str(on_off(value)),
+            _ if value.is_nan() => text.push('?'),
             _ => {
                 let _ = write!(text, "{value}");
             }
@@ -126,6 +147,11 @@ impl Deed {
 /// What the activity does to the server, whose name is put in where there is one. `None` where the name of the function
 /// says all that is known.
 pub fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
+    if matches!(activity.protocol, "s7comm" | "s7comm-plus")
+        && let Some(deed) = s7::deed(activity, server)
+    {
+        return Some(deed);
+    }
     let of = server.map(|server| format!(" of {server}")).unwrap_or_default();
     let server = server.unwrap_or("the device");
     let make = |done: &str, wish: &str, rest: &str| {
@@ -179,6 +205,8 @@ pub fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
 pub fn outcome(outcome: Outcome) -> String {
     match outcome {
         Outcome::Ok => "the device accepted it".to_owned(),
+        // Codes of more than a byte are made of parts, which are read in hexadecimal.
+        Outcome::Rejected(code @ 0x100.., name) => format!("the device refused it ({name}, code {code:#06x})"),
         Outcome::Rejected(code, name) => format!("the device refused it ({name}, code {code})"),
         Outcome::Unanswered => "the device did not answer".to_owned(),
         Outcome::Pending => "its answer was not seen".to_owned(),

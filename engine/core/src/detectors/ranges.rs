@@ -131,7 +131,7 @@ impl Detector for Ranges {
         if refusals == 0 && high - low < WALK_SPAN && starts < WALK_STARTS_UNREFUSED {
             return;
         }
-        let tried_points = words::points(target.space, low, high - low + 1);
+        let tried_points = words::stretch(target, low, high);
         let text = || Text {
             description: format!(
                 "{client} walks through {tried_points} of {server}: {} different start addresses within {WALK_SECONDS} s, \

@@ -116,16 +116,38 @@ pub(crate) fn call(client: u8, server: u8, operation: Operation, function: Funct
     Activity { operation, function, target: Target::default(), ..write(client, server, "coils", 0, Values::None) }
 }
 
+/// An S7comm job that addresses nothing, accepted.
+pub(crate) fn s7(client: u8, server: u8, operation: Operation, function: Function) -> Activity {
+    let job = call(client, server, operation, function);
+    let server = Endpoint { port: 102, sub: SubAddress::RackSlot(0, 2), ..job.server };
+    Activity { server, protocol: "s7comm", ..job }
+}
+
 /// A write of a word to a data block by S7comm, accepted. `byte` is its byte offset.
 pub(crate) fn s7_write(client: u8, server: u8, block: u32, byte: u32, value: f64) -> Activity {
-    let s7 = write(client, server, "data-block", byte * 8, Values::Numbers(vec![value]));
     Activity {
-        server: Endpoint { port: 102, sub: SubAddress::RackSlot(0, 2), ..s7.server },
-        protocol: "s7comm",
-        function: Function { code: 5, sub: None, name: "Write Var" },
-        target: Target { number: Some(block), width: 16, ..s7.target },
-        ..s7
+        target: Target {
+            space: "data-block",
+            number: Some(block),
+            start: byte * 8,
+            count: 1,
+            width: 16,
+            ..Target::default()
+        },
+        values: Values::Numbers(vec![value]),
+        ..s7(client, server, Operation::Write, Function { code: 5, sub: None, name: "Write Var" })
     }
+}
+
+/// What moves, or removes, a program block by S7comm, accepted.
+pub(crate) fn s7_block(client: u8, server: u8, operation: Operation, name: &str) -> Activity {
+    let function = match operation {
+        Operation::ProgramRead => Function { code: 0x1f, sub: None, name: "End Upload" },
+        Operation::ProgramDelete => Function { code: 0x28, sub: None, name: "PI Service _DELE" },
+        _ => Function { code: 0x1c, sub: None, name: "Download Ended" },
+    };
+    let target = Target { space: "block", name: Some(name.into()), ..Target::default() };
+    Activity { target, ..s7(client, server, operation, function) }
 }
 
 impl Plant {

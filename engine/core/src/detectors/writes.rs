@@ -259,7 +259,7 @@ fn first_writer(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: Devi
             words::deed(activity, Some(&to)).map(|deed| deed.told(activity.outcome)).unwrap_or_default(),
             words::outcome(activity.outcome)
         ),
-        why: format!("Until now {} of {to} was {before}.", words::points(target.space, first, 1)),
+        why: format!("Until now {} of {to} was {before}.", words::point(target, first)),
         function: words::function(activity),
         object: place.clone(),
         value: words::values(&activity.values),
@@ -304,7 +304,7 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
             continue;
         }
         let range = if low == high { low.to_string() } else { format!("{low} to {high}") };
-        let place = words::points(target.space, address, 1);
+        let place = words::point(target, address);
         let Some(met) = core.observe(outside, "write", seen.times, seen.count, seen.frames[0]) else { return };
         core.baseline.widen(met.entry, value);
         let (from, to) = (core.display(seen.client), core.display(seen.server));
