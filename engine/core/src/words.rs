@@ -10,12 +10,24 @@ use std::fmt::Write as _;
 
 /// `Write Single Register (function 6)`.
 pub fn function(activity: &Activity) -> String {
-    if matches!(activity.protocol, "s7comm" | "s7comm-plus") {
-        return s7::function(activity);
+    let function = activity.function;
+    match (activity.protocol, function.sub) {
+        ("s7comm" | "s7comm-plus", _) | (_, None) => {
+            format!("{} ({})", function.name, codes(activity.protocol, function.code, function.sub))
+        }
+        (_, Some(sub)) => format!("{} (function {}, subfunction {sub})", function.name, function.code),
     }
-    match activity.function.sub {
-        Some(sub) => format!("{} (function {}, subfunction {sub})", activity.function.name, activity.function.code),
-        None => format!("{} (function {})", activity.function.name, activity.function.code),
+}
+
+/// `function 43/14`, `function 0x29`: codes as the manuals of the protocol give them.
+pub fn codes(protocol: &str, code: u16, sub: Option<u16>) -> String {
+    let hexadecimal = matches!(protocol, "s7comm" | "s7comm-plus");
+    let wide = if code > 0xff { 6 } else { 4 };
+    match sub {
+        Some(sub) if hexadecimal => format!("function {code:#0wide$x}/{sub:#04x}"),
+        Some(sub) => format!("function {code}/{sub}"),
+        None if hexadecimal => format!("function {code:#0wide$x}"),
+        None => format!("function {code}"),
     }
 }
 

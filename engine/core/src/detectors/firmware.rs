@@ -7,25 +7,46 @@ use crate::model::{EntryKey, EntryKind, Peer};
 use crate::shared::Core;
 use ot_protocol::Identity;
 
-/// Properties that change only with the device's firmware or hardware.
-const FIRMWARE: &[&str] = &["revision", "product", "server-id"];
+/// Who tells a revision, in which properties; these change only with the device's firmware or hardware.
+struct Told {
+    /// Start of the identity's source.
+    source: &'static str,
+    protocol: &'static str,
+    properties: &'static [&'static str],
+    kind: &'static AlertType,
+}
+
+const TOLD: &[Told] = &[
+    Told {
+        source: "Modbus",
+        protocol: "modbus",
+        properties: &["revision", "product", "server-id"],
+        kind: catalogue::MODBUS_FIRMWARE_CHANGED,
+    },
+    Told {
+        source: "S7comm-plus",
+        protocol: "s7comm-plus",
+        properties: &["firmware"],
+        kind: catalogue::S7PLUS_FIRMWARE_CHANGED,
+    },
+];
 
 /// Compares revisions read from devices.
 pub struct FirmwareRevision;
 
 impl Detector for FirmwareRevision {
     fn types(&self) -> &'static [&'static AlertType] {
-        const TYPES: &[&AlertType] = &[catalogue::MODBUS_FIRMWARE_CHANGED];
+        const TYPES: &[&AlertType] = &[catalogue::MODBUS_FIRMWARE_CHANGED, catalogue::S7PLUS_FIRMWARE_CHANGED];
         TYPES
     }
 
     fn identity(&mut self, core: &mut Core, device: &Peer, identity: &Identity, before: Option<&str>) {
-        if !FIRMWARE.contains(&identity.property) || !identity.source.starts_with("Modbus") {
-            return;
-        }
+        let told =
+            |told: &&Told| identity.source.starts_with(told.source) && told.properties.contains(&identity.property);
+        let Some(told) = TOLD.iter().find(told) else { return };
         let key = EntryKey {
             server: device.device,
-            protocol: "modbus",
+            protocol: told.protocol,
             text: Some(format!("{}={}", identity.property, identity.value).into()),
             ..EntryKey::new(EntryKind::Property)
         };
@@ -45,7 +66,7 @@ impl Detector for FirmwareRevision {
             detail: format!("{} changed from \"{before}\" to \"{}\"", identity.property, identity.value),
         };
         core.raise(&Finding {
-            kind: catalogue::MODBUS_FIRMWARE_CHANGED,
+            kind: told.kind,
             client: None,
             server: Some(device.clone()),
             table: None,
@@ -53,7 +74,7 @@ impl Detector for FirmwareRevision {
             times,
             frames: &[identity.frame],
             count: 1,
-            protocol: Some("modbus"),
+            protocol: Some(told.protocol),
             operation: None,
             outcome: None,
             entries: &[met.entry],
@@ -79,5 +100,20 @@ mod tests {
         let alerts = plant.alerts_of("modbus-firmware-changed");
         assert_eq!(alerts.len(), 1);
         assert!(alerts[0].description.contains("\"V2.1\""), "{}", alerts[0].description);
+    }
+
+    #[test]
+    fn firmware_told_by_s7_plus_has_a_type_of_its_own() {
+        let source = "S7comm-plus session";
+        let mut plant = Plant::learning_until(100);
+        plant.tell_by(2, 11, "firmware", "V2.0.1", source);
+        plant.end_of_second(100);
+        plant.tell_by(101, 11, "firmware", "V2.0.1", source);
+        plant.tell_by(102, 11, "name", "CPU 2", source);
+        assert!(plant.alerts_of("s7plus-firmware-changed").is_empty());
+        plant.tell_by(103, 11, "firmware", "V4.4.0", source);
+        let alerts = plant.alerts_of("s7plus-firmware-changed");
+        assert!(alerts[0].description.contains("\"V4.4.0\"; before it told \"V2.0.1\""), "{}", alerts[0].description);
+        assert!(plant.alerts_of("modbus-firmware-changed").is_empty());
     }
 }

@@ -25,8 +25,19 @@ fn kind_of(activity: &Activity) -> Option<&'static AlertType> {
         "modbus" if vendor => catalogue::MODBUS_VENDOR_FUNCTION_NOT_LEARNED,
         "modbus" => catalogue::MODBUS_FUNCTION_NOT_LEARNED,
         "dnp3" => catalogue::DNP3_FUNCTION_NOT_LEARNED,
+        "s7comm" => return s7_kind_of(activity),
+        "s7comm-plus" => catalogue::S7PLUS_OPERATION_NOT_LEARNED,
         _ => return None,
     })
+}
+
+/// S7 jobs for blocks, program and mode; and user data. Reads and writes are told by what they address.
+fn s7_kind_of(activity: &Activity) -> Option<&'static AlertType> {
+    match (activity.function.code, activity.operation) {
+        (0x1a..=0x1f | 0x28 | 0x29, _) => Some(catalogue::S7_CONTROL_NOT_LEARNED),
+        (_, Operation::Session) | (4 | 5, Operation::Read | Operation::Write | Operation::Control) => None,
+        _ => Some(catalogue::S7_USER_FUNCTION_NOT_LEARNED),
+    }
 }
 
 /// Learns the functions that each client uses of each server.
@@ -38,6 +49,9 @@ impl Detector for Functions {
             catalogue::MODBUS_FUNCTION_NOT_LEARNED,
             catalogue::MODBUS_VENDOR_FUNCTION_NOT_LEARNED,
             catalogue::DNP3_FUNCTION_NOT_LEARNED,
+            catalogue::S7_CONTROL_NOT_LEARNED,
+            catalogue::S7_USER_FUNCTION_NOT_LEARNED,
+            catalogue::S7PLUS_OPERATION_NOT_LEARNED,
         ];
         TYPES
     }
@@ -109,11 +123,11 @@ fn learned_functions(core: &Core, seen: &Seen<'_>) -> String {
         .between(client, server)
         .filter(|entry| entry.key.kind == EntryKind::Function && entry.allowed)
         .map(|entry| {
-            let code = entry.key.function.unwrap_or_default();
-            let sub = entry.key.subfunction.map(|sub| format!("/{sub}")).unwrap_or_default();
+            let (code, sub) = (entry.key.function.unwrap_or_default(), entry.key.subfunction);
             format!(
-                "{} (function {code}{sub}, learned {}, baseline entry {})",
+                "{} ({}, learned {}, baseline entry {})",
                 entry.label,
+                words::codes(entry.key.protocol, code, sub),
                 words::times(entry.learned_count),
                 entry.id.0
             )
@@ -130,8 +144,8 @@ fn learned_functions(core: &Core, seen: &Seen<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, dnp3, violation, write};
-    use ot_protocol::{Activity, Operation, Outcome, Values};
+    use crate::detectors::testing::{Plant, dnp3, s7, s7_write, s7plus_tag, violation, write};
+    use ot_protocol::{Activity, Function, Operation, Outcome, Values};
 
     #[test]
     fn a_new_function_is_told_with_what_was_learned() {
@@ -180,5 +194,34 @@ mod tests {
         assert_eq!(alerts.len(), 1);
         assert!(alerts[0].description.contains("used Cold Restart (function 13) on"), "{}", alerts[0].description);
         assert!(plant.alerts_of("modbus-function-not-learned").is_empty());
+    }
+
+    #[test]
+    fn functions_of_s7_are_told_by_what_they_are_for() {
+        let stop = || s7(10, 11, Operation::ModeStop, Function { code: 0x29, sub: None, name: "PLC Stop" });
+        let list = || s7(10, 11, Operation::Identify, Function { code: 0x704, sub: Some(1), name: "Read SZL" });
+        let mut plant = Plant::learning_until(100);
+        plant.act(1, stop());
+        plant.act(2, list());
+        plant.act(3, s7plus_tag(10, 11, Operation::Read, 7));
+        plant.end_of_second(100);
+        plant.act(101, stop());
+        plant.act(102, list());
+        plant.act(103, s7plus_tag(10, 11, Operation::Read, 7));
+        plant.act(104, s7_write(10, 11, 1, 0, 1.0));
+        let kinds = ["s7-control-not-learned", "s7-user-function-not-learned", "s7plus-operation-not-learned"];
+        for kind in kinds {
+            assert!(plant.alerts_of(kind).is_empty(), "{kind}");
+        }
+        plant.act(105, s7(10, 12, Operation::ModeStop, stop().function));
+        plant.act(106, Activity { function: Function { sub: Some(2), ..list().function }, ..list() });
+        let set = Function { code: 0x542, sub: None, name: "SetMultiVariables" };
+        plant.act(107, Activity { function: set, ..s7plus_tag(10, 11, Operation::Write, 7) });
+        let told =
+            kinds.map(|kind| plant.alerts_of(kind).into_iter().map(|alert| alert.description).collect::<Vec<_>>());
+        assert!(told.iter().all(|list| list.len() == 1), "{told:?}");
+        assert!(told[0][0].contains("used PLC Stop (function 0x29) on 10.0.0.12"), "{}", told[0][0]);
+        let why = &plant.alerts_of("s7plus-operation-not-learned")[0].why;
+        assert!(why.contains("GetMultiVariables (function 0x054c, learned once"), "{why}");
     }
 }

@@ -1,6 +1,6 @@
 //! Messages that depart from the protocol's specification.
 
-use super::{Detector, of_activity, row};
+use super::{Detector, of_activity, row, text_hash};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
@@ -166,10 +166,6 @@ impl Detector for Malformed {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         vec![("malformed-windows-evicted", self.burst.evicted + self.checksums.evicted)]
     }
-}
-
-fn text_hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -16,12 +16,14 @@ mod illegal_address;
 mod indications;
 mod integrity_polls;
 mod malformed;
+mod modes;
 mod multicast;
 mod outstation_files;
 mod port_scan;
 mod probes;
 mod ranges;
 mod rhythm;
+mod s7_access;
 mod s7_errors;
 mod segments;
 mod sign_in;
@@ -119,12 +121,15 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(indications::Indications::new(config)),
         Box::new(integrity_polls::IntegrityPolls),
         Box::new(malformed::Malformed::new(config)),
+        Box::new(modes::Modes::new(config)),
         Box::new(multicast::Multicast),
         Box::new(outstation_files::OutstationFiles),
         Box::new(port_scan::PortScan::new(config)),
         Box::new(probes::Probes::new(config)),
         Box::new(ranges::Ranges::new(config)),
         Box::new(rhythm::Rhythm::new(config)),
+        // Behind those that put ranges and operations into the baseline.
+        Box::new(s7_access::S7Access),
         Box::new(s7_errors::S7Errors),
         Box::new(segments::Segments::new(config)),
         Box::new(sign_in::SignIn),
@@ -163,6 +168,11 @@ fn of_activity<'a>(
 fn row(parts: &[u64]) -> u64 {
     use std::hash::BuildHasher as _;
     foldhash::fast::FixedState::default().hash_one(parts)
+}
+
+/// A number for a text, the same on every run.
+fn text_hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -139,6 +139,13 @@ pub(crate) fn s7_write(client: u8, server: u8, block: u32, byte: u32, value: f64
     }
 }
 
+/// An access to a tag by S7comm-plus, accepted.
+pub(crate) fn s7plus_tag(client: u8, server: u8, operation: Operation, crc: u32) -> Activity {
+    let function = Function { code: 0x54c, sub: None, name: "GetMultiVariables" };
+    let target = Target { space: "tag", number: Some(crc), count: 1, ..Target::default() };
+    Activity { protocol: "s7comm-plus", target, ..s7(client, server, operation, function) }
+}
+
 /// What moves, or removes, a program block by S7comm, accepted.
 pub(crate) fn s7_block(client: u8, server: u8, operation: Operation, name: &str) -> Activity {
     let function = match operation {

@@ -71,16 +71,6 @@ pub(super) fn stretch(target: &Target, low: u32, high: u32) -> Option<String> {
     (area(target).is_some() || target.space == "timers" || counters(target)).then(|| between(target, low, high))
 }
 
-/// `Write Var (function 0x05)`, `Read SZL (function 0x04, subfunction 0x01)`: codes as the manuals give them.
-pub(super) fn function(activity: &Activity) -> String {
-    let function = activity.function;
-    let wide = if function.code > 0xff { 6 } else { 4 };
-    match function.sub {
-        Some(sub) => format!("{} (function {:#0wide$x}, subfunction {sub:#04x})", function.name, function.code),
-        None => format!("{} (function {:#0wide$x})", function.name, function.code),
-    }
-}
-
 fn between(target: &Target, low: u32, high: u32) -> String {
     let Some((letter, short)) = area(target) else {
         let letter = if target.space == "timers" { "T" } else { "C" };
