@@ -7,7 +7,7 @@ use ot_protocol::{
 };
 
 /// The registry of the product.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&ot_modbus::MODBUS];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&ot_modbus::MODBUS, &ot_s7::S7COMM, &ot_s7::S7COMM_PLUS];
 
 /// Link types by number, as the lowest three bits of the first byte of an input choose them.
 const LINKS: [u16; 8] = [1, 113, 276, 101, 228, 229, 0, 147];
