@@ -18,6 +18,54 @@ use ot_protocol::{
 };
 use std::collections::{BTreeMap, VecDeque};
 
+/// Which device of an endpoint was seen.
+#[derive(Clone, Copy)]
+enum Who {
+    /// That at its address.
+    Itself,
+    /// That of its sub-address, which asks and was answered.
+    Asks,
+    /// That of its sub-address, which answers.
+    Answers,
+}
+
+/// Whether an answer proves that there is a device of the server's sub-address.
+///
+/// A gateway that says a unit is not there (Modbus exceptions 10 and 11; some answer 4, device failure, in its place)
+/// does not make the unit a device. The transport of S7 connects to slots that no module is in: what counts is the
+/// setup of communication (function 0xF0) and what follows it.
+fn proves_sub(activity: &Activity) -> bool {
+    match (activity.protocol, activity.outcome) {
+        ("modbus", Outcome::Rejected(4 | 10 | 11, _)) => false,
+        _ if matches!(activity.server.sub, SubAddress::RackSlot(..)) => {
+            activity.operation != Operation::Session || activity.function.code == 0xF0
+        }
+        _ => true,
+    }
+}
+
+/// The role that a request speaks for, and why.
+///
+/// A DNP3 master writes, operates and authenticates as a matter of course; programs, files of firmware and the mode are for
+/// engineering stations.
+fn role_of_client(activity: &Activity) -> (Role, &'static str) {
+    let master = activity.protocol == "dnp3";
+    match activity.operation {
+        Operation::ProgramRead
+        | Operation::ProgramWrite
+        | Operation::ProgramDelete
+        | Operation::ModeRun
+        | Operation::ModeStop
+        | Operation::Firmware => (Role::EngineeringStation, "programs, configures or stops controllers"),
+        Operation::ConfigWrite | Operation::Authenticate if !master => {
+            (Role::EngineeringStation, "programs, configures or stops controllers")
+        }
+        Operation::Write | Operation::Control if !master => (Role::Hmi, "writes values to controllers"),
+        _ if master => (Role::Master, "polls and commands outstations"),
+        _ => (Role::Master, "polls controllers"),
+    }
+}
+
 /// What the engine keeps of a session's known activities.
 #[derive(Default)]
 struct Session {
@@ -199,6 +247,9 @@ impl Engine {
 
     /// The input has ended: puts down what waits.
     pub fn finish(&mut self) {
+        for detector in &mut self.detectors {
+            detector.finish(&mut self.core);
+        }
         self.settle();
     }
 
@@ -238,13 +289,13 @@ impl Engine {
         endpoint: &ot_protocol::Endpoint,
         time: Timestamp,
         frame: FrameRef,
-        sub: bool,
+        who: Who,
     ) -> Option<DeviceId> {
         let core = &mut self.core;
-        let seen = if sub {
-            core.inventory.see_sub(endpoint, time, frame, &core.config)
-        } else {
-            core.inventory.see(endpoint, time, frame, &core.config)
+        let seen = match who {
+            Who::Itself => core.inventory.see(endpoint, time, frame, &core.config),
+            Who::Asks => core.inventory.see_sub(endpoint, false, time, frame, &core.config),
+            Who::Answers => core.inventory.see_sub(endpoint, true, time, frame, &core.config),
         }?;
         if seen.new {
             let peer = Peer { device: Some(seen.id), ip: endpoint.ip, mac: endpoint.mac, sub: endpoint.sub };
@@ -296,16 +347,17 @@ impl Engine {
         let time = activity.time;
         let request = if activity.frames[0].number() > 0 { activity.frames[0] } else { activity.frames[1] };
         let answered = matches!(activity.outcome, Outcome::Ok | Outcome::Rejected(..));
-        // A gateway that says a unit is not there (Modbus exceptions 10 and 11; some answer 4, device failure, in its
-        // place) does not make the unit a device.
-        let from_gateway = matches!(activity.outcome, Outcome::Rejected(4 | 10 | 11, _));
+        let proves_sub = proves_sub(&activity);
         let plain = |endpoint: &ot_protocol::Endpoint| ot_protocol::Endpoint { sub: SubAddress::None, ..*endpoint };
-        self.see(&plain(&activity.client), time, request, false);
+        self.see(&plain(&activity.client), time, request, Who::Itself);
         if answered {
             let response = if activity.frames[1].number() > 0 { activity.frames[1] } else { request };
-            self.see(&plain(&activity.server), time, response, false);
-            if !from_gateway {
-                self.see(&activity.server, time, response, true);
+            self.see(&plain(&activity.server), time, response, Who::Itself);
+            if proves_sub {
+                self.see(&activity.server, time, response, Who::Answers);
+                if activity.client.sub != SubAddress::None {
+                    self.see(&activity.client, time, request, Who::Asks);
+                }
             }
         }
         let client = self.core.inventory.peer(&activity.client);
@@ -333,7 +385,9 @@ impl Engine {
         self.remember_points(&activity, &client, &server);
 
         let Some(slot) = activity.slot else { return };
-        let rerun = activity.operation.changes() || activity.outcome != Outcome::Ok;
+        let rerun = activity.operation.changes()
+            || activity.operation == Operation::Authenticate
+            || activity.outcome != Outcome::Ok;
         if !activity.operation.writes_values() {
             activity.values = Values::None;
         }
@@ -389,18 +443,7 @@ impl Engine {
         let (time, protocol) = (activity.time, activity.protocol);
         if let Some(id) = client.device {
             inventory.protocol(id, protocol, true, false, time);
-            let (role, reason) = match activity.operation {
-                Operation::ProgramRead
-                | Operation::ProgramWrite
-                | Operation::ProgramDelete
-                | Operation::ConfigWrite
-                | Operation::ModeRun
-                | Operation::ModeStop
-                | Operation::Firmware
-                | Operation::Authenticate => (Role::EngineeringStation, "programs, configures or stops controllers"),
-                Operation::Write | Operation::Control => (Role::Hmi, "writes values to controllers"),
-                _ => (Role::Master, "polls controllers"),
-            };
+            let (role, reason) = role_of_client(activity);
             if answered {
                 inventory.role_evidence(id, role, &format!("{reason} ({protocol})"), time, frame);
             }
@@ -562,11 +605,11 @@ impl Engine {
                 }
             }
             FlowKind::Attempt | FlowKind::OneSided => {
-                self.see(&event.client, event.time, event.frame, false);
+                self.see(&event.client, event.time, event.frame, Who::Itself);
             }
             FlowKind::Refused | FlowKind::Open => {
-                self.see(&event.client, event.time, event.frame, false);
-                self.see(&event.server, event.time, event.frame, false);
+                self.see(&event.client, event.time, event.frame, Who::Itself);
+                self.see(&event.server, event.time, event.frame, Who::Itself);
             }
             _ => {}
         }
@@ -600,7 +643,7 @@ impl Engine {
                 port: 0,
                 sub: SubAddress::None,
             };
-            self.see(&endpoint, claim.time, claim.frame, false);
+            self.see(&endpoint, claim.time, claim.frame, Who::Itself);
         }
         self.settle_merges();
         self.tell_made(claim.time, claim.frame);
@@ -611,7 +654,7 @@ impl Engine {
 
     fn identity(&mut self, identity: &Identity) {
         self.clock(identity.time);
-        let Some(id) = self.see(&identity.device, identity.time, identity.frame, true) else { return };
+        let Some(id) = self.see(&identity.device, identity.time, identity.frame, Who::Answers) else { return };
         let before = self.core.inventory.identity(id, identity);
         let peer = self.core.inventory.peer(&identity.device);
         for detector in &mut self.detectors {

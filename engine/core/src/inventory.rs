@@ -17,6 +17,7 @@
 
 mod bindings;
 mod roles;
+mod subs;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use ot_protocol::time::SECOND;
 use ot_protocol::{Claim, Endpoint, FrameRef, Identity, Mac, Nanos, SubAddress, Timestamp};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
+use subs::has_own_device;
 
 type Map<K, V> = HashMap<K, V, FixedState>;
 
@@ -127,6 +129,9 @@ struct Entry {
     /// Whether a person knows it.
     known: bool,
     children: u32,
+    /// Its own sub-addresses of other kinds than that in `device`. Not stored: the first of a kind that shows again takes
+    /// its place.
+    others: [Option<SubAddress>; subs::KINDS],
     dirty: bool,
     /// Seen again since the clock hand passed.
     recent: bool,
@@ -192,7 +197,7 @@ impl Inventory {
         let before = device.clone();
         let router = device.role_reasons.iter().any(forwarding);
         if let Some(parent) = device.parent {
-            self.by_sub.insert((parent, device.sub), id);
+            self.by_sub.insert((parent, subs::place(device.sub)), id);
             if let Some(parent) = self.entry_mut(parent) {
                 parent.children += 1;
             }
@@ -236,6 +241,7 @@ impl Inventory {
             mac_born,
             known: false,
             children: 0,
+            others: [None; subs::KINDS],
             dirty: false,
             recent: false,
         });
@@ -291,46 +297,59 @@ impl Inventory {
         Some(SeenDevice { id: self.find(id), new: true })
     }
 
-    /// Finds or makes the device of an endpoint with its sub-address, after it answered validly.
+    /// Finds or makes the device of an endpoint with its sub-address, after it answered validly, or was answered.
     ///
     /// Modbus units 0 and 255 address the device at the IP address itself; the first other unit, link address or slot
-    /// that answers is that device's too. Each further one is a device of its own, with the IP device as its parent;
-    /// with the second the IP device is a gateway.
+    /// is that device's too. Each further one of its kind is a device of its own, with the IP device as its parent; with
+    /// the second that answers the IP device is a gateway.
     pub fn see_sub(
         &mut self,
         endpoint: &Endpoint,
+        answers: bool,
         time: Timestamp,
         frame: FrameRef,
         config: &EngineConfig,
     ) -> Option<SeenDevice> {
         let seen = self.see(endpoint, time, frame, config)?;
-        let sub = endpoint.sub;
-        if !has_own_device(sub) {
-            return Some(seen);
-        }
-        let entry = self.entry_mut(seen.id)?;
-        if entry.device.sub == sub {
-            return Some(seen);
-        }
-        if entry.device.sub == SubAddress::None {
-            entry.device.sub = sub;
-            self.mark(seen.id);
-            return Some(seen);
-        }
-        let (first, full) = (entry.device.sub, entry.children >= MOST_CHILDREN);
+        let sub = subs::place(endpoint.sub);
+        let Some(kind) = subs::kind(sub).filter(|_| has_own_device(sub)) else { return Some(seen) };
         let parent = seen.id;
+        let entry = self.entry_mut(parent)?;
+        let own = own_of_kind(entry, kind);
+        if own.is_some_and(|own| subs::place(own) == sub) {
+            return Some(seen);
+        }
+        let full = entry.children >= MOST_CHILDREN;
         if let Some(&id) = self.by_sub.get(&(parent, sub)) {
             if let Some(ip) = endpoint.ip {
                 self.see_address(id, ip, None, endpoint.vlan, time);
             }
             return Some(SeenDevice { id, new: false });
         }
+        let Some(first) = own else {
+            let entry = self.entry_mut(parent)?;
+            if entry.device.sub == SubAddress::None {
+                entry.device.sub = endpoint.sub;
+                self.mark(parent);
+            } else if let Some(place) = entry.others.get_mut(kind) {
+                *place = Some(endpoint.sub);
+            }
+            return Some(seen);
+        };
         if full {
             self.refused += 1;
             return Some(seen);
         }
-        self.role_evidence(parent, Role::Gateway, &format!("answers for {first} and {sub}"), time, frame);
-        let Some(id) = self.make_sub(parent, sub, endpoint, time, config) else { return Some(seen) };
+        if answers {
+            self.role_evidence(
+                parent,
+                Role::Gateway,
+                &format!("answers for {first} and {}", endpoint.sub),
+                time,
+                frame,
+            );
+        }
+        let Some(id) = self.make_sub(parent, endpoint, time, config) else { return Some(seen) };
         Some(SeenDevice { id, new: true })
     }
 
@@ -339,7 +358,11 @@ impl Inventory {
     pub fn peer(&self, endpoint: &Endpoint) -> Peer {
         let device = match (endpoint.ip, endpoint.mac) {
             (Some(ip), _) => self.by_ip.get(&ip).map(|&id| {
-                if has_own_device(endpoint.sub) { *self.by_sub.get(&(id, endpoint.sub)).unwrap_or(&id) } else { id }
+                if has_own_device(endpoint.sub) {
+                    *self.by_sub.get(&(id, subs::place(endpoint.sub))).unwrap_or(&id)
+                } else {
+                    id
+                }
             }),
             (None, Some(mac)) => self.by_mac.get(&mac).copied(),
             (None, None) => None,
@@ -885,8 +908,9 @@ impl Inventory {
             self.by_mac.remove(&mac);
         }
         if let Some(parent) = device.parent {
-            if self.by_sub.get(&(parent, device.sub)) == Some(&id) {
-                self.by_sub.remove(&(parent, device.sub));
+            let place = (parent, subs::place(device.sub));
+            if self.by_sub.get(&place) == Some(&id) {
+                self.by_sub.remove(&place);
             }
             if let Some(parent) = self.entry_mut(parent) {
                 parent.children = parent.children.saturating_sub(1);
@@ -937,7 +961,6 @@ impl Inventory {
     fn make_sub(
         &mut self,
         parent: DeviceId,
-        sub: SubAddress,
         endpoint: &Endpoint,
         time: Timestamp,
         config: &EngineConfig,
@@ -955,9 +978,9 @@ impl Inventory {
         };
         let address = |ip| DeviceAddress { ip, vlan: endpoint.vlan, first_seen: time, last_seen: time };
         let addresses = endpoint.ip.map(address).into_iter().collect();
-        let device = Device { sub, parent: Some(parent), addresses, ..blank(id, time) };
+        let device = Device { sub: endpoint.sub, parent: Some(parent), addresses, ..blank(id, time) };
         self.insert(entry(device));
-        self.by_sub.insert((parent, sub), id);
+        self.by_sub.insert((parent, subs::place(endpoint.sub)), id);
         self.configure(id, config);
         Some(id)
     }
@@ -1263,12 +1286,13 @@ impl Inventory {
         let (into, from) = (a.min(b), a.max(b));
         let Some(from_entry) = self.entry(from) else { return into };
         let (born, solid) = (from_entry.mac_born, from_entry.mac_solid);
+        let others = from_entry.others;
         let mut children: Vec<(SubAddress, DeviceId)> = if from_entry.children > 0 {
             self.slots
                 .iter()
                 .flatten()
                 .filter(|entry| entry.device.parent == Some(from))
-                .map(|entry| (entry.device.sub, entry.device.id))
+                .map(|entry| (subs::place(entry.device.sub), entry.device.id))
                 .collect()
         } else {
             Vec::new()
@@ -1290,6 +1314,13 @@ impl Inventory {
         device.mac = device.mac.or(gone.mac);
         if device.sub == SubAddress::None {
             device.sub = gone.sub;
+        }
+        let held = subs::kind(device.sub);
+        let of_gone = subs::kind(gone.sub).map(|kind| (kind, Some(gone.sub)));
+        for (kind, sub) in others.into_iter().enumerate().chain(of_gone).filter(|(kind, _)| held != Some(*kind)) {
+            if let Some(place) = entry.others.get_mut(kind) {
+                *place = place.or(sub);
+            }
         }
         device.name = device.name.take().or(gone.name);
         device.ot |= gone.ot;
@@ -1326,12 +1357,13 @@ impl Inventory {
         if device.vendor.is_none() {
             device.vendor = gone.vendor;
         }
-        let sub = device.sub;
+        let own: Vec<SubAddress> =
+            (0..subs::KINDS).filter_map(|kind| own_of_kind(entry, kind)).map(subs::place).collect();
         self.name_vendor(into);
         self.merged.push((from, into));
         for (child_sub, child) in children {
             self.by_sub.remove(&(from, child_sub));
-            let twin = if child_sub == sub { Some(into) } else { self.by_sub.get(&(into, child_sub)).copied() };
+            let twin = if own.contains(&child_sub) { Some(into) } else { self.by_sub.get(&(into, child_sub)).copied() };
             if let Some(entry) = self.entry_mut(child) {
                 entry.device.parent = Some(into);
             }
@@ -1407,6 +1439,7 @@ fn entry(device: Device) -> Entry {
         mac_born: false,
         known: false,
         children: 0,
+        others: [None; subs::KINDS],
         dirty: false,
         recent: false,
     }
@@ -1434,15 +1467,17 @@ fn blank(id: DeviceId, time: Timestamp) -> Device {
     }
 }
 
+/// The sub-address of a kind that is the IP device's own.
+fn own_of_kind(entry: &Entry, kind: usize) -> Option<SubAddress> {
+    if subs::kind(entry.device.sub) == Some(kind) {
+        return Some(entry.device.sub);
+    }
+    entry.others.get(kind).copied().flatten()
+}
+
 fn decide(entry: &mut Entry) {
     entry.device.role = roles::decide(&entry.device.role_reasons);
     entry.device.purdue = roles::purdue(entry.device.role).or(entry.zone_purdue);
-}
-
-/// Whether a sub-address may name a device of its own. Modbus units 0 and 255 address the IP device (Modbus Messaging
-/// on TCP/IP Implementation Guide V1.0b, clause 4.4.2).
-fn has_own_device(sub: SubAddress) -> bool {
-    !matches!(sub, SubAddress::None | SubAddress::Unit(0 | 255))
 }
 
 fn is_host_mac(mac: Mac) -> bool {

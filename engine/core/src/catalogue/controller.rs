@@ -298,3 +298,123 @@ pub(super) const WRITE_BURST: AlertType = AlertType {
             rate is allowed.",
     ],
 };
+
+pub(super) const PLC_CONFIG_WRITE: AlertType = AlertType {
+    number: AlertTypeId::PLC_CONFIG_WRITE,
+    id: "plc-config-write",
+    title: "Controller configuration written",
+    engine: EngineKind::PolicyViolation,
+    category: "configuration-changes",
+    severity: Severity::Major,
+    default_on: true,
+    learnable: true,
+    needs_baseline: true,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: None,
+    techniques: Techniques::Fixed(&["T0836", "T0889"]),
+    protocols: &["modbus", "s7comm", "s7comm-plus", "dnp3"],
+    sees: "A device writes the configuration of a controller or outstation for the first time.",
+    why_it_matters: "Configuration decides which modules are there, what is reported and who may talk to the \
+        device. A changed one can make it blind or open without touching its program.",
+    evidence: "The writing device, the controller, the function and the object or points written, and whether it \
+        was accepted.",
+    false_alarms: "Commissioning, an exchanged module, and masters that assign event classes each time they \
+        connect.",
+    remediation: &[
+        "Read what was written: assignment of event classes by a master is usual, stored settings are not.",
+        "Ask the automation or protection engineer whether they changed this device.",
+        "Compare the configuration in the device with the last approved one.",
+        "If nobody changed it, load the approved configuration and disconnect the writing device.",
+        "If the device is meant to do it, flag it as a programming device or learn the alert.",
+    ],
+};
+
+pub(super) const PROGRAM_BLOCK_DELETED: AlertType = AlertType {
+    number: AlertTypeId::PROGRAM_BLOCK_DELETED,
+    id: "program-block-deleted",
+    title: "Controller program block deleted",
+    engine: EngineKind::Operational,
+    category: "programming",
+    severity: Severity::Critical,
+    default_on: true,
+    learnable: false,
+    needs_baseline: false,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: None,
+    techniques: Techniques::Fixed(&["T0889", "T0809"]),
+    protocols: &["s7comm", "s7comm-plus", "dnp3"],
+    sees: "A program block of a controller, or a file that holds program logic, is deleted.",
+    why_it_matters: "A missing block stops the controller or leaves a part of the plant without control and \
+        interlocks. It is the quickest way to do harm with a programming tool.",
+    evidence: "The deleting device, the controller, the block or file with its name, and whether the controller \
+        accepted it.",
+    false_alarms: "A download by the engineer, who replaces all blocks: writes of the same blocks follow within \
+        seconds.",
+    remediation: &[
+        "Call the control room and check that the controller runs and the section is safe.",
+        "Look for a download of the same block right after it; if it follows, ask the engineer about the change.",
+        "If it does not, load the last approved program, with the consent of the control room.",
+        "Disconnect the deleting device and keep it for examination if nobody was programming.",
+        "Set the write protection and the password of the controller.",
+    ],
+};
+
+pub(super) const STOP_COMMANDS: AlertType = AlertType {
+    number: AlertTypeId::STOP_COMMANDS,
+    id: "stop-commands",
+    title: "Abnormal number of stop commands",
+    engine: EngineKind::Anomaly,
+    category: "abnormal-communication",
+    severity: Severity::Major,
+    default_on: true,
+    learnable: true,
+    needs_baseline: false,
+    aggregate_by: &[Part::Server],
+    threshold: Some(Threshold { count: 20, seconds: 10800 }),
+    techniques: Techniques::Fixed(&["T0881", "T0858"]),
+    protocols: &["dnp3", "s7comm"],
+    sees: "One device gets an unusual number of stop commands within hours.",
+    why_it_matters: "Each stop leaves a part of the plant without control. Somebody who sends them again and \
+        again works against the operators who start it again.",
+    evidence: "The device, the number of stop commands within the window, who sent the last one, and whether it \
+        was accepted.",
+    false_alarms: "Commissioning and the search for a fault, in which an engineer stops and starts a controller \
+        many times.",
+    remediation: &[
+        "Ask the control room who starts the device again, and whether the stops come by surprise.",
+        "Ask the engineer of the sending device whether they are working on it.",
+        "If nobody is, disconnect the sender and put the key switch to RUN.",
+        "Compare the program with the last approved backup before you rely on the device again.",
+        "If it is planned work, learn the alert.",
+    ],
+};
+
+pub(super) const VALUES_FORCED: AlertType = AlertType {
+    number: AlertTypeId::VALUES_FORCED,
+    id: "values-forced",
+    title: "Inputs or outputs forced",
+    engine: EngineKind::Operational,
+    category: "abnormal-communication",
+    severity: Severity::Critical,
+    default_on: true,
+    learnable: false,
+    needs_baseline: false,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: None,
+    techniques: Techniques::Fixed(&["T0835", "T0855"]),
+    protocols: &["s7comm", "dnp3"],
+    sees: "Inputs or outputs of a device are forced by command, or the device marks points as forced.",
+    why_it_matters: "A forced point no longer follows the process: the program and the operators see and act on a \
+        value that somebody chose. Interlocks may be without effect.",
+    evidence: "The forcing device where there is a command, the forced device and points, the forced values where \
+        they are known, and whether it was accepted.",
+    false_alarms: "Tests during commissioning and maintenance, where single points are forced for minutes, and \
+        local operation on site.",
+    remediation: &[
+        "Ask the control room and the people on site whether points of this device are forced on purpose.",
+        "Look up what the forced points do, and which interlocks depend on them.",
+        "Compare the forced values with the real state on site.",
+        "If nobody forces them, remove the force with the engineering tool and disconnect the sending device.",
+        "Note each force that stays, with its reason and its end.",
+    ],
+};

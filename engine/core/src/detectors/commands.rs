@@ -4,66 +4,105 @@ use super::{Detector, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
-use crate::model::{DeviceId, EntryKey, EntryKind};
+use crate::model::{DeviceId, EntryId, EntryKey, EntryKind, Origin};
 use crate::shared::{Core, Seen};
 use crate::table::WindowCount;
 use crate::words;
-use ot_protocol::Operation;
 use ot_protocol::time::SECOND;
+use ot_protocol::{Activity, ActivityKey, Operation};
 
 /// Raises the alert of the operation's class; policy types only where the baseline does not hold the operation.
 pub struct Commands {
-    restarts: WindowCount<DeviceId>,
-    restart_limit: u32,
-    restart_seconds: u32,
+    restarts: Rate,
+    stops: Rate,
+}
+
+/// How often a device is commanded.
+struct Rate {
+    kind: &'static AlertType,
+    window: WindowCount<DeviceId>,
+    limit: Threshold,
+    /// What it is told, as in `was told to restart`.
+    told: &'static str,
+    /// What is counted.
+    commands: &'static str,
 }
 
 impl Commands {
-    /// With the configured rate of restarts.
+    /// With the configured rates of restarts and stops.
     pub fn new(config: &EngineConfig) -> Self {
-        let limit = config.threshold(catalogue::RESTART_RATE, Threshold { count: 10, seconds: 3_600 });
+        let rate = |kind, fallback, told, commands| {
+            let limit = config.threshold(kind, fallback);
+            Rate { kind, window: WindowCount::new(limit.seconds, config.limits.window_keys), limit, told, commands }
+        };
+        let restarts = Threshold { count: 10, seconds: 3_600 };
+        let stops = Threshold { count: 20, seconds: 10_800 };
         Self {
-            restarts: WindowCount::new(limit.seconds, config.limits.window_keys),
-            restart_limit: limit.count,
-            restart_seconds: limit.seconds,
+            restarts: rate(catalogue::RESTART_RATE, restarts, "restart", "restart commands"),
+            stops: rate(catalogue::STOP_COMMANDS, stops, "stop", "stop commands"),
         }
     }
 }
 
-/// The alert type of an operation, and whether a programming device may do it unasked.
-fn kind_of(seen: &Seen<'_>) -> Option<(&'static AlertType, bool)> {
-    Some(match seen.activity.operation {
-        Operation::ConfigRead => (catalogue::PLC_CONFIG_READ, true),
-        Operation::ProgramRead => (catalogue::PLC_PROGRAM_UPLOAD, true),
-        Operation::ProgramWrite | Operation::ProgramDelete => (catalogue::PLC_PROGRAMMING, true),
-        Operation::ModeStop => (catalogue::PLC_STOP, false),
-        Operation::ModeRun => (catalogue::PLC_START, false),
-        Operation::CommsOff => (catalogue::REPORTING_DISABLED, false),
-        Operation::Restart => (catalogue::PLC_RESET, false),
-        _ => return None,
-    })
+/// What keeps an alert silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quiet {
+    /// Nothing.
+    Never,
+    /// A baseline entry, however it came to be.
+    Allowed,
+    /// A baseline entry that a person allowed: the type speaks while learning, too.
+    AllowedByPerson,
+    /// A baseline entry; and a device that is flagged as a programming device.
+    AllowedOrProgramming,
+}
+
+/// The alert types of an operation.
+fn kinds_of(activity: &Activity) -> &'static [(&'static AlertType, Quiet)] {
+    const PROGRAM: (&AlertType, Quiet) = (catalogue::PLC_PROGRAMMING, Quiet::AllowedOrProgramming);
+    match activity.operation {
+        Operation::ConfigRead => &[(catalogue::PLC_CONFIG_READ, Quiet::AllowedOrProgramming)],
+        Operation::ConfigWrite => &[(catalogue::PLC_CONFIG_WRITE, Quiet::AllowedOrProgramming)],
+        Operation::ProgramRead => &[(catalogue::PLC_PROGRAM_UPLOAD, Quiet::AllowedOrProgramming)],
+        Operation::ProgramWrite => &[PROGRAM],
+        Operation::ProgramDelete => &[PROGRAM, (catalogue::PROGRAM_BLOCK_DELETED, Quiet::Never)],
+        Operation::Firmware => &[(catalogue::FIRMWARE_UPDATE, Quiet::AllowedByPerson)],
+        // By a device that did not do so before: who set it while learning did.
+        Operation::TimeSet => &[(catalogue::CLOCK_SET, Quiet::Allowed)],
+        Operation::ModeStop => &[(catalogue::PLC_STOP, Quiet::Never)],
+        Operation::ModeRun => &[(catalogue::PLC_START, Quiet::Never)],
+        Operation::Restart => &[(catalogue::PLC_RESET, Quiet::Never)],
+        _ => &[],
+    }
 }
 
 impl Detector for Commands {
     fn types(&self) -> &'static [&'static AlertType] {
         const TYPES: &[&AlertType] = &[
             catalogue::PLC_CONFIG_READ,
+            catalogue::PLC_CONFIG_WRITE,
             catalogue::PLC_PROGRAM_UPLOAD,
             catalogue::PLC_PROGRAMMING,
+            catalogue::PROGRAM_BLOCK_DELETED,
+            catalogue::FIRMWARE_UPDATE,
+            catalogue::CLOCK_SET,
             catalogue::PLC_STOP,
             catalogue::PLC_START,
             catalogue::PLC_RESET,
+            catalogue::STOP_COMMANDS,
             catalogue::RESTART_RATE,
-            catalogue::REPORTING_DISABLED,
         ];
         TYPES
     }
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
-        let Some((kind, programming_may)) = kind_of(seen) else { return };
         let activity = seen.activity;
+        let kinds = kinds_of(activity);
+        if kinds.is_empty() {
+            return;
+        }
         let mut entries = Vec::new();
-        let mut allowed = false;
+        let (mut allowed, mut by_person) = (false, false);
         if seen.server_id().is_some() {
             let key = EntryKey {
                 client: seen.client_id(),
@@ -75,71 +114,116 @@ impl Detector for Commands {
             if let Some(met) = core.observe(key, activity.function.name, seen.times, seen.count, seen.frames[0]) {
                 entries.push(met.entry);
                 allowed = met.allowed;
+                by_person = allowed && is_by_person(core, met.entry);
             }
         }
         let flagged = seen.client.ip.and_then(|ip| core.config.known(ip)).is_some_and(|known| known.programming);
-        let quiet = kind.learnable && (allowed || (programming_may && flagged));
-        let (client, server) = (core.display(seen.client), core.display(seen.server));
-        let function = words::function(activity);
-        if !quiet {
-            let text = || Text {
-                description: format!(
-                    "{client} {}{}; {}.",
-                    words::deed(activity, Some(&server)).map_or_else(
-                        || format!("sent {function} to {server}"),
-                        |deed| format!("{} by {function}", deed.told(activity.outcome))
-                    ),
-                    consequence(activity.operation),
-                    words::outcome(activity.outcome)
-                ),
-                why: if kind.needs_baseline {
-                    let wish = words::deed(activity, Some(&server)).map_or_else(|| function.clone(), |deed| deed.wish);
-                    format!(
-                        "No baseline entry allows {client} to {wish}{}.",
-                        if programming_may { ", and it is not configured as a programming device" } else { "" }
-                    )
-                } else {
-                    "Commands of this class are always told, whoever sends them.".to_owned()
-                },
-                function: function.clone(),
-                object: words::target(&activity.target),
-                value: words::values(&activity.values),
-                detail: format!("{function}; {}", words::outcome(activity.outcome)),
+        for &(kind, quiet) in kinds {
+            let is_quiet = match quiet {
+                Quiet::Never => false,
+                Quiet::Allowed => allowed,
+                Quiet::AllowedByPerson => by_person,
+                Quiet::AllowedOrProgramming => allowed || flagged,
             };
-            let id = row(&[
-                u64::from(activity.function.code),
-                activity.function.sub.map_or(u64::MAX, u64::from),
-                u64::from(ot_protocol::ActivityKey::outcome(activity.outcome)),
-            ]);
-            core.raise(&of_activity(kind, seen, &entries, id, &text));
-        }
-        if kind == catalogue::PLC_RESET
-            && let Some(server_id) = seen.server_id()
-        {
-            let count = u32::try_from(seen.count).unwrap_or(u32::MAX);
-            let restarts = self.restarts.add(&server_id, count, seen.times[1]);
-            if restarts >= self.restart_limit {
-                let text = || Text {
-                    description: format!(
-                        "{server} was told to restart {restarts} times within {}, the last time by {client}.",
-                        words::span(i64::from(self.restart_seconds) * SECOND)
-                    ),
-                    why: format!(
-                        "{} or more restart commands to one device within {}.",
-                        self.restart_limit,
-                        words::span(i64::from(self.restart_seconds) * SECOND)
-                    ),
-                    function: function.clone(),
-                    detail: format!("{restarts} restart commands"),
-                    ..Text::default()
-                };
-                core.raise(&of_activity(catalogue::RESTART_RATE, seen, &[], 0, &text));
+            if !is_quiet {
+                raise(core, seen, kind, quiet, &entries);
             }
+        }
+        match activity.operation {
+            Operation::Restart => self.restarts.count(core, seen),
+            Operation::ModeStop => self.stops.count(core, seen),
+            _ => {}
         }
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        vec![("restart-windows-evicted", self.restarts.evicted)]
+        vec![
+            ("restart-windows-evicted", self.restarts.window.evicted),
+            ("stop-windows-evicted", self.stops.window.evicted),
+        ]
+    }
+}
+
+/// Whether a person, or an import, allowed the entry.
+fn is_by_person(core: &Core, entry: EntryId) -> bool {
+    core.baseline.get(entry).is_some_and(|entry| matches!(entry.origin, Origin::Person(_) | Origin::Import(_)))
+}
+
+fn raise(core: &mut Core, seen: &Seen<'_>, kind: &'static AlertType, quiet: Quiet, entries: &[EntryId]) {
+    let activity = seen.activity;
+    let (client, server) = (core.display(seen.client), core.display(seen.server));
+    let function = words::function(activity);
+    let text = || Text {
+        description: format!(
+            "{client} {}{}; {}.",
+            words::deed(activity, Some(&server)).map_or_else(
+                || format!("sent {function} to {server}"),
+                |deed| format!("{} by {function}", deed.told(activity.outcome))
+            ),
+            consequence(activity.operation),
+            words::outcome(activity.outcome)
+        ),
+        why: if quiet == Quiet::Never {
+            "Commands of this class are always told, whoever sends them.".to_owned()
+        } else {
+            let wish = words::deed(activity, Some(&server)).map_or_else(|| function.clone(), |deed| deed.wish);
+            let programming = quiet == Quiet::AllowedOrProgramming;
+            format!(
+                "No baseline entry allows {client} to {wish}{}.",
+                if programming { ", and it is not configured as a programming device" } else { "" }
+            )
+        },
+        function: function.clone(),
+        object: words::target(&activity.target),
+        value: words::values(&activity.values),
+        detail: format!("{function}; {}", words::outcome(activity.outcome)),
+    };
+    let name = activity.target.name.as_deref().map_or(0, super::spread::number);
+    let id = row(&[
+        u64::from(activity.function.code),
+        activity.function.sub.map_or(u64::MAX, u64::from),
+        name,
+        u64::from(ActivityKey::outcome(activity.outcome)),
+    ]);
+    core.raise(&of_activity(kind, seen, entries, id, &text));
+}
+
+impl Rate {
+    fn count(&mut self, core: &mut Core, seen: &Seen<'_>) {
+        let Some(server_id) = seen.server_id() else { return };
+        let count = u32::try_from(seen.count).unwrap_or(u32::MAX);
+        let sum = self.window.add(&server_id, count, seen.times[1]);
+        if sum < self.limit.count {
+            return;
+        }
+        let mut entries = Vec::new();
+        if self.kind.learnable {
+            let key = EntryKey {
+                server: Some(server_id),
+                protocol: seen.activity.protocol,
+                space: self.commands,
+                ..EntryKey::new(EntryKind::Operation)
+            };
+            if let Some(met) = core.observe(key, self.commands, seen.times, seen.count, seen.frames[0]) {
+                if met.allowed && is_by_person(core, met.entry) {
+                    return;
+                }
+                entries.push(met.entry);
+            }
+        }
+        let (client, server) = (core.display(seen.client), core.display(seen.server));
+        let within = words::span(i64::from(self.limit.seconds) * SECOND);
+        let text = || Text {
+            description: format!(
+                "{server} was told to {} {sum} times within {within}, the last time by {client}.",
+                self.told
+            ),
+            why: format!("{} or more {} to one device within {within}.", self.limit.count, self.commands),
+            function: words::function(seen.activity),
+            detail: format!("{sum} {}", self.commands),
+            ..Text::default()
+        };
+        core.raise(&of_activity(self.kind, seen, &entries, 0, &text));
     }
 }
 
@@ -147,7 +231,6 @@ impl Detector for Commands {
 fn consequence(operation: Operation) -> &'static str {
     match operation {
         Operation::ModeStop => ": outputs are no longer controlled while it is stopped",
-        Operation::CommsOff => ": a device in listen only mode answers nobody until it is restarted",
         Operation::ProgramRead => ": who has the program knows how the process is controlled",
         _ => "",
     }
@@ -155,7 +238,7 @@ fn consequence(operation: Operation) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, call};
+    use crate::detectors::testing::{Plant, call, dnp3};
     use ot_protocol::{Activity, Function, Operation, Outcome};
 
     const UMAS: Function = Function { code: 90, sub: Some(3), name: "UMAS: read project information" };
@@ -226,5 +309,55 @@ mod tests {
         let alert = plant.alerts_of("plc-stop")[0].clone();
         assert!(alert.description.starts_with("10.0.0.10 stopped the program of 10.0.0.11"), "{}", alert.description);
         assert_eq!((alert.outcome, alert.count), (Some(Outcome::Ok), 3));
+    }
+
+    #[test]
+    fn each_class_of_command_has_its_alert() {
+        let types = [
+            (Operation::ConfigWrite, "plc-config-write"),
+            (Operation::Firmware, "firmware-update"),
+            (Operation::TimeSet, "clock-set"),
+            (Operation::ProgramDelete, "program-block-deleted"),
+            (Operation::ModeRun, "plc-start"),
+            (Operation::Restart, "plc-reset"),
+        ];
+        for (operation, kind) in types {
+            let mut plant = Plant::operational();
+            plant.act(1, dnp3(10, 11, 1, "Read", Operation::Read));
+            plant.act(2, dnp3(10, 11, 200, "Some Function", operation));
+            for (_, other) in types {
+                assert_eq!(plant.alerts_of(other).len(), usize::from(other == kind), "{other} of {operation:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_done_while_learning_is_quiet_where_the_type_says_so() {
+        let learned = |operation, kind: &str| {
+            let mut plant = Plant::learning_until(100);
+            plant.act(1, dnp3(10, 11, 200, "Some Function", operation));
+            let while_learning = plant.alerts_of(kind).iter().map(|alert| alert.count).sum::<u64>();
+            plant.end_of_second(100);
+            plant.act(101, dnp3(10, 11, 200, "Some Function", operation));
+            [while_learning, plant.alerts_of(kind).iter().map(|alert| alert.count).sum::<u64>()]
+        };
+        assert_eq!(learned(Operation::ConfigWrite, "plc-config-write"), [0, 0]);
+        assert_eq!(learned(Operation::TimeSet, "clock-set"), [0, 0]);
+        assert_eq!(learned(Operation::Firmware, "firmware-update"), [1, 2]);
+        assert_eq!(learned(Operation::ProgramDelete, "program-block-deleted"), [1, 2]);
+    }
+
+    #[test]
+    fn many_stops_of_a_device_are_told() {
+        let stop = || dnp3(10, 11, 18, "Stop Application", Operation::ModeStop);
+        let mut plant = Plant::operational();
+        plant.act_again(2, 19, stop());
+        assert!(plant.alerts_of("stop-commands").is_empty());
+        plant.act(30, stop());
+        let alerts = plant.alerts_of("stop-commands");
+        assert_eq!(
+            alerts[0].description,
+            "10.0.0.11 link 10 was told to stop 20 times within 3 h, the last time by 10.0.0.10 link 1."
+        );
     }
 }

@@ -1,52 +1,38 @@
-//! A device tells another revision than before.
+//! A device tells another firmware or revision than before.
 
-use super::{Detector, row};
+use super::{Detector, protocol_of, row};
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType};
 use crate::model::{EntryKey, EntryKind, Peer};
 use crate::shared::Core;
 use ot_protocol::Identity;
 
-/// Who tells a revision, in which properties; these change only with the device's firmware or hardware.
-struct Told {
-    /// Start of the identity's source.
-    source: &'static str,
-    protocol: &'static str,
-    properties: &'static [&'static str],
-    kind: &'static AlertType,
+/// Compares firmware and revisions read from devices.
+pub struct Firmware;
+
+/// The alert type of a property that changes only with the device's firmware or hardware, by protocol.
+fn kind_of(protocol: &str, property: &str) -> Option<&'static AlertType> {
+    Some(match (protocol, property) {
+        ("modbus", "revision" | "product" | "server-id") => catalogue::MODBUS_FIRMWARE_CHANGED,
+        ("s7comm-plus", "firmware") => catalogue::S7PLUS_FIRMWARE_CHANGED,
+        ("dnp3" | "s7comm", "firmware") => catalogue::FIRMWARE_CHANGED,
+        _ => return None,
+    })
 }
 
-const TOLD: &[Told] = &[
-    Told {
-        source: "Modbus",
-        protocol: "modbus",
-        properties: &["revision", "product", "server-id"],
-        kind: catalogue::MODBUS_FIRMWARE_CHANGED,
-    },
-    Told {
-        source: "S7comm-plus",
-        protocol: "s7comm-plus",
-        properties: &["firmware"],
-        kind: catalogue::S7PLUS_FIRMWARE_CHANGED,
-    },
-];
-
-/// Compares revisions read from devices.
-pub struct FirmwareRevision;
-
-impl Detector for FirmwareRevision {
+impl Detector for Firmware {
     fn types(&self) -> &'static [&'static AlertType] {
-        const TYPES: &[&AlertType] = &[catalogue::MODBUS_FIRMWARE_CHANGED, catalogue::S7PLUS_FIRMWARE_CHANGED];
+        const TYPES: &[&AlertType] =
+            &[catalogue::MODBUS_FIRMWARE_CHANGED, catalogue::S7PLUS_FIRMWARE_CHANGED, catalogue::FIRMWARE_CHANGED];
         TYPES
     }
 
     fn identity(&mut self, core: &mut Core, device: &Peer, identity: &Identity, before: Option<&str>) {
-        let told =
-            |told: &&Told| identity.source.starts_with(told.source) && told.properties.contains(&identity.property);
-        let Some(told) = TOLD.iter().find(told) else { return };
+        let Some(protocol) = protocol_of(identity) else { return };
+        let Some(kind) = kind_of(protocol, identity.property) else { return };
         let key = EntryKey {
             server: device.device,
-            protocol: told.protocol,
+            protocol,
             text: Some(format!("{}={}", identity.property, identity.value).into()),
             ..EntryKey::new(EntryKind::Property)
         };
@@ -66,7 +52,7 @@ impl Detector for FirmwareRevision {
             detail: format!("{} changed from \"{before}\" to \"{}\"", identity.property, identity.value),
         };
         core.raise(&Finding {
-            kind: told.kind,
+            kind,
             client: None,
             server: Some(device.clone()),
             table: None,
@@ -74,7 +60,7 @@ impl Detector for FirmwareRevision {
             times,
             frames: &[identity.frame],
             count: 1,
-            protocol: Some(told.protocol),
+            protocol: Some(protocol),
             operation: None,
             outcome: None,
             entries: &[met.entry],
@@ -114,6 +100,23 @@ mod tests {
         plant.tell_by(103, 11, "firmware", "V4.4.0", source);
         let alerts = plant.alerts_of("s7plus-firmware-changed");
         assert!(alerts[0].description.contains("\"V4.4.0\"; before it told \"V2.0.1\""), "{}", alerts[0].description);
+    }
+
+    #[test]
+    fn firmware_told_by_other_protocols_has_a_type_of_its_own() {
+        let mut plant = Plant::learning_until(100);
+        plant.poll(1, 10, 11);
+        plant.tell_by(2, 11, "firmware", "1.4", "DNP3 group 0");
+        plant.end_of_second(100);
+        plant.tell_by(101, 11, "firmware", "1.4", "DNP3 group 0");
+        plant.tell_by(102, 11, "location", "Substation 7", "DNP3 group 0");
+        assert!(plant.alerts_of("firmware-changed").is_empty());
+        plant.tell_by(103, 11, "firmware", "6.6.6", "DNP3 group 0");
+        let alerts = plant.alerts_of("firmware-changed");
+        assert_eq!(
+            alerts[0].description,
+            "10.0.0.11 now tells firmware \"6.6.6\"; before it told \"1.4\" (DNP3 group 0)."
+        );
         assert!(plant.alerts_of("modbus-firmware-changed").is_empty());
     }
 }

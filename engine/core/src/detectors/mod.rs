@@ -6,11 +6,13 @@
 mod address_scan;
 mod arp_spoofing;
 mod commands;
+mod configuration;
 mod connection;
 mod denial_of_service;
 mod device;
 mod exceptions;
 mod firmware;
+mod forced;
 mod functions;
 mod illegal_address;
 mod indications;
@@ -22,6 +24,7 @@ mod outstation_files;
 mod port_scan;
 mod probes;
 mod ranges;
+mod reporting;
 mod rhythm;
 mod s7_access;
 mod s7_errors;
@@ -94,6 +97,11 @@ pub trait Detector: Send {
         let _ = (core, now);
     }
 
+    /// The input ended: what waited to be told is told.
+    fn finish(&mut self, core: &mut Core) {
+        let _ = core;
+    }
+
     /// Packet time jumped: timers start again.
     fn time_jump(&mut self, core: &mut Core, now: Timestamp) {
         let _ = (core, now);
@@ -111,11 +119,13 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(address_scan::AddressScan::new(config)),
         Box::new(arp_spoofing::ArpSpoofing::new(config)),
         Box::new(commands::Commands::new(config)),
+        Box::new(configuration::Configuration),
         Box::new(connection::Connections),
         Box::new(denial_of_service::DenialOfService::new(config)),
         Box::new(device::Devices::default()),
         Box::new(exceptions::Exceptions::new(config)),
-        Box::new(firmware::FirmwareRevision),
+        Box::new(firmware::Firmware),
+        Box::new(forced::Forced),
         Box::new(functions::Functions),
         Box::new(illegal_address::IllegalAddress::new(config)),
         Box::new(indications::Indications::new(config)),
@@ -127,12 +137,13 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(port_scan::PortScan::new(config)),
         Box::new(probes::Probes::new(config)),
         Box::new(ranges::Ranges::new(config)),
+        Box::new(reporting::Reporting::new(config)),
         Box::new(rhythm::Rhythm::new(config)),
         // Behind those that put ranges and operations into the baseline.
         Box::new(s7_access::S7Access),
         Box::new(s7_errors::S7Errors),
         Box::new(segments::Segments::new(config)),
-        Box::new(sign_in::SignIn),
+        Box::new(sign_in::SignIn::new(config)),
         Box::new(unresponsive::Unresponsive::new(config)),
         Box::new(writes::Writes::default()),
     ]
@@ -162,6 +173,13 @@ fn of_activity<'a>(
         row,
         text,
     }
+}
+
+/// The protocol that brought what a device told of itself. Sources begin with the name of their protocol.
+fn protocol_of(identity: &Identity) -> Option<&'static str> {
+    const NAMES: [(&str, &str); 4] =
+        [("Modbus", "modbus"), ("DNP3", "dnp3"), ("S7comm-plus", "s7comm-plus"), ("S7", "s7comm")];
+    NAMES.iter().find(|(name, _)| identity.source.starts_with(name)).map(|(_, id)| *id)
 }
 
 /// Tells violations of one alert apart by their parameters.

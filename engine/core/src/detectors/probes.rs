@@ -1,5 +1,6 @@
 //! Scans of controllers: many controllers or units probed, many functions tried.
 
+use super::spread::{Party, party};
 use super::{Detector, of_activity, row};
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType, Threshold};
@@ -16,7 +17,7 @@ const OT_PORTS: [u16; 3] = [102, 502, 20_000];
 
 /// Counts probed controllers by client, and tried functions by pair.
 pub struct Probes {
-    targets: WindowDistinct<Peer, (Option<IpAddr>, SubAddress)>,
+    targets: WindowDistinct<Party, (Option<IpAddr>, SubAddress)>,
     target_limit: Threshold,
     functions: WindowDistinct<(Peer, Peer), (u16, Option<u16>, bool)>,
     function_limit: Threshold,
@@ -41,7 +42,7 @@ impl Probes {
         if scanner {
             return;
         }
-        let probed = self.targets.add(client, (server.ip, server.sub), at.times[1]);
+        let probed = self.targets.add(&party(client), (server.ip, server.sub), at.times[1]);
         if probed < self.target_limit.count as usize {
             return;
         }
@@ -80,7 +81,12 @@ impl Probes {
 
     fn functions(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
-        let refused = !matches!(activity.outcome, Outcome::Ok);
+        let refused = match activity.outcome {
+            Outcome::Ok => false,
+            // Several functions of DNP3 have no answer.
+            Outcome::Pending => activity.protocol != "dnp3",
+            Outcome::Rejected(..) | Outcome::Unanswered => true,
+        };
         let pair = (seen.client.clone(), seen.server.clone());
         let value = (activity.function.code, activity.function.sub, refused);
         let tried = self.functions.add(&pair, value, seen.times[1]);
@@ -146,7 +152,12 @@ impl Detector for Probes {
             return;
         }
         // Reading a unit for the first time is a probe only where it is known what is normal here.
-        let fruitless = matches!(activity.outcome, Outcome::Unanswered | Outcome::Rejected(10 | 11, _));
+        let fruitless = match (activity.protocol, activity.outcome) {
+            (_, Outcome::Unanswered) | ("modbus", Outcome::Rejected(10 | 11, _)) => true,
+            // No module in that slot, or none that takes the connection.
+            (_, Outcome::Rejected(..)) => activity.operation == Operation::Session,
+            _ => false,
+        };
         if activity.operation == Operation::Identify || fruitless || (seen.novel && core.has_learned()) {
             let function = words::function(activity);
             let at = At {
@@ -188,5 +199,41 @@ fn sub_number(sub: SubAddress) -> u64 {
         SubAddress::Unit(unit) => u64::from(unit),
         SubAddress::Link(link) => u64::from(link),
         SubAddress::RackSlot(rack, slot) => u64::from(rack) << 8 | u64::from(slot),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detectors::testing::{Plant, dnp3};
+    use ot_protocol::{Activity, Endpoint, Operation, Outcome, SubAddress};
+
+    fn link_status(link: u16, outcome: Outcome) -> Activity {
+        let request = dnp3(66, 11, 9, "Request Link Status", Operation::Session);
+        Activity { server: Endpoint { sub: SubAddress::Link(link), ..request.server }, outcome, ..request }
+    }
+
+    #[test]
+    fn a_sweep_of_link_addresses_is_told() {
+        let mut plant = Plant::operational();
+        plant.act(1, dnp3(10, 11, 1, "Read", Operation::Read));
+        for link in 0..9 {
+            plant.act(2, link_status(link, Outcome::Unanswered));
+        }
+        assert!(plant.alerts_of("plc-scan").is_empty());
+        // Whatever master it claims to be.
+        let last = link_status(9, Outcome::Unanswered);
+        plant.act(3, Activity { client: Endpoint { sub: SubAddress::Link(99), ..last.client }, ..last });
+        assert_eq!(plant.alerts_of("plc-scan").len(), 1);
+    }
+
+    #[test]
+    fn functions_without_an_answer_are_no_scan() {
+        for (outcome, scans) in [(Outcome::Pending, 0), (Outcome::Rejected(0x10, "Function Not Supported"), 1)] {
+            let mut plant = Plant::operational();
+            for code in 6..16 {
+                plant.act(1, Activity { outcome, ..dnp3(10, 11, code, "Some Function", Operation::Freeze) });
+            }
+            assert_eq!(plant.alerts_of("function-scan").len(), scans);
+        }
     }
 }

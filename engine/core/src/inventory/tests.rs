@@ -69,7 +69,7 @@ impl Plant {
     fn answers(&mut self, address: &str, unit: u8) -> SeenDevice {
         self.clock += 1;
         let endpoint = Endpoint { sub: SubAddress::Unit(unit), ..end(address, None) };
-        self.inventory.see_sub(&endpoint, at(self.clock), frame(1), &self.config).expect("a device")
+        self.inventory.see_sub(&endpoint, true, at(self.clock), frame(1), &self.config).expect("a device")
     }
 
     fn at(&self, address: &str) -> &Device {
@@ -568,7 +568,7 @@ fn random_facts_keep_the_tables_in_order() {
                 6 | 7 => {
                     let unit = SubAddress::Unit(u8::try_from(random(5)).expect("small"));
                     let endpoint = Endpoint { sub: unit, ..end(&address, None) };
-                    plant.inventory.see_sub(&endpoint, at(step), frame(1), &plant.config);
+                    plant.inventory.see_sub(&endpoint, true, at(step), frame(1), &plant.config);
                 }
                 8 => {
                     let endpoint = Endpoint { mac: Some(from), ..Endpoint::default() };
@@ -628,4 +628,49 @@ fn consistent(inventory: &Inventory) {
             assert!(!device.addresses.is_empty() || device.mac.is_some(), "{device:?} is known by nothing");
         }
     }
+}
+
+#[test]
+fn each_kind_of_sub_address_has_a_first_that_is_the_device_itself() {
+    let mut plant = Plant::new();
+    let mut answers = |sub, answers| {
+        plant.clock += 1;
+        let endpoint = Endpoint { sub, ..end("10.0.0.5", None) };
+        plant.inventory.see_sub(&endpoint, answers, at(plant.clock), frame(1), &plant.config).expect("a device")
+    };
+    let itself = answers(SubAddress::Unit(3), true).id;
+    // A controller that speaks several protocols is one device.
+    assert_eq!(answers(SubAddress::Link(10), true).id, itself);
+    assert_eq!(answers(SubAddress::RackSlot(0, 1), true).id, itself);
+    // Newer controllers answer in slot 0 and slot 1.
+    assert_eq!(answers(SubAddress::RackSlot(0, 0), true).id, itself);
+    let second = answers(SubAddress::Link(11), true);
+    assert!(second.new && second.id != itself);
+    assert_eq!(answers(SubAddress::Link(11), true), SeenDevice { id: second.id, new: false });
+    assert_eq!(answers(SubAddress::Link(10), true).id, itself);
+    let third = answers(SubAddress::RackSlot(0, 2), true);
+    assert!(third.new);
+    // Reserved link addresses and broadcasts are nobody's.
+    for special in [0xFFF0, 65_532, 65_533, 65_534, 65_535] {
+        assert_eq!(answers(SubAddress::Link(special), true).id, itself);
+    }
+    let peer = |sub| plant.inventory.peer(&Endpoint { sub, ..end("10.0.0.5", None) }).device;
+    assert_eq!(peer(SubAddress::RackSlot(0, 0)), Some(itself));
+    assert_eq!(peer(SubAddress::Link(11)), Some(second.id));
+    assert_eq!(plant.inventory.len(), 3);
+    assert_eq!(plant.at("10.0.0.5").role, Role::Gateway);
+}
+
+#[test]
+fn masters_behind_one_address_are_devices_and_make_no_gateway() {
+    let mut plant = Plant::new();
+    let mut asks = |link| {
+        plant.clock += 1;
+        let endpoint = Endpoint { sub: SubAddress::Link(link), ..end("10.0.0.6", None) };
+        plant.inventory.see_sub(&endpoint, false, at(plant.clock), frame(1), &plant.config).expect("a device").id
+    };
+    let (first, second) = (asks(1), asks(2));
+    assert_ne!(first, second);
+    assert_eq!([asks(1), asks(2)], [first, second]);
+    assert!(plant.at("10.0.0.6").role_reasons.is_empty());
 }

@@ -1,0 +1,91 @@
+//! Credentials presented to devices: refused, repeated, guessed.
+
+use super::{AlertType, AlertTypeId, EngineKind, Part, Severity, Techniques, Threshold};
+
+pub(super) const SIGN_IN_FAILED: AlertType = AlertType {
+    number: AlertTypeId::SIGN_IN_FAILED,
+    id: "sign-in-failed",
+    title: "Sign-in refused",
+    engine: EngineKind::PolicyViolation,
+    category: "authentication",
+    severity: Severity::Major,
+    default_on: true,
+    learnable: true,
+    needs_baseline: false,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: Some(Threshold { count: 2, seconds: 300 }),
+    techniques: Techniques::Fixed(&["T0859", "T0812"]),
+    protocols: &["s7comm", "dnp3"],
+    sees: "A device refuses a sign-in more than once within minutes.",
+    why_it_matters: "Somebody does not have the right credentials. It may be a typing error, an old password in a \
+        program, or somebody who tries.",
+    evidence: "The device that signs in, the device that refuses, the function with the reason where the protocol \
+        gives one, and the number of refusals.",
+    false_alarms: "A changed password that a backup or visualisation program does not know yet. It fails at fixed \
+        intervals from the change on.",
+    remediation: &[
+        "Ask the user of the signing device whether they mistyped or do not know the password.",
+        "If a program signs in, correct its stored password.",
+        "Look for a successful sign-in after the refused ones, and for what was done then.",
+        "If nobody knows of it, disconnect the signing device and change the password of the refusing one.",
+        "If the refusals are known and harmless, learn the alert.",
+    ],
+};
+
+pub(super) const LOGIN_ATTEMPTS: AlertType = AlertType {
+    number: AlertTypeId::LOGIN_ATTEMPTS,
+    id: "login-attempts",
+    title: "Excessive sign-in attempts",
+    engine: EngineKind::Anomaly,
+    category: "authentication",
+    severity: Severity::Critical,
+    default_on: true,
+    learnable: false,
+    needs_baseline: false,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: Some(Threshold { count: 20, seconds: 60 }),
+    techniques: Techniques::Fixed(&["T0859", "T0812"]),
+    protocols: &[],
+    sees: "One device signs in to another far more often within a minute than a person or a program does.",
+    why_it_matters: "Sign-ins in such numbers come from a program that tries, or from one that fails and repeats \
+        without a pause; the second can lock the device for its real users.",
+    evidence: "Both devices, the number of sign-ins within the window, the function, and how the last one ended.",
+    false_alarms: "Software that signs in anew for each request. It then does so day and night and succeeds.",
+    remediation: &[
+        "See whether the sign-ins succeed; if they do, it is mostly badly made software.",
+        "Find the program on the signing device and stop it or give it the right credentials.",
+        "Check whether the users of the device can still sign in.",
+        "If no known program does it, disconnect the signing device and have it examined.",
+        "If the software cannot be changed, mute the alert for the two.",
+    ],
+};
+
+pub(super) const PASSWORD_GUESSING: AlertType = AlertType {
+    number: AlertTypeId::PASSWORD_GUESSING,
+    id: "password-guessing",
+    title: "Password guessing",
+    engine: EngineKind::Anomaly,
+    category: "authentication",
+    severity: Severity::Critical,
+    default_on: true,
+    learnable: false,
+    needs_baseline: false,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: Some(Threshold { count: 100, seconds: 60 }),
+    techniques: Techniques::Fixed(&["T0812", "T0859"]),
+    protocols: &[],
+    sees: "One device presents credentials to another so fast that only a guessing program can do it.",
+    why_it_matters: "At this pace all common passwords are tried within minutes. Once one fits, the device can be \
+        stopped or programmed.",
+    evidence: "Both devices, the number of tries within the window, the function, how many were refused, and how \
+        the last one ended.",
+    false_alarms: "Hardly any: a security test that was agreed on, or a program that repeats a wrong password \
+        without a pause. A test has a date and a contact.",
+    remediation: &[
+        "Disconnect the signing device at once unless a test is agreed on.",
+        "Check whether one of the tries succeeded, and treat the device as taken over if so.",
+        "Change the password of the attacked device, from another computer.",
+        "Look for commands, program or configuration writes after the tries.",
+        "Restrict in the firewall who may reach the attacked device.",
+    ],
+};
