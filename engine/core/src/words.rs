@@ -3,6 +3,7 @@
 //! Addresses are those on the wire, counted from 0 (Modbus Application Protocol V1.1b3, clause 4.4): `holding register
 //! 0` is what some tools call 1 or 40001.
 
+mod dnp3;
 mod s7;
 
 use ot_protocol::{Activity, Nanos, Operation, Outcome, Target, Timestamp, Values};
@@ -12,6 +13,8 @@ use std::fmt::Write as _;
 pub fn function(activity: &Activity) -> String {
     let function = activity.function;
     match (activity.protocol, function.sub) {
+        // The name of a control says its operation, which is its subfunction.
+        ("dnp3", _) => format!("{} ({})", function.name, codes(activity.protocol, function.code, None)),
         ("s7comm" | "s7comm-plus", _) | (_, None) => {
             format!("{} ({})", function.name, codes(activity.protocol, function.code, function.sub))
         }
@@ -22,6 +25,10 @@ pub fn function(activity: &Activity) -> String {
 /// `function 43/14`, `function 0x29`: codes as the manuals of the protocol give them.
 pub fn codes(protocol: &str, code: u16, sub: Option<u16>) -> String {
     let hexadecimal = matches!(protocol, "s7comm" | "s7comm-plus");
+    let sub = sub.filter(|_| protocol != "dnp3");
+    if protocol == "dnp3" && code >= 0x100 {
+        return format!("link function {}", code & 0xF);
+    }
     let wide = if code > 0xff { 6 } else { 4 };
     match sub {
         Some(sub) if hexadecimal => format!("function {code:#0wide$x}/{sub:#04x}"),
@@ -80,7 +87,7 @@ pub fn stretch(target: &Target, low: u32, high: u32) -> String {
 /// `coil 3`, `holding registers 40-49`, `file 4, records 7-9`, `DB10.DBW4`; empty where nothing is addressed.
 pub fn target(target: &Target) -> String {
     if target.space == "classes" {
-        return classes(target.start);
+        return dnp3::classes(target.start);
     }
     if let Some(text) = s7::target(target) {
         return text;
@@ -100,17 +107,6 @@ pub fn target(target: &Target) -> String {
         let _ = write!(text, ", {}", points(what, target.start, target.count));
     }
     text.trim().to_owned()
-}
-
-/// `all data (classes 0, 1, 2, 3)`, `events (class 1)`: data of DNP3 by a mask of classes. Class 0 is all static data.
-fn classes(mask: u32) -> String {
-    let list: Vec<String> = (0..4_u32).filter(|class| mask >> class & 1 == 1).map(|class| class.to_string()).collect();
-    let what = if mask & 1 == 1 { "all data" } else { "events" };
-    match list.as_slice() {
-        [] => String::new(),
-        [one] => format!("{what} (class {one})"),
-        _ => format!("{what} (classes {})", list.join(", ")),
-    }
 }
 
 /// `17, 18, 19 … (40 values)`; empty where there is none.
@@ -161,6 +157,11 @@ impl Deed {
 pub fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
     if matches!(activity.protocol, "s7comm" | "s7comm-plus")
         && let Some(deed) = s7::deed(activity, server)
+    {
+        return Some(deed);
+    }
+    if activity.protocol == "dnp3"
+        && let Some(deed) = dnp3::deed(activity, server)
     {
         return Some(deed);
     }
@@ -261,9 +262,7 @@ mod tests {
         assert_eq!(points("fifo-queue", 4, 1), "FIFO queue 4");
         let record = Target { space: "file", number: Some(4), start: 7, count: 3, ..Target::default() };
         assert_eq!(target(&record), "file 4, records 7-9");
-        let classes = |mask| target(&Target { space: "classes", start: mask, ..Target::default() });
-        assert_eq!([classes(0b1111), classes(1)], ["all data (classes 0, 1, 2, 3)", "all data (class 0)"]);
-        assert_eq!([classes(0b1110), classes(4)], ["events (classes 1, 2, 3)", "events (class 2)"]);
+        assert_eq!(target(&Target { space: "classes", start: 1, ..Target::default() }), "all data (class 0)");
         assert_eq!(points("double-bit-inputs", 3, 2), "double-bit inputs 3-4");
         assert_eq!(target(&Target { space: "coils", ..Target::default() }), "");
     }

@@ -60,7 +60,12 @@ enum Quiet {
 /// The alert types of an operation.
 fn kinds_of(activity: &Activity) -> &'static [(&'static AlertType, Quiet)] {
     const PROGRAM: (&AlertType, Quiet) = (catalogue::PLC_PROGRAMMING, Quiet::AllowedOrProgramming);
+    // Any file of an outstation may be a part of what makes it work.
+    const DELETE_FILE: u16 = 27;
     match activity.operation {
+        Operation::File if activity.protocol == "dnp3" && activity.function.code == DELETE_FILE => {
+            &[(catalogue::PROGRAM_BLOCK_DELETED, Quiet::Never)]
+        }
         Operation::ConfigRead => &[(catalogue::PLC_CONFIG_READ, Quiet::AllowedOrProgramming)],
         Operation::ConfigWrite => &[(catalogue::PLC_CONFIG_WRITE, Quiet::AllowedOrProgramming)],
         Operation::ProgramRead => &[(catalogue::PLC_PROGRAM_UPLOAD, Quiet::AllowedOrProgramming)],

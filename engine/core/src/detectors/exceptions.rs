@@ -128,8 +128,11 @@ fn kind_of(protocol: &str, code: u16) -> Option<&'static AlertType> {
 fn called(protocol: &str, code: u16, name: &str) -> String {
     match (protocol, code) {
         ("modbus", _) => format!("exception {code} ({name})"),
-        ("dnp3", 0x10..=0x17) => format!("internal indication IIN2.{} ({name})", code - 0x10),
-        ("dnp3", 0x100..) => format!("control status {} ({name})", code - 0x100),
+        ("dnp3", 0x10..=0x12) => format!("internal indication IIN2.{} ({name})", code - 0x10),
+        ("dnp3", 0x15) => format!("internal indication IIN2.4 ({name})"),
+        ("dnp3", 0x100..=0x1FF) => format!("control status {} ({name})", code & 0xFF),
+        ("dnp3", 0x200..=0x2FF) => format!("file status {} ({name})", code & 0xFF),
+        ("dnp3", 0x300..=0x3FF) => format!("authentication error {} ({name})", code & 0xFF),
         _ => format!("code {code} ({name})"),
     }
 }
@@ -169,8 +172,8 @@ fn consequence(protocol: &str, code: u16) -> Option<&'static str> {
         ("dnp3", 0x10) => "the outstation does not support this function, nothing was changed",
         ("dnp3", 0x11) => "the outstation has no such objects or points",
         ("dnp3", 0x12) => "the outstation does not accept a range, qualifier or value of the request",
-        ("dnp3", 0x14) => "the outstation is already doing it",
-        ("dnp3", 0x100..) => "the outstation did not carry the command out",
+        ("dnp3", 0x15) => "the outstation is already doing it",
+        ("dnp3", 0x100..=0x1FF) => "the outstation did not carry the command out",
         _ => return None,
     })
 }

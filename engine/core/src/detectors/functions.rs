@@ -24,7 +24,7 @@ fn kind_of(activity: &Activity) -> Option<&'static AlertType> {
     Some(match activity.protocol {
         "modbus" if vendor => catalogue::MODBUS_VENDOR_FUNCTION_NOT_LEARNED,
         "modbus" => catalogue::MODBUS_FUNCTION_NOT_LEARNED,
-        "dnp3" => catalogue::DNP3_FUNCTION_NOT_LEARNED,
+        "dnp3" if is_of_master(activity.function.code) => catalogue::DNP3_FUNCTION_NOT_LEARNED,
         "s7comm" => return s7_kind_of(activity),
         "s7comm-plus" => catalogue::S7PLUS_OPERATION_NOT_LEARNED,
         _ => return None,
@@ -38,6 +38,14 @@ fn s7_kind_of(activity: &Activity) -> Option<&'static AlertType> {
         (_, Operation::Session) | (4 | 5, Operation::Read | Operation::Write | Operation::Control) => None,
         _ => Some(catalogue::S7_USER_FUNCTION_NOT_LEARNED),
     }
+}
+
+/// Whether a DNP3 function is one that a master decides to use, or an unsolicited response, which an outstation may forge as
+/// well: not a confirmation, a response to a request, or a function of the link layer (256 and more).
+fn is_of_master(code: u16) -> bool {
+    const CONFIRM: u16 = 0;
+    const UNSOLICITED: u16 = 130;
+    (code != CONFIRM && code < 129) || code == UNSOLICITED
 }
 
 /// Learns the functions that each client uses of each server.
@@ -223,5 +231,14 @@ mod tests {
         assert!(told[0][0].contains("used PLC Stop (function 0x29) on 10.0.0.12"), "{}", told[0][0]);
         let why = &plant.alerts_of("s7plus-operation-not-learned")[0].why;
         assert!(why.contains("GetMultiVariables (function 0x054c, learned once"), "{why}");
+    }
+
+    #[test]
+    fn confirmations_and_link_functions_of_dnp3_are_nobodys_decision() {
+        for (code, told) in [(0, 0), (1, 1), (129, 0), (130, 1), (131, 0), (0x109, 0)] {
+            let mut plant = Plant::operational();
+            plant.act(1, dnp3(10, 11, code, "Some Function", Operation::Session));
+            assert_eq!(plant.alerts_of("dnp3-function-not-learned").len(), told, "{code}");
+        }
     }
 }

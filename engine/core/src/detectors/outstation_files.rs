@@ -61,7 +61,12 @@ impl Detector for OutstationFiles {
         let file = words::target(&activity.target);
         let on = if file.is_empty() { String::new() } else { format!(" on {file}") };
         let text = || Text {
-            description: format!("{client} sent {function}{on} to {server}; {}.", words::outcome(activity.outcome)),
+            description: format!(
+                "{client} {} by {function}; {}.",
+                words::deed(activity, Some(&server))
+                    .map_or_else(|| format!("used files of {server}"), |deed| deed.told(activity.outcome)),
+                words::outcome(activity.outcome)
+            ),
             why: format!("No baseline entry allows {client} to do this with files of {server}."),
             function: function.clone(),
             object: file.clone(),
@@ -97,7 +102,7 @@ mod tests {
         let alerts = plant.alerts_of("dnp3-file-operation");
         assert_eq!(
             alerts[0].description,
-            "10.0.0.10 link 1 sent Delete File (function 27) on file config.xml to 10.0.0.11 link 10; the device accepted it."
+            "10.0.0.10 link 1 deleted file config.xml of 10.0.0.11 link 10 by Delete File (function 27); the device accepted it."
         );
     }
 }

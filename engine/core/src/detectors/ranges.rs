@@ -8,7 +8,7 @@ use crate::model::{EntryId, EntryKey, EntryKind, Peer};
 use crate::shared::{Core, Seen};
 use crate::table::WindowDistinct;
 use crate::words;
-use ot_protocol::{ActivityKey, Outcome};
+use ot_protocol::{Activity, ActivityKey, Outcome};
 
 /// Different starts of ranges outside the baseline that make a walk.
 const WALK_STARTS: usize = 20;
@@ -26,6 +26,13 @@ fn kind_of(protocol: &str) -> Option<&'static AlertType> {
         "dnp3" => catalogue::DNP3_OBJECT_NOT_LEARNED,
         _ => return None,
     })
+}
+
+/// Whether the client asked for these points. What a DNP3 outstation reports in answer to a poll of event classes, or by
+/// itself, is its own choice: any point may have an event.
+fn is_asked_for(activity: &Activity) -> bool {
+    const RESPONSE: u16 = 129;
+    activity.protocol != "dnp3" || activity.function.code < RESPONSE
 }
 
 /// Learns the address ranges that each client reads and writes.
@@ -50,7 +57,7 @@ impl Detector for Ranges {
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
         let target = &activity.target;
-        if target.count == 0 || target.space.is_empty() || seen.server_id().is_none() {
+        if target.count == 0 || target.space.is_empty() || seen.server_id().is_none() || !is_asked_for(activity) {
             return;
         }
         if core.learning_at(seen.times[1]) && activity.outcome != Outcome::Ok {

@@ -115,14 +115,11 @@ fn raise(core: &mut Core, seen: &Seen<'_>) {
     let function = words::function(activity);
     let dnp3 = activity.protocol == "dnp3";
     let text = || {
-        let what = words::target(&activity.target);
+        let deed = words::deed(activity, Some(&server))
+            .map_or_else(|| format!("sent {function} to {server}"), |deed| deed.told(activity.outcome));
         let deed = if dnp3 {
-            let what = if what.is_empty() { "events".to_owned() } else { what.clone() };
-            let tried = if activity.outcome == Outcome::Ok { "turned" } else { "tried to turn" };
-            format!("{tried} off that {server} reports {what} by itself, by {function}")
+            format!("{deed}, by {function}")
         } else {
-            let deed = words::deed(activity, Some(&server))
-                .map_or_else(|| format!("sent {function} to {server}"), |deed| deed.told(activity.outcome));
             format!("{deed} by {function}: a device in listen only mode answers nobody until it is restarted")
         };
         Text {
@@ -136,7 +133,7 @@ fn raise(core: &mut Core, seen: &Seen<'_>) {
                 "Commands of this class are always told, whoever sends them.".to_owned()
             },
             function: function.clone(),
-            object: what,
+            object: words::target(&activity.target),
             value: words::values(&activity.values),
             detail: format!("{function}; {}", words::outcome(activity.outcome)),
         }

@@ -646,18 +646,26 @@ impl Detector for Rhythm {
 /// The exchange that an activity belongs to.
 fn key(activity: &Activity, client: DeviceId, server: DeviceId) -> EntryKey {
     let target = &activity.target;
-    let range = target.count > 0;
-    EntryKey {
+    // A poll of classes is told apart by the mask of its classes, which takes the place of an address.
+    let range = target.count > 0 || target.space == "classes";
+    let whole = EntryKey {
         client: Some(client),
         server: Some(server),
         protocol: activity.protocol,
         function: Some(activity.function.code),
+        ..EntryKey::new(EntryKind::Rhythm)
+    };
+    // Which points a DNP3 outstation reports changes from one response to the next.
+    if activity.protocol == "dnp3" && activity.function.code >= 129 {
+        return whole;
+    }
+    EntryKey {
         subfunction: activity.function.sub,
         space: target.space,
         number: target.number,
         start: range.then_some(target.start),
         end: range.then(|| target.end()),
-        ..EntryKey::new(EntryKind::Rhythm)
+        ..whole
     }
 }
 
@@ -742,7 +750,18 @@ fn set_interval(core: &mut Core, seen: &Seen<'_>, interval: Nanos) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detectors::testing::Plant;
+    use crate::detectors::testing::{On as _, Plant, dnp3};
+
+    #[test]
+    fn polls_of_different_classes_have_their_own_rhythm_and_reported_points_share_one() {
+        let exchange = |code, space, start, count| {
+            let activity = dnp3(10, 11, code, "Some Function", Operation::Read).on(space, start, count);
+            key(&activity, DeviceId(1), DeviceId(2))
+        };
+        assert_ne!(exchange(1, "classes", 0b1111, 0), exchange(1, "classes", 0b1110, 0));
+        assert_ne!(exchange(1, "binary-inputs", 0, 4), exchange(1, "binary-inputs", 4, 4));
+        assert_eq!(exchange(130, "binary-inputs", 0, 4), exchange(130, "analog-inputs", 7, 1));
+    }
 
     /// Two clients poll two servers every second; learned until second 100.
     fn learned() -> Plant {
