@@ -1,7 +1,8 @@
 //! What passes between the engine and a store: what is loaded, what changed, what a person asks for.
 
 use crate::model::{
-    Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Point, Status,
+    Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Point, ProgramVersion,
+    Status,
 };
 use ot_protocol::Timestamp;
 use std::net::IpAddr;
@@ -15,6 +16,8 @@ pub struct Snapshot {
     pub entries: Vec<BaselineEntry>,
     /// Process memory, by device, space, number and address.
     pub points: Vec<Point>,
+    /// Versions of program blocks, by number.
+    pub programs: Vec<ProgramVersion>,
     /// Alerts that are not closed, and closed ones that are muted or learned, by number.
     pub alerts: Vec<Alert>,
     /// How often each key was opened that has no alert in `alerts`.
@@ -34,6 +37,8 @@ pub struct State {
     pub last_device: u32,
     /// Last entry number.
     pub last_entry: u32,
+    /// Last number of a program version.
+    pub last_program: u32,
     /// Newest packet time.
     pub now: Option<Timestamp>,
     /// End of learning in packet time, once it is known; `None` before the first packet or when not learning.
@@ -59,6 +64,10 @@ pub struct Changes {
     pub removed_entries: Vec<EntryId>,
     /// New and changed points.
     pub points: Vec<Point>,
+    /// New and changed versions of program blocks.
+    pub programs: Vec<ProgramVersion>,
+    /// Numbers of versions given up.
+    pub removed_programs: Vec<u32>,
     /// New and changed alerts.
     pub alerts: Vec<Alert>,
     /// New and changed violations.
@@ -77,6 +86,8 @@ impl Changes {
             && self.entries.is_empty()
             && self.removed_entries.is_empty()
             && self.points.is_empty()
+            && self.programs.is_empty()
+            && self.removed_programs.is_empty()
             && self.alerts.is_empty()
             && self.violations.is_empty()
             && self.events.is_empty()

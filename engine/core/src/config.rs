@@ -90,6 +90,10 @@ pub struct Limits {
     pub entries: usize,
     /// Points of process memory.
     pub points: usize,
+    /// Versions of program blocks and files.
+    pub program_versions: usize,
+    /// Bytes kept of all of them together; those of the versions that were not told for longest go.
+    pub program_bytes: usize,
     /// Alerts in memory: open ones and those that a person learned or muted.
     pub alerts: usize,
     /// Open alerts of one type; what is over it folds into one alert that names the flood.
@@ -106,6 +110,8 @@ impl Default for Limits {
             devices: 65_536,
             entries: 327_680,
             points: 1_048_576,
+            program_versions: 4_096,
+            program_bytes: 16 << 20,
             alerts: 30_000,
             alerts_of_a_type: 2_000,
             sessions: 131_072,

@@ -9,6 +9,7 @@ use crate::detectors::{Detector, registry};
 use crate::inventory::{Inventory, MacBinding};
 use crate::model::{Alert, DeviceId, EntryId, Event, Origin, Peer, Role, Status};
 use crate::points::{Access, Points};
+use crate::programs::{Comparison, Moved, Programs};
 use crate::shared::{Core, Seen, SeenFlow};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -140,7 +141,7 @@ pub struct Engine {
 impl Engine {
     /// Starts from what a store holds.
     pub fn new(config: EngineConfig, snapshot: Snapshot) -> Self {
-        let Snapshot { devices, entries, points, alerts, openings, mut state } = snapshot;
+        let Snapshot { devices, entries, points, programs, alerts, openings, mut state } = snapshot;
         match config.learning {
             Learning::AsStored => {}
             Learning::Operational => {
@@ -164,11 +165,13 @@ impl Engine {
             inventory: Inventory::load(devices, state.ot_subnets.clone(), state.last_device, &config),
             baseline,
             points: Points::load(points),
+            programs: Programs::load(programs, state.last_program),
             alerts: Alerts::load(alerts, openings, state.last_alert),
             counters,
             events: Vec::new(),
             met: Vec::new(),
             standing: Vec::new(),
+            moved: None,
             state,
             config,
         };
@@ -339,6 +342,7 @@ impl Engine {
         for (from, into) in self.core.inventory.take_merged() {
             self.core.baseline.rename(from, into);
             self.core.alerts.merge_device(from, into);
+            self.core.programs.rename(from, into);
         }
     }
 
@@ -365,6 +369,7 @@ impl Engine {
         self.evidence(&activity, &client, &server, answered, request);
         self.settle_merges();
 
+        self.program(&activity, &client, &server);
         self.core.met.clear();
         self.core.standing.clear();
         let seen = Seen {
@@ -383,6 +388,9 @@ impl Engine {
             self.operation_event(&activity, &client, &server, request);
         }
         self.remember_points(&activity, &client, &server);
+        // It was told with this one, and is no part of what repeats.
+        self.core.moved = None;
+        activity.artifact = None;
 
         let Some(slot) = activity.slot else { return };
         let rerun = activity.operation.changes()
@@ -506,6 +514,50 @@ impl Engine {
             frame,
             alert: None,
         });
+    }
+
+    /// Takes the program block that an activity moved, and tells of a version that differs from what was known.
+    fn program(&mut self, activity: &Activity, client: &Peer, server: &Peer) {
+        let Some(artifact) = activity.artifact.as_deref() else { return };
+        let Some(device) = server.device else {
+            self.core.count("program-blocks-without-device", 1);
+            return;
+        };
+        let frame = activity.frames.iter().rev().copied().find(|frame| frame.number() > 0).unwrap_or_default();
+        let moved = Moved {
+            device,
+            client: client.device,
+            protocol: activity.protocol,
+            // What is not read out goes in.
+            write: activity.operation.changes(),
+            outcome: activity.outcome,
+            time: activity.time,
+            frame,
+        };
+        let compared = self.core.programs.see(&moved, artifact, &self.core.config.limits);
+        if !matches!(compared.comparison, Comparison::Same(_)) {
+            let (who, to) = (self.core.display(client), self.core.display(server));
+            let (did, preposition) = if moved.write { ("wrote", "into") } else { ("read", "out of") };
+            let text = format!(
+                "{who} {did} {} {preposition} {to} ({} bytes, version {}). {}",
+                compared.name,
+                artifact.length,
+                compared.version,
+                compared.sentence()
+            );
+            self.core.event(Event {
+                number: 0,
+                time: activity.time,
+                kind: "program-version",
+                source: client.device,
+                destination: Some(device),
+                protocol: Some(activity.protocol),
+                text,
+                frame,
+                alert: None,
+            });
+        }
+        self.core.moved = Some(compared);
     }
 
     fn remember_points(&mut self, activity: &Activity, client: &Peer, server: &Peer) {
@@ -773,6 +825,8 @@ impl Engine {
         core.set_counter("baseline-entries-evicted", core.baseline.evicted);
         core.set_counter("baseline-entries-refused", core.baseline.refused);
         core.set_counter("points-refused", core.points.refused);
+        core.set_counter("program-versions-evicted", core.programs.evicted);
+        core.set_counter("program-bytes-evicted", core.programs.bytes_evicted);
         core.set_counter("devices-refused", core.inventory.refused);
         core.set_counter("alerts-evicted-from-memory", core.alerts.evicted);
         core.set_counter("violations-without-row", core.alerts.without_row);
@@ -785,10 +839,12 @@ impl Engine {
         }
         let (devices, removed_devices) = core.inventory.take_changes();
         let (entries, removed_entries) = core.baseline.take_changes();
+        let (programs, removed_programs) = core.programs.take_changes();
         let (alerts, violations) = core.alerts.take_changes();
         core.state.last_alert = core.alerts.last();
         core.state.last_device = core.inventory.last();
         core.state.last_entry = core.baseline.last();
+        core.state.last_program = core.programs.last();
         core.state.ot_subnets = core.inventory.ot_subnets();
         core.state.counters = core.counters.iter().map(|(id, n)| (id.clone(), *n)).collect();
         Changes {
@@ -797,6 +853,8 @@ impl Engine {
             entries,
             removed_entries,
             points: core.points.take_changes(),
+            programs,
+            removed_programs,
             alerts,
             violations,
             events: std::mem::take(&mut core.events),

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod inventory;
 pub mod model;
 pub mod points;
+pub mod programs;
 pub mod shared;
 pub mod table;
 pub mod vendors;

@@ -5,6 +5,7 @@
 use crate::catalogue::{AlertType, Severity};
 use ot_protocol::{FrameRef, Intervals, Mac, Outcome, SubAddress, Timestamp};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A device: numbered from 1 in the order of first appearance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -361,6 +362,49 @@ pub struct Point {
     pub writers: Vec<DeviceId>,
     /// Polling interval in nanoseconds, where it is read steadily.
     pub poll_interval: Option<i64>,
+}
+
+/// A version of a program block or file that crossed the network: numbered from 1 in the order of first appearance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramVersion {
+    /// Its number.
+    pub number: u32,
+    /// The device that the block belongs to.
+    pub device: DeviceId,
+    /// Protocol id.
+    pub protocol: &'static str,
+    /// `block` or `file`.
+    pub kind: &'static str,
+    /// Name within the device: `OB 1`, `DB 10`, the name of the file.
+    pub name: String,
+    /// SHA-256 over the bytes that were seen.
+    pub sha256: [u8; 32],
+    /// Length of the whole in bytes, as far as known.
+    pub length: u64,
+    /// Whether all of its bytes were seen.
+    pub complete: bool,
+    /// Whether it was ever moved without being refused: it is, or was, in the device.
+    pub accepted: bool,
+    /// What its header says, in its order.
+    pub attributes: Vec<(String, String)>,
+    /// Its bytes, at most [`ot_protocol::Artifact::MOST_BYTES`]; `None` once they were given up for newer ones.
+    pub bytes: Option<Arc<[u8]>>,
+    /// First seen.
+    pub first_seen: Timestamp,
+    /// Last seen.
+    pub last_seen: Timestamp,
+    /// Frame that first completed it.
+    pub first_frame: FrameRef,
+    /// Frame that last completed it.
+    pub last_frame: FrameRef,
+    /// How often it was read out of the device.
+    pub read: u64,
+    /// How often it was written into the device.
+    pub written: u64,
+    /// Devices that read it, ten at most.
+    pub readers: Vec<DeviceId>,
+    /// Devices that wrote it, ten at most.
+    pub writers: Vec<DeviceId>,
 }
 
 /// Status of an alert.

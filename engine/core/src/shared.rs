@@ -8,6 +8,7 @@ use crate::config::EngineConfig;
 use crate::inventory::Inventory;
 use crate::model::{Alert, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer};
 use crate::points::Points;
+use crate::programs::{Compared, Programs};
 use ot_protocol::{Activity, FlowEvent, FrameRef, Outcome, Timestamp};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,8 @@ pub struct Core {
     pub baseline: Baseline,
     /// Process memory.
     pub points: Points,
+    /// Versions of program blocks.
+    pub programs: Programs,
     pub(crate) alerts: Alerts,
     pub(crate) state: State,
     pub(crate) counters: BTreeMap<String, u64>,
@@ -29,6 +32,8 @@ pub struct Core {
     pub(crate) met: Vec<EntryId>,
     /// Rows of alerts that the fact now in work has raised and that its repetitions raise again.
     pub(crate) standing: Vec<(u32, u32)>,
+    /// The program block that the fact now in work has moved.
+    pub(crate) moved: Option<Compared>,
 }
 
 /// An activity (or repetitions of it) with its devices.

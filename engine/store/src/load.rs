@@ -4,7 +4,7 @@ use crate::value::{self, count, device, frame, intern, key, mac, outcome, parsed
 use ot_engine::catalogue;
 use ot_engine::model::{
     Alert, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, IdentityValue, Origin, Peer,
-    Point, ProtocolUse, Role, RoleReason, Status,
+    Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
 };
 use ot_engine::{Snapshot, State};
 use ot_protocol::{FrameRef, Intervals, Timestamp};
@@ -33,6 +33,7 @@ pub(crate) fn snapshot(
         devices: devices(connection, prefix)?,
         entries: entries(connection, prefix)?,
         points: points(connection, prefix)?,
+        programs: programs(connection, prefix, "", &[], true)?,
         alerts,
         openings,
         state: state(connection, prefix)?,
@@ -259,6 +260,62 @@ fn points(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Point>>
     )
 }
 
+/// Versions of program blocks that meet a condition on the columns of their table, `WHERE` included, in order of number;
+/// their bytes where these are asked for.
+pub(crate) fn programs(
+    connection: &Connection,
+    prefix: &str,
+    condition: &str,
+    parameters: &[&dyn ToSql],
+    bytes: bool,
+) -> rusqlite::Result<Vec<ProgramVersion>> {
+    let chosen = format!("version IN (SELECT number FROM {prefix}program_version {condition})");
+    let mut attributes = lists(
+        connection,
+        &format!("SELECT version, name, value FROM {prefix}program_attribute WHERE {chosen} ORDER BY version, place"),
+        parameters,
+        |row| Ok((row.get(1)?, row.get(2)?)),
+    )?;
+    let mut kept: HashMap<u32, Vec<Vec<u8>>> = HashMap::new();
+    if bytes {
+        let sql = format!("SELECT version, bytes FROM {prefix}program_bytes WHERE {chosen}");
+        kept = lists(connection, &sql, parameters, |row| row.get(1))?;
+    }
+    rows(
+        connection,
+        &format!(
+            "SELECT number, device, protocol, kind, name, sha256, length, complete, accepted, first_seen, last_seen,
+                 file, frame, last_file, last_frame, read, written, readers, writers
+             FROM {prefix}program_version {condition} ORDER BY number"
+        ),
+        parameters,
+        |row| {
+            let number: u32 = row.get(0)?;
+            Ok(ProgramVersion {
+                number,
+                device: DeviceId(row.get(1)?),
+                protocol: parsed(row, 2, |text| Some(intern(text)))?,
+                kind: parsed(row, 3, |text| Some(intern(text)))?,
+                name: row.get(4)?,
+                sha256: parsed(row, 5, value::digest)?,
+                length: count(row, 6)?,
+                complete: row.get(7)?,
+                accepted: row.get(8)?,
+                first_seen: Timestamp(row.get(9)?),
+                last_seen: Timestamp(row.get(10)?),
+                first_frame: frame(row, 11)?,
+                last_frame: frame(row, 13)?,
+                read: count(row, 15)?,
+                written: count(row, 16)?,
+                readers: parsed(row, 17, value::ids)?,
+                writers: parsed(row, 18, value::ids)?,
+                attributes: attributes.remove(&number).unwrap_or_default(),
+                bytes: kept.remove(&number).and_then(|list| list.into_iter().next()).map(Into::into),
+            })
+        },
+    )
+}
+
 fn alerts(
     connection: &Connection,
     prefix: &str,
@@ -365,6 +422,7 @@ fn state(connection: &Connection, prefix: &str) -> rusqlite::Result<State> {
         last_event: number("last_event")?,
         last_device: small("last_device")?,
         last_entry: small("last_entry")?,
+        last_program: small("last_program")?,
         now: value("now")?.map(Timestamp),
         learning_until: value("learning_until")?.map(Timestamp),
         learning: value("learning")? == Some(1),

@@ -2,13 +2,13 @@
 //!
 //! Each question is one method. Rows come in a fixed order, so that equal stores give equal answers.
 
-use crate::load::entry;
+use crate::load::{entry, programs};
 use crate::value::{count, device, frame, ids, intern, mac, outcome, parsed, parsed_option, severity, sub, time};
 use crate::{StoreError, open};
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_engine::model::{
     AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKind, Event, IdentityValue, Peer,
-    Point, ProtocolUse, Role, RoleReason, Status,
+    Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
 };
 use ot_protocol::{FrameRef, Outcome, Timestamp};
 use rusqlite::types::{ToSql, Value};
@@ -301,6 +301,25 @@ pub struct EntryQuery {
     pub allowed: Option<bool>,
     /// At most so many.
     pub limit: Option<u32>,
+}
+
+/// Which versions of program blocks. An empty list asks for nothing in particular; all that is asked for must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProgramQuery {
+    /// These numbers.
+    pub numbers: Vec<u32>,
+    /// Of these devices.
+    pub devices: Vec<DeviceId>,
+    /// Of one of these protocols.
+    pub protocols: Vec<String>,
+    /// Name of the block or file.
+    pub name: Option<String>,
+    /// Start of the SHA-256, in hexadecimal digits.
+    pub sha256: Option<String>,
+    /// Last seen at or after.
+    pub since: Option<Timestamp>,
+    /// Whether their bytes are wanted.
+    pub bytes: bool,
 }
 
 /// Which events.
@@ -897,6 +916,25 @@ impl Reader {
                 poll_interval: row.get(11)?,
             })
         })
+    }
+
+    /// Versions of program blocks, in order of number.
+    pub fn programs(&self, query: &ProgramQuery) -> Result<Vec<ProgramVersion>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.one_of("number", query.numbers.iter().copied());
+        conditions.one_of("device", query.devices.iter().map(|id| id.0));
+        conditions.one_of("protocol", query.protocols.iter().cloned());
+        if let Some(name) = &query.name {
+            conditions.and("name = ? COLLATE NOCASE").value(name.clone());
+        }
+        if let Some(start) = &query.sha256 {
+            conditions.and("sha256 LIKE ? ESCAPE '\\'").value(like(start).trim_start_matches('%').to_owned());
+        }
+        if let Some(since) = query.since {
+            conditions.and("last_seen >= ?").value(since.0);
+        }
+        let parameters: Vec<&dyn ToSql> = conditions.parameters().collect();
+        programs(&self.connection, "", &conditions.sql, &parameters, query.bytes).map_err(|error| self.fail(error))
     }
 
     /// Events.

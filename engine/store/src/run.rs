@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 pub(crate) const BEFORE: &str = "before_";
 
 /// The tables from which an engine starts.
-const STATE: [&str; 16] = [
+const STATE: [&str; 19] = [
     "device",
     "device_address",
     "device_identity",
@@ -18,6 +18,9 @@ const STATE: [&str; 16] = [
     "device_protocol",
     "baseline",
     "point",
+    "program_version",
+    "program_attribute",
+    "program_bytes",
     "alert",
     "alert_peer",
     "alert_technique",

@@ -1,11 +1,11 @@
 //! Writing what the engine found.
 
-use crate::value::{ids_text, integer, key_text, outcome_columns, severity_rank};
+use crate::value::{hexadecimal, ids_text, integer, key_text, outcome_columns, severity_rank};
 use ot_engine::Changes;
 use ot_engine::State;
 use ot_engine::model::{
     Alert, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, Event, IdentityValue, Origin, Peer,
-    Point, ProtocolUse, RoleReason,
+    Point, ProgramVersion, ProtocolUse, RoleReason,
 };
 use ot_protocol::FrameRef;
 use rusqlite::{CachedStatement, Transaction, params};
@@ -49,6 +49,7 @@ pub(crate) fn changes(
     devices(transaction, &changes.devices, written)?;
     entries(transaction, &changes.entries)?;
     points(transaction, &changes.points)?;
+    programs(transaction, &changes.programs, &changes.removed_programs)?;
     alerts(transaction, &changes.alerts, run, written)?;
     violations(transaction, &changes.violations)?;
     events(transaction, &changes.events)?;
@@ -298,6 +299,66 @@ fn points(transaction: &Transaction<'_>, points: &[Point]) -> rusqlite::Result<(
     Ok(())
 }
 
+fn programs(transaction: &Transaction<'_>, versions: &[ProgramVersion], removed: &[u32]) -> rusqlite::Result<()> {
+    for number in removed {
+        transaction.prepare_cached("DELETE FROM program_version WHERE number = ?1")?.execute([number])?;
+    }
+    if versions.is_empty() {
+        return Ok(());
+    }
+    // What a version is belongs to its number for good; what was seen of it grows.
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO program_version (number, device, protocol, kind, name, sha256, length, complete, accepted,
+             first_seen, last_seen, file, frame, last_file, last_frame, read, written, readers, writers)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+         ON CONFLICT DO UPDATE SET device = excluded.device, accepted = excluded.accepted,
+             last_seen = excluded.last_seen, last_file = excluded.last_file, last_frame = excluded.last_frame,
+             read = excluded.read, written = excluded.written, readers = excluded.readers, writers = excluded.writers",
+    )?;
+    let mut attribute = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO program_attribute (version, place, name, value) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    let mut bytes =
+        transaction.prepare_cached("INSERT OR IGNORE INTO program_bytes (version, bytes) VALUES (?1, ?2)")?;
+    let mut no_bytes = transaction.prepare_cached("DELETE FROM program_bytes WHERE version = ?1")?;
+    let (mut readers, mut writers) = (String::new(), String::new());
+    for version in versions {
+        ids_text(&version.readers, &mut readers);
+        ids_text(&version.writers, &mut writers);
+        let (file, frame) = frame_columns(version.first_frame);
+        let (last_file, last_frame) = frame_columns(version.last_frame);
+        upsert.execute(params![
+            version.number,
+            version.device.0,
+            version.protocol,
+            version.kind,
+            version.name,
+            hexadecimal(&version.sha256),
+            integer(version.length),
+            version.complete,
+            version.accepted,
+            version.first_seen.0,
+            version.last_seen.0,
+            file,
+            frame,
+            last_file,
+            last_frame,
+            integer(version.read),
+            integer(version.written),
+            readers,
+            writers,
+        ])?;
+        for (place, (name, value)) in (0_i64..).zip(&version.attributes) {
+            attribute.execute(params![version.number, place, name, value])?;
+        }
+        match &version.bytes {
+            Some(kept) => bytes.execute(params![version.number, &**kept])?,
+            None => no_bytes.execute([version.number])?,
+        };
+    }
+    Ok(())
+}
+
 fn alerts(
     transaction: &Transaction<'_>,
     alerts: &[Alert],
@@ -505,6 +566,7 @@ fn state(transaction: &Transaction<'_>, state: &State, written: &mut Written) ->
         ("last_event", Some(integer(state.last_event))),
         ("last_device", Some(i64::from(state.last_device))),
         ("last_entry", Some(i64::from(state.last_entry))),
+        ("last_program", Some(i64::from(state.last_program))),
         ("now", state.now.map(|time| time.0)),
         ("learning_until", state.learning_until.map(|time| time.0)),
         ("learning", Some(i64::from(state.learning))),

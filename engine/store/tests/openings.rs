@@ -99,6 +99,58 @@ fn a_newer_store_is_refused_and_left_as_it_is() {
     }
 }
 
+/// A store as version 1 left it, with an interrupted replay.
+fn version_1(path: &Path) -> Connection {
+    let store = Connection::open(path).unwrap();
+    store.execute_batch(include_str!("../migrations/001.sql")).unwrap();
+    store.pragma_update(None, "application_id", ot_store::APPLICATION_ID).unwrap();
+    store.pragma_update(None, "user_version", 1).unwrap();
+    store
+        .execute_batch(
+            "INSERT INTO device VALUES (1, NULL, NULL, 'unit 3', NULL, 'X', 'controller', 1, 1, 1, NULL, 5, 9);
+             INSERT INTO state VALUES ('last_device', 1), ('last_event', 7);
+             INSERT INTO run VALUES (1, 'replay', 'running', 'replay', 'plant 1', 'learn none', 1, NULL, 1, 7, 7);
+             INSERT INTO input VALUES (0, 1, 'a.pcap', printf('%064s', 'a'), 1000, NULL);",
+        )
+        .unwrap();
+    let tables: Vec<String> = store
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    for table in tables {
+        store.execute_batch(&format!("CREATE TABLE before_{table} AS SELECT * FROM {table}")).unwrap();
+    }
+    store
+}
+
+#[test]
+fn a_store_of_version_1_is_brought_up_to_date() {
+    let (_folder, path) = place();
+    drop(version_1(&path));
+    let inputs = [ot_store::RunInput { path: "b.pcap".to_owned(), sha256: format!("{:>64}", "a"), bytes: 1_000 }];
+    // A reader brings it up to date as well.
+    drop(Reader::open(&path).unwrap());
+    let version: i32 = Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, VERSION);
+    let mut store = Store::open(&path).unwrap();
+    let before = store.snapshot().unwrap();
+    assert_eq!((before.devices.len(), before.state.last_event, before.programs.len()), (1, 7, 0));
+    // The replay that was interrupted resumes, and what is new has its place.
+    let start = store.begin_run(&spec(&inputs, 1)).unwrap();
+    assert_eq!((start.run, start.resume_position), (1, 7));
+    assert_eq!((start.snapshot.devices.len(), start.snapshot.programs.len()), (1, 0));
+    store.finish_run(1, &changes(0, 50), 50, &[50], Timestamp(1)).unwrap();
+    assert_eq!(store.snapshot().unwrap().programs.len(), 10);
+    let left: u32 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'before_program%'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
 #[test]
 fn a_damaged_store_is_told() {
     let (_folder, path) = place();

@@ -101,6 +101,9 @@ fn what_is_given_up_goes() {
     let gone = Changes {
         removed_devices: vec![DeviceId(2), DeviceId(999)],
         removed_entries: vec![told.entries[0].id],
+        // Of version 2 the bytes only.
+        programs: vec![ot_engine::model::ProgramVersion { bytes: None, ..told.programs[1].clone() }],
+        removed_programs: vec![1, 999],
         state: state(16),
         ..Changes::default()
     };
@@ -109,7 +112,9 @@ fn what_is_given_up_goes() {
     assert_eq!(snapshot.devices.len(), told.devices.len() - 1);
     assert_eq!(snapshot.entries.len(), told.entries.len() - 1);
     assert!(snapshot.points.is_empty());
+    assert_eq!(snapshot.programs, [gone.programs[0].clone(), told.programs[2].clone()]);
     assert_eq!(snapshot.alerts, told.alerts);
+    assert!(!dump(&path).unwrap().iter().any(|line| line.contains(" version=1 ")));
     assert!(!dump(&path).unwrap().iter().any(|line| line.starts_with("device_") && line.contains(" device=2 ")));
 }
 

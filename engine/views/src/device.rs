@@ -2,10 +2,11 @@
 
 use crate::alert::{AlertFilter, AlertLine, alerts};
 use crate::names::{FrameView, Importance, Names, PeerView, device_address, device_name, sub};
+use crate::program::{ProgramLine, programs};
 use crate::timeline::{EventLine, events};
 use crate::{SCHEMA, ViewError, time};
 use ot_engine::model::{BaselineEntry, Device, DeviceId, EntryKind, Status};
-use ot_store::read::{AlertQuery, DeviceQuery, EntryQuery, EventQuery, PeerFilter, Reader};
+use ot_store::read::{AlertQuery, DeviceQuery, EntryQuery, EventQuery, PeerFilter, ProgramQuery, Reader};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -82,6 +83,8 @@ pub struct DeviceStory {
     pub neighbours: Vec<NeighbourView>,
     /// Which ranges of it are read and written, and which it reads and writes of others.
     pub ranges: Vec<RangeView>,
+    /// Versions of its program blocks and files.
+    pub programs: Vec<ProgramLine>,
     /// Alerts in which it takes part, newest first, 100 at most.
     pub alerts: Vec<AlertLine>,
     /// Its last events, newest first.
@@ -420,6 +423,7 @@ pub fn device(names: &Names<'_>, id: DeviceId) -> Result<DeviceStory, ViewError>
         units: reader.children(id)?.into_iter().map(|unit| names.device_view(unit)).collect::<Result<_, _>>()?,
         neighbours: neighbours(names, id, &entries)?,
         ranges: ranges(names, id, &entries)?,
+        programs: programs(names, &ProgramQuery { devices: vec![id], ..ProgramQuery::default() })?,
         alerts: alerts(names, &query)?,
         events: events(
             names,

@@ -9,12 +9,14 @@ pub mod baseline;
 pub mod catalogue;
 pub mod device;
 pub mod names;
+pub mod program;
 pub mod stats;
 pub mod timeline;
 
 pub use alert::{AlertLine, AlertStory, alert, alerts, find_alert};
 pub use device::{DeviceLine, DeviceStory, PointLine, devices, find_devices, points};
 pub use names::{Names, PeerView};
+pub use program::{ProgramDiff, ProgramLine, ProgramStory, program, program_diff, programs};
 pub use stats::{Stats, stats};
 pub use timeline::{EventLine, events};
 
@@ -49,6 +51,12 @@ pub enum ViewError {
         "no device is known as {0:?}; name it by number, address, MAC or name, as `ot-sensor devices list` shows it"
     )]
     NoDevice(String),
+    /// No version of a program block has this number.
+    #[error("there is no version {0}; `ot-sensor programs list` shows the versions")]
+    NoVersion(u32),
+    /// A version is the first one known of its block.
+    #[error("no other version of the block was seen before version {0}; name the two that are to be compared")]
+    NoVersionBefore(u32),
     /// A line of an exported baseline cannot be read.
     #[error("{file}, line {line}: {problem}; give a file made by `ot-sensor baseline export`")]
     BaselineFile {

@@ -48,11 +48,23 @@ impl LimitView {
 
 /// The limits of the engine.
 pub fn engine_limits() -> Vec<LimitView> {
-    let Limits { devices, entries, points, alerts, alerts_of_a_type, sessions, window_keys } = Limits::default();
+    let Limits {
+        devices,
+        entries,
+        points,
+        program_versions,
+        program_bytes,
+        alerts,
+        alerts_of_a_type,
+        sessions,
+        window_keys,
+    } = Limits::default();
     vec![
         LimitView::new("devices", devices),
         LimitView::new("baseline-entries", entries),
         LimitView::new("points", points),
+        LimitView::new("program-versions", program_versions),
+        LimitView::new("program-bytes", program_bytes),
         LimitView::new("alerts-in-memory", alerts),
         LimitView::new("open-alerts-of-a-type", alerts_of_a_type),
         LimitView::new("engine-sessions", sessions),

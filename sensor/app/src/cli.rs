@@ -79,6 +79,13 @@ pub enum Command {
         #[command(subcommand)]
         command: PointsCommand,
     },
+    /// List, show and compare versions of program blocks that were read from or written to controllers
+    #[command(after_help = "Example:\n  ot-sensor programs list --device 10.0.0.10\n  ot-sensor programs diff 7")]
+    Programs {
+        /// What to do.
+        #[command(subcommand)]
+        command: ProgramsCommand,
+    },
     /// What was seen, decoded, skipped, lost and evicted; runs; learning
     #[command(after_help = "Example:\n  ot-sensor stats --store plant.db")]
     Stats(StatsArgs),
@@ -539,6 +546,83 @@ pub enum PointsCommand {
     /// List the points of a device
     #[command(after_help = "Example:\n  ot-sensor points list 10.0.0.10/unit-1 --json")]
     List(PointsListArgs),
+}
+
+/// `programs …`.
+#[derive(Debug, Subcommand)]
+pub enum ProgramsCommand {
+    /// List versions of program blocks and files, by device and name
+    #[command(after_help = "Example:\n  ot-sensor programs list --device 10.0.0.10 --name \"DB 10\"")]
+    List(ProgramsListArgs),
+    /// Show a version: its header, who moved it, its first bytes
+    #[command(after_help = "Example:\n  ot-sensor programs show 7")]
+    Show(ProgramsShowArgs),
+    /// Compare two versions, or one with the version before it; exit code 1 if they differ
+    #[command(after_help = "Example:\n  ot-sensor programs diff 7\n  ot-sensor programs diff 3 7")]
+    Diff(ProgramsDiffArgs),
+}
+
+/// `programs list`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProgramsListArgs {
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Device that the blocks belong to
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Vec<String>,
+    /// Protocol
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub protocol: Vec<String>,
+    /// Name of the block or file, for example "DB 10"
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Start of the SHA-256
+    #[arg(long, value_name = "DIGITS")]
+    pub sha256: Option<String>,
+    /// Last seen at or after
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<When>,
+    /// Only the last one known of each block
+    #[arg(long)]
+    pub current: bool,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N")]
+    pub limit: Option<u32>,
+}
+
+/// `programs show`.
+#[derive(Args, Clone, Debug)]
+pub struct ProgramsShowArgs {
+    /// Number of the version
+    #[arg(value_name = "VERSION")]
+    pub version: u32,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `programs diff`.
+#[derive(Args, Clone, Debug)]
+pub struct ProgramsDiffArgs {
+    /// Number of a version: the one before, where two are given
+    #[arg(value_name = "VERSION")]
+    pub first: u32,
+    /// Number of the version after
+    #[arg(value_name = "VERSION")]
+    pub second: Option<u32>,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `points list`.

@@ -102,8 +102,10 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
         if let Some(error) = cause.downcast_ref::<ViewError>() {
             return match error {
                 ViewError::Store(_) => Exit::Store,
-                ViewError::NoAlert(_) | ViewError::NoDevice(_) => Exit::NotFound,
-                ViewError::SeveralAlerts { .. } | ViewError::BadAlertId(_) => Exit::Usage,
+                ViewError::NoAlert(_) | ViewError::NoDevice(_) | ViewError::NoVersion(_) => Exit::NotFound,
+                ViewError::SeveralAlerts { .. } | ViewError::BadAlertId(_) | ViewError::NoVersionBefore(_) => {
+                    Exit::Usage
+                }
                 ViewError::BaselineFile { .. } => Exit::Input,
             };
         }

@@ -6,7 +6,7 @@ use assert_cmd::Command;
 use ot_engine::catalogue;
 use ot_engine::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind,
-    Event, IdentityValue, Origin, Peer, Point, ProtocolUse, Role, RoleReason, Status,
+    Event, IdentityValue, Origin, Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
 };
 use ot_engine::{Changes, State};
 use ot_protocol::{FrameRef, Intervals, Mac, Outcome, SubAddress, Timestamp};
@@ -147,6 +147,35 @@ fn alert(number: u32, id: &str, kind: &'static catalogue::AlertType, second: i64
     }
 }
 
+/// A version of a block of device 2: what stands at second 100 was written, later ones were read.
+fn program(number: u32, name: &str, second: i64, bytes: &[u8]) -> ProgramVersion {
+    let written = number == 1;
+    ProgramVersion {
+        number,
+        device: DeviceId(2),
+        protocol: "s7comm",
+        kind: "block",
+        name: name.to_owned(),
+        sha256: [u8::try_from(number).unwrap(); 32],
+        length: u64::try_from(bytes.len()).unwrap(),
+        complete: true,
+        accepted: true,
+        attributes: vec![
+            ("author".to_owned(), "\u{1b}[31manna".to_owned()),
+            ("version".to_owned(), format!("0.{number}")),
+        ],
+        bytes: Some(bytes.into()),
+        first_seen: at(second),
+        last_seen: at(second + 1),
+        first_frame: frame(30),
+        last_frame: frame(31),
+        read: u64::from(!written),
+        written: u64::from(written),
+        readers: if written { vec![] } else { vec![DeviceId(1)] },
+        writers: if written { vec![DeviceId(4)] } else { vec![] },
+    }
+}
+
 /// A store with three devices and one behind, a baseline, three alerts, events and points.
 fn store() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -190,6 +219,11 @@ fn store() -> (tempfile::TempDir, PathBuf) {
             writers: vec![DeviceId(4)],
             poll_interval: Some(1_000_000_000),
         }],
+        programs: vec![
+            program(1, "DB 10", 100, &[0x70, 0x70, 1, 1, 2, 3]),
+            program(2, "OB 1", 200, &[0x70; 300]),
+            program(3, "DB 10", 800, &[0x70, 0x70, 1, 1, 9, 3, 4]),
+        ],
         alerts: vec![
             alert(1, "aaaa1111", catalogue::DEVICE_NOT_LEARNED, 500, vec![peer(4, "10.0.0.66")]),
             alert(2, "bbbb2222", catalogue::MODBUS_FUNCTION_NOT_LEARNED, 600, vec![peer(1, "10.0.0.5")]),
@@ -243,6 +277,7 @@ fn store() -> (tempfile::TempDir, PathBuf) {
             last_event: 2,
             last_device: 4,
             last_entry: 4,
+            last_program: 3,
             now: Some(at(900)),
             learning_until: Some(at(400)),
             learning: false,
@@ -282,6 +317,8 @@ fn lists_and_stories_for_people() {
         ("baseline_list", &["baseline", "list", "--all"]),
         ("baseline_export", &["baseline", "export"]),
         ("events_list", &["events", "list"]),
+        ("programs_list", &["programs", "list"]),
+        ("programs_show", &["programs", "show", "2"]),
         ("stats", &["stats"]),
     ] {
         let (exit, out, err) = sensor(&path, arguments);
@@ -298,6 +335,8 @@ fn json_lines_for_programs() {
         ("alerts_list_json", &["alerts", "list", "--json"][..]),
         ("alerts_show_json", &["alerts", "show", "bbbb2", "--json"]),
         ("devices_show_json", &["devices", "show", "2", "--json"]),
+        ("programs_list_json", &["programs", "list", "--current", "--name", "db 10", "--json"]),
+        ("programs_show_json", &["programs", "show", "3", "--json"]),
         ("stats_json", &["stats", "--json"]),
     ] {
         let (exit, out, _) = sensor(&path, arguments);
@@ -311,6 +350,31 @@ fn json_lines_for_programs() {
         }
         insta::assert_snapshot!(name, shown);
     }
+}
+
+#[test]
+fn versions_are_compared_with_the_one_before() {
+    let (_folder, path) = store();
+    let (exit, out, err) = sensor(&path, &["programs", "diff", "3"]);
+    assert_eq!((exit, err.as_str()), (1, ""));
+    insta::assert_snapshot!("programs_diff", out);
+    let (exit, same, _) = sensor(&path, &["programs", "diff", "1", "3"]);
+    assert_eq!((exit, same), (1, out));
+    let (exit, out, _) = sensor(&path, &["programs", "diff", "3", "3", "--json"]);
+    let equal: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((exit, &equal["equal"], &equal["offset"]), (0, &true.into(), &serde_json::Value::Null));
+    for (arguments, exit, says) in [
+        (&["programs", "diff", "1"][..], 2, "no other version of the block was seen before version 1"),
+        (&["programs", "diff", "1", "9"], 1, "there is no version 9"),
+        (&["programs", "list", "--device", "10.0.0.5"], 1, "nothing found"),
+        (&["programs", "list", "--sha256", "%"], 1, "nothing found"),
+    ] {
+        let (found, out, err) = sensor(&path, arguments);
+        assert_eq!((found, out.as_str()), (exit, ""), "{arguments:?}");
+        assert!(err.contains(says), "{arguments:?}: {err}");
+    }
+    let (exit, out, _) = sensor(&path, &["programs", "list", "--sha256", "0202", "--json"]);
+    assert_eq!((exit, out.lines().count()), (0, 1));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use ot_engine::catalogue::{self, Severity};
 use ot_engine::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind,
-    Event, IdentityValue, Origin, Peer, Point, ProtocolUse, Role, RoleReason, Status,
+    Event, IdentityValue, Origin, Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
 };
 use ot_engine::{Changes, Snapshot, State};
 use ot_protocol::{FrameRef, Intervals, Mac, Outcome, SubAddress, Timestamp};
@@ -132,6 +132,32 @@ pub fn point(address: u32, now: u64) -> Point {
     }
 }
 
+/// The bytes of every second version were given up.
+pub fn program(number: u32, now: u64) -> ProgramVersion {
+    let byte = u8::try_from(number % 256).unwrap();
+    ProgramVersion {
+        number,
+        device: DeviceId(2),
+        protocol: "s7comm",
+        kind: "block",
+        name: format!("DB {}", number % 3),
+        sha256: [byte; 32],
+        length: 1 << 40,
+        complete: number != 2,
+        accepted: number != 3,
+        attributes: vec![("author".to_owned(), "anna".to_owned()), ("version".to_owned(), "0.1".to_owned())],
+        bytes: number.is_multiple_of(2).then(|| vec![0, 255, byte].into()),
+        first_seen: at(number.into()),
+        last_seen: at(now),
+        first_frame: frame(number.into()),
+        last_frame: frame(now),
+        read: now,
+        written: 1,
+        readers: vec![DeviceId(1), DeviceId(4)],
+        writers: if number.is_multiple_of(2) { vec![] } else { vec![DeviceId(4)] },
+    }
+}
+
 pub fn alert(number: u32, now: u64, status: Status) -> Alert {
     let kinds = catalogue::all();
     let kind = &kinds[number as usize % kinds.len()];
@@ -205,6 +231,7 @@ pub fn changes(from: u64, to: u64) -> Changes {
     changes.devices = (1..=4).filter(|&number| u64::from(number) <= to).map(|number| device(number, to)).collect();
     changes.entries = (1..=12).filter(|&number| u64::from(number) <= to).map(|number| entry(number, to)).collect();
     changes.points = news.clone().map(|packet| point(u32::try_from(packet).unwrap(), packet)).collect();
+    changes.programs = (1..=to / 5).map(|number| program(u32::try_from(number).unwrap(), to)).collect();
     // An alert opens every tenth packet and then gets a violation with each packet.
     for number in (1..=u32::try_from(to).unwrap()).step_by(10).map(|first| first / 10 + 1) {
         let mut alert = alert(number, to, Status::New);
@@ -237,6 +264,7 @@ pub fn state(now: u64) -> State {
         last_event: now,
         last_device: 4,
         last_entry: 12,
+        last_program: u32::try_from(now / 5).unwrap(),
         now: Some(at(now)),
         learning_until: None,
         learning: false,
@@ -253,6 +281,7 @@ pub fn expected(changes: &Changes) -> Snapshot {
         devices: changes.devices.clone(),
         entries: changes.entries.clone(),
         points,
+        programs: changes.programs.clone(),
         alerts: changes.alerts.clone(),
         openings: vec![],
         state: changes.state.clone(),

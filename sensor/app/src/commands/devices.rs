@@ -121,6 +121,10 @@ pub fn show(output: &mut Output, args: &DevicesShowArgs) -> anyhow::Result<Exit>
     }
     about(output, &story)?;
     traffic(output, &story)?;
+    if !story.programs.is_empty() {
+        output.heading("Program versions")?;
+        super::programs::table(output, &story.programs, false, 2)?;
+    }
     if !story.alerts.is_empty() {
         output.heading(&format!("Alerts ({} not closed)", line.open_alerts))?;
         let mut rows = Vec::new();

@@ -5,12 +5,14 @@ mod baseline;
 mod catalogue;
 mod devices;
 mod events;
+mod programs;
 mod stats;
 mod story;
 mod triage;
 
 use crate::cli::{
-    AlertsCommand, BaselineCommand, Cli, Command, DevicesCommand, EventsCommand, PointsCommand, StoreArgs,
+    AlertsCommand, BaselineCommand, Cli, Command, DevicesCommand, EventsCommand, PointsCommand, ProgramsCommand,
+    StoreArgs,
 };
 use crate::config::Config;
 use crate::exit::Exit;
@@ -52,6 +54,11 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         },
         Command::Events { command: EventsCommand::List(args) } => events::list(&mut output, &args),
         Command::Points { command: PointsCommand::List(args) } => devices::points(&mut output, &args),
+        Command::Programs { command } => match command {
+            ProgramsCommand::List(args) => programs::list(&mut output, &args),
+            ProgramsCommand::Show(args) => programs::show(&mut output, &args),
+            ProgramsCommand::Diff(args) => programs::diff(&mut output, &args),
+        },
         Command::Stats(args) => stats::show(&mut output, &args),
         Command::Catalogue { command } => catalogue::run(&mut output, command),
     }?;
