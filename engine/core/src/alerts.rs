@@ -194,6 +194,14 @@ impl Alerts {
         (Raised::Opened(number), row)
     }
 
+    /// Puts another description in the place of an alert's.
+    pub fn retell(&mut self, number: u32, description: String) {
+        if let Some(alert) = self.alerts.get_mut(&number) {
+            alert.description = description;
+            self.dirty.mark(number);
+        }
+    }
+
     /// Counts repetitions of a finding whose row is known. Silent where the alert was muted or learned meanwhile.
     pub fn repeat(&mut self, number: u32, row: u32, count: u64, last: Timestamp, frame: FrameRef) {
         let Some(alert) = self.alerts.get_mut(&number) else { return };

@@ -156,6 +156,11 @@ impl Core {
         raised
     }
 
+    /// Tells the story of an open alert anew.
+    pub(crate) fn retell(&mut self, number: u32, description: String) {
+        self.alerts.retell(number, description);
+    }
+
     /// Adds a line to the timeline; its number is set here.
     pub fn event(&mut self, event: Event) {
         self.state.last_event += 1;

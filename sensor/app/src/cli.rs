@@ -526,7 +526,7 @@ pub struct EventsListArgs {
     /// Device on either side
     #[arg(long, value_name = "DEVICE")]
     pub device: Vec<String>,
-    /// Kind, for example device-new, connection-new, operation, alert-opened
+    /// Kind, for example device-new, operation, mode-changed, program-version, alert-opened
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub kind: Vec<String>,
     /// Protocol
@@ -599,7 +599,7 @@ pub struct ProgramsListArgs {
 pub struct ProgramsShowArgs {
     /// Number of the version
     #[arg(value_name = "VERSION")]
-    pub version: u32,
+    pub number: u32,
     /// Store and configuration.
     #[command(flatten)]
     pub store: StoreArgs,

@@ -1,10 +1,11 @@
 //! Commands to a controller's program, mode, configuration and communication, by class of operation.
 
 use super::{Detector, of_activity, row};
-use crate::alerts::Text;
+use crate::alerts::{Raised, Text};
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
 use crate::model::{DeviceId, EntryId, EntryKey, EntryKind, Origin};
+use crate::programs::Compared;
 use crate::shared::{Core, Seen};
 use crate::table::WindowCount;
 use crate::words;
@@ -158,9 +159,12 @@ fn raise(core: &mut Core, seen: &Seen<'_>, kind: &'static AlertType, quiet: Quie
     let activity = seen.activity;
     let (client, server) = (core.display(seen.client), core.display(seen.server));
     let function = words::function(activity);
+    // The block that it moved, against the version known before.
+    let moved = core.moved.clone();
+    let compared = moved.as_ref().map(|moved| format!(" {}", moved.sentence())).unwrap_or_default();
     let text = || Text {
         description: format!(
-            "{client} {}{}; {}.",
+            "{client} {}{}; {}.{compared}",
             words::deed(activity, Some(&server)).map_or_else(
                 || format!("sent {function} to {server}"),
                 |deed| format!("{} by {function}", deed.told(activity.outcome))
@@ -181,16 +185,25 @@ fn raise(core: &mut Core, seen: &Seen<'_>, kind: &'static AlertType, quiet: Quie
         function: function.clone(),
         object: words::target(&activity.target),
         value: words::values(&activity.values),
-        detail: format!("{function}; {}", words::outcome(activity.outcome)),
+        detail: format!(
+            "{function}; {}{}{compared}",
+            words::outcome(activity.outcome),
+            if moved.is_some() { "." } else { "" }
+        ),
     };
     let name = activity.target.name.as_deref().map_or(0, super::spread::number);
     let id = row(&[
         u64::from(activity.function.code),
         activity.function.sub.map_or(u64::MAX, u64::from),
         name,
+        moved.as_ref().map_or(0, |moved| u64::from(moved.version)),
         u64::from(ActivityKey::outcome(activity.outcome)),
     ]);
-    core.raise(&of_activity(kind, seen, entries, id, &text));
+    let raised = core.raise(&of_activity(kind, seen, entries, id, &text));
+    // That a program is not what it was is the news, also of an alert that is open already.
+    if let (Raised::Updated(number), Some(true)) = (raised, moved.as_ref().map(Compared::differs)) {
+        core.retell(number, text().description);
+    }
 }
 
 impl Rate {
@@ -243,8 +256,8 @@ fn consequence(operation: Operation) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, call, dnp3};
-    use ot_protocol::{Activity, Function, Operation, Outcome};
+    use crate::detectors::testing::{Plant, call, dnp3, s7_block};
+    use ot_protocol::{Activity, Artifact, Function, Operation, Outcome};
 
     const UMAS: Function = Function { code: 90, sub: Some(3), name: "UMAS: read project information" };
 
@@ -364,5 +377,44 @@ mod tests {
             alerts[0].description,
             "10.0.0.11 link 10 was told to stop 20 times within 3 h, the last time by 10.0.0.10 link 1."
         );
+    }
+
+    #[test]
+    fn a_block_that_differs_from_what_was_known_is_told() {
+        let artifact = |bytes: &[u8]| {
+            Some(Box::new(Artifact {
+                kind: "block",
+                name: "DB 10".to_owned(),
+                complete: true,
+                length: bytes.len() as u64,
+                sha256: [bytes[0]; 32],
+                bytes: bytes.into(),
+                attributes: Vec::new(),
+            }))
+        };
+        let upload =
+            |bytes| Activity { artifact: artifact(bytes), ..s7_block(10, 11, Operation::ProgramRead, "DB 10") };
+        let download =
+            |bytes| Activity { artifact: artifact(bytes), ..s7_block(66, 11, Operation::ProgramWrite, "DB 10") };
+        let mut plant = Plant::operational();
+        plant.act(1, upload(b"abc"));
+        let told = plant.alerts_of("plc-program-upload")[0].description.clone();
+        assert!(told.ends_with("accepted it. No version of block DB 10 was known before."), "{told}");
+        // The request comes before the block is whole.
+        plant.act(2, s7_block(66, 11, Operation::ProgramWrite, "DB 10"));
+        plant.act(3, download(b"xbc"));
+        let told = plant.alerts_of("plc-programming")[0].clone();
+        assert_eq!((told.count, told.violation_count), (2, 2));
+        assert!(
+            told.description.ends_with("differs from the version last seen 1970-01-01T00:00:01Z: 1 byte, at offset 0."),
+            "{}",
+            told.description
+        );
+        // The same again is no news, and neither is the state after a restart of the sensor.
+        plant.act(4, upload(b"xbc"));
+        assert!(!plant.alerts_of("plc-program-upload")[0].description.contains("differs"));
+        let mut plant = plant.restart();
+        plant.act(5, upload(b"abc"));
+        assert!(plant.alerts_of("plc-program-upload")[0].description.contains("differs"));
     }
 }

@@ -3,7 +3,7 @@
 use crate::changes::Snapshot;
 use crate::config::{AlertSetting, EngineConfig, Learning};
 use crate::engine::Engine;
-use crate::model::{Alert, BaselineEntry, Device};
+use crate::model::{Alert, BaselineEntry, Device, ProgramVersion};
 use ot_protocol::fact::CloseReason;
 use ot_protocol::{
     Activity, Claim, ClaimKind, Direction, Endpoint, Fact, FlowEvent, FlowKind, Fold, FrameRef, Function, Identity,
@@ -26,6 +26,7 @@ pub(super) struct Plant {
     alerts: BTreeMap<u32, Alert>,
     devices: BTreeMap<u32, Device>,
     entries: BTreeMap<u32, BaselineEntry>,
+    programs: BTreeMap<u32, ProgramVersion>,
     state: crate::changes::State,
 }
 
@@ -168,6 +169,7 @@ impl Plant {
             alerts: BTreeMap::new(),
             devices: BTreeMap::new(),
             entries: BTreeMap::new(),
+            programs: BTreeMap::new(),
             state: crate::changes::State::default(),
         }
     }
@@ -208,6 +210,7 @@ impl Plant {
         let snapshot = Snapshot {
             devices: self.devices.values().cloned().collect(),
             entries: self.entries.values().cloned().collect(),
+            programs: self.programs.values().cloned().collect(),
             alerts: self.alerts.values().cloned().collect(),
             state: self.state.clone(),
             ..Snapshot::default()
@@ -219,6 +222,7 @@ impl Plant {
         let changes = self.engine.take_changes();
         self.alerts.extend(changes.alerts.into_iter().map(|alert| (alert.number, alert)));
         self.devices.extend(changes.devices.into_iter().map(|device| (device.id.0, device)));
+        self.programs.extend(changes.programs.into_iter().map(|version| (version.number, version)));
         self.entries.extend(changes.entries.into_iter().map(|entry| (entry.id.0, entry)));
         self.state = changes.state;
     }

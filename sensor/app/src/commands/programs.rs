@@ -100,7 +100,7 @@ fn row(version: &ProgramLine) -> Vec<Text> {
 
 pub fn show(output: &mut Output, args: &ProgramsShowArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
-    let story = program(&Names::new(&reader), args.version)?;
+    let story = program(&Names::new(&reader), args.number)?;
     if args.output.json {
         output.json(&story)?;
         return Ok(Exit::Done);
