@@ -78,6 +78,18 @@ pub fn point(target: &Target, address: u32) -> String {
     s7::stretch(target, address, last).unwrap_or_else(|| points(target.space, address, 1))
 }
 
+/// An address whose width is not known, where its engineers write it otherwise than as a number: `DB10 4.0`.
+pub fn offset(space: &'static str, number: Option<u32>, address: u32) -> Option<String> {
+    s7::offset(&Target { space, number, ..Target::default() }, address)
+}
+
+/// Addresses from one to another, both included, where their engineers write them otherwise than as numbers:
+/// `DB10.DBB4-DBB7`.
+pub fn range(space: &'static str, number: Option<u32>, low: u32, high: u32) -> Option<String> {
+    let target = Target { space, number, ..Target::default() };
+    s7::offset(&target, low).and_then(|_| s7::stretch(&target, low, high))
+}
+
 /// A stretch of the address space that a target is in, both ends included: `coils 3-9`, `DB10.DBB0-DBB99`.
 pub fn stretch(target: &Target, low: u32, high: u32) -> String {
     s7::stretch(target, low, high)

@@ -6,6 +6,7 @@ use crate::program::{ProgramLine, programs};
 use crate::timeline::{EventLine, events};
 use crate::{SCHEMA, ViewError, time};
 use ot_engine::model::{BaselineEntry, Device, DeviceId, EntryKind, Status};
+use ot_engine::words;
 use ot_store::read::{AlertQuery, DeviceQuery, EntryQuery, EventQuery, PeerFilter, ProgramQuery, Reader};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,6 +209,8 @@ pub struct RangeView {
     pub start: Option<u32>,
     /// Last address, inclusive.
     pub end: Option<u32>,
+    /// The same as its engineers write it (`DB10.DBB4-DBB7`), where that is not these numbers.
+    pub place: Option<String>,
     /// How often.
     pub count: u64,
     /// Whether the baseline allows it.
@@ -231,6 +234,8 @@ pub struct PointLine {
     pub number: Option<u32>,
     /// Address, in the protocol's own count (Modbus: from 0).
     pub address: u32,
+    /// The same as its engineers write it (`DB10 4.0`), where that is not this number.
+    pub place: Option<String>,
     /// Smallest value seen.
     pub min: Option<f64>,
     /// Largest value seen.
@@ -503,6 +508,7 @@ fn ranges(names: &Names<'_>, id: DeviceId, entries: &[BaselineEntry]) -> Result<
             number: key.number,
             start: key.start,
             end: key.end,
+            place: key.start.zip(key.end).and_then(|(low, high)| words::range(key.space, key.number, low, high)),
             count: entry.count,
             allowed: entry.allowed,
         });
@@ -540,6 +546,7 @@ pub fn points(names: &Names<'_>, ids: &[DeviceId], limit: Option<u32>) -> Result
                 space: point.space.to_owned(),
                 number: point.number,
                 address: point.address,
+                place: words::offset(point.space, point.number, point.address),
                 min: point.min,
                 max: point.max,
                 poll_interval_seconds: point.poll_interval.map(seconds),

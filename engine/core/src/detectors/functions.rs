@@ -9,14 +9,19 @@ use crate::words;
 use ot_protocol::{Activity, ActivityKey, Operation};
 
 /// Rules of violations that leave no function to speak of: they are told by an alert of their own.
-const NO_FUNCTION: [&str; 6] = [
+const NO_FUNCTION: [&str; 7] = [
     "modbus-exception-from-client",
     "modbus-function-zero",
     "dnp3-bad-checksum",
     "dnp3-bad-length",
     "dnp3-illegal-operation",
     "dnp3-reserved-function",
+    // An answer without a job.
+    "s7-response-mismatch",
 ];
+
+/// Codes of S7 functions that stand for units of the transport protocol (COTP).
+const TRANSPORT: std::ops::RangeInclusive<u16> = 0x0100..=0x01ff;
 
 /// The alert type of a function that was not learned, by protocol.
 fn kind_of(activity: &Activity) -> Option<&'static AlertType> {
@@ -25,6 +30,8 @@ fn kind_of(activity: &Activity) -> Option<&'static AlertType> {
         "modbus" if vendor => catalogue::MODBUS_VENDOR_FUNCTION_NOT_LEARNED,
         "modbus" => catalogue::MODBUS_FUNCTION_NOT_LEARNED,
         "dnp3" if is_of_master(activity.function.code) => catalogue::DNP3_FUNCTION_NOT_LEARNED,
+        // Transport units open and close the connection below; they have codes of their own.
+        "s7comm" | "s7comm-plus" if TRANSPORT.contains(&activity.function.code) => return None,
         "s7comm" => return s7_kind_of(activity),
         "s7comm-plus" => catalogue::S7PLUS_OPERATION_NOT_LEARNED,
         _ => return None,
@@ -223,6 +230,9 @@ mod tests {
         }
         plant.act(105, s7(10, 12, Operation::ModeStop, stop().function));
         plant.act(106, Activity { function: Function { sub: Some(2), ..list().function }, ..list() });
+        let connect = Function { code: 0x1e0, sub: None, name: "Connection Request" };
+        plant.act(107, s7(10, 11, Operation::Session, connect));
+        plant.act(107, s7(10, 11, Operation::Unknown, Function { code: 0x100, sub: None, name: "damaged packet" }));
         let set = Function { code: 0x542, sub: None, name: "SetMultiVariables" };
         plant.act(107, Activity { function: set, ..s7plus_tag(10, 11, Operation::Write, 7) });
         let told =

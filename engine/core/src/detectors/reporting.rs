@@ -157,7 +157,10 @@ impl Detector for Reporting {
         let activity = seen.activity;
         match (activity.operation, seen.client_id().zip(seen.server_id())) {
             (Operation::CommsOff, Some(pair)) if activity.protocol == "dnp3" => self.turned_off(core, pair, seen),
-            (Operation::CommsOff, _) => raise(core, seen),
+            // A panel that ends a subscription silences nobody.
+            (Operation::CommsOff, _) if catalogue::REPORTING_DISABLED.protocols.contains(&activity.protocol) => {
+                raise(core, seen);
+            }
             (Operation::CommsOn, Some(pair)) => self.turned_on(pair, activity),
             _ => {}
         }

@@ -25,6 +25,8 @@ fn kind_of(activity: &Activity) -> Option<&'static AlertType> {
         ("s7comm-plus", _) if program => Some(catalogue::S7PLUS_BLOCK_NOT_LEARNED),
         (_, "" | "szl" | "block") => None,
         ("s7comm", _) => (activity.target.count > 0).then_some(catalogue::S7_DATA_BLOCK_NOT_LEARNED),
+        // What keeps the session itself is no access to the controller.
+        ("s7comm-plus", _) if activity.operation == Operation::Session => None,
         ("s7comm-plus", _) => Some(catalogue::S7PLUS_OBJECT_NOT_LEARNED),
         _ => None,
     }
@@ -92,7 +94,11 @@ fn told(core: &mut Core, seen: &Seen<'_>, kind: &'static AlertType, entry: Entry
             "object" => "an object",
             _ => "a memory area",
         };
-        let before = if access == "write" { "wrote" } else { "read" };
+        let before = match (target.space, access) {
+            ("object", _) => "used",
+            (_, "write") => "wrote",
+            _ => "read",
+        };
         Text {
             description: format!(
                 "{client} {deed} by {}, {what} that it never {before} before; {}.",

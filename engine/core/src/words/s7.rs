@@ -66,6 +66,14 @@ fn whole(target: &Target) -> String {
     }
 }
 
+/// An address as the offset column of a data block shows it, byte and bit: `DB10 4.0`, `Q 0.1`; `None` for what is no area
+/// of S7.
+pub(super) fn offset(target: &Target, address: u32) -> Option<String> {
+    let (letter, short) = area(target)?;
+    let name = if letter.is_empty() { short.to_owned() } else { whole(target) };
+    Some(format!("{name} {}.{}", address / 8, address % 8))
+}
+
 /// One point or a stretch of an area: `DB10.DBX4.0`, `MW100`, `DB10.DBB0-DBB99`; `None` for what is no area of S7.
 pub(super) fn stretch(target: &Target, low: u32, high: u32) -> Option<String> {
     (area(target).is_some() || target.space == "timers" || counters(target)).then(|| between(target, low, high))
@@ -176,6 +184,8 @@ pub(super) fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
         Operation::Write | Operation::Control if matches!(activity.values, Values::None) && place.is_empty() => {
             make("wrote", "write", format!(" variables{of}"))
         }
+        Operation::CommsOn => make("subscribed", "subscribe", format!(" to messages{of}")),
+        Operation::CommsOff => make("ended", "end", format!(" a subscription to messages{of}")),
         Operation::Authenticate => make("presented", "present", format!(" a password to {server}")),
         _ => None,
     }
@@ -214,6 +224,12 @@ mod tests {
         assert_eq!(at("szl", Some(0x00d1), 0, 0, 0), "SZL 0x00d1");
         assert_eq!(at("tag", Some(0xdead), 0, 1, 1), "tag with symbol CRC 0x0000dead");
         assert_eq!(at("outputs", None, 0, 0, 8), "outputs");
+        assert_eq!(crate::words::offset("data-block", Some(10), 33).as_deref(), Some("DB10 4.1"));
+        assert_eq!(crate::words::offset("outputs", None, 1).as_deref(), Some("Q 0.1"));
+        assert_eq!(crate::words::offset("coils", None, 1), None);
+        assert_eq!(crate::words::range("data-block", Some(10), 32, 63).as_deref(), Some("DB10.DBB4-DBB7"));
+        assert_eq!(crate::words::range("outputs", None, 1, 1).as_deref(), Some("Q0.1"));
+        assert_eq!(crate::words::range("coils", None, 1, 2), None);
         // Counters of other protocols stay what they are.
         assert_eq!(at("counters", None, 3, 1, 1), "counter 3");
     }

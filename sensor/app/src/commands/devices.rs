@@ -237,6 +237,7 @@ fn range_row(range: &RangeView) -> Vec<Text> {
         None => range.space.clone(),
     };
     let ends = match (range.start, range.end) {
+        _ if let Some(place) = &range.place => place.clone(),
         (Some(start), Some(end)) if start != end => format!("{start}-{end}"),
         (Some(start), _) => start.to_string(),
         _ => String::new(),
@@ -286,7 +287,7 @@ pub fn points(output: &mut Output, args: &PointsListArgs) -> anyhow::Result<Exit
             vec![
                 point.device.as_str().into(),
                 space.into(),
-                point.address.into(),
+                point.place.as_deref().map_or_else(|| point.address.into(), Text::from),
                 number(point.min).into(),
                 number(point.max).into(),
                 point.poll_interval_seconds.map_or_else(String::new, |seconds| format!("{seconds} s")).into(),
