@@ -1,13 +1,12 @@
-//! Parts of the fuzz targets: packets from bytes and back, a sink that only counts.
+//! Parts of the fuzz targets: packets from bytes and back, a sink that only counts, the play of a session.
+
+pub mod session;
 
 use ot_capture::{CaptureError, LinkType, Packet, Progress, Source, Warning};
 use ot_flow::FlowConfig;
-use ot_protocol::{
-    Activity, ActivityKey, FrameRef, Identity, Message, Nanos, PacketInfo, Protocol, Sink, Timestamp, ValueView,
-};
+use ot_protocol::{Activity, ActivityKey, FrameRef, Identity, Message, Nanos, PacketInfo, Sink, Timestamp, ValueView};
 
-/// The registry of the product.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&ot_modbus::MODBUS, &ot_s7::S7COMM, &ot_s7::S7COMM_PLUS];
+pub use ot_sensor::protocols::PROTOCOLS;
 
 /// Link types by number, as the lowest three bits of the first byte of an input choose them.
 const LINKS: [u16; 8] = [1, 113, 276, 101, 228, 229, 0, 147];

@@ -1,8 +1,9 @@
-//! Makes the corpus of the fuzz targets out of the fixtures: captures as they are, their frames, their Modbus streams.
+//! Makes the corpus of the fuzz targets out of the fixtures: captures as they are, their frames, their streams by protocol.
 //!
 //! usage: make_corpus FIXTURES CORPUS
 
 use ot_capture::{CaptureSet, LinkType, Source};
+use ot_fuzz::session::{claimed_by, piece, start};
 use ot_fuzz::{CHOICE, OTHER_WAY, SMALL, link_byte, push_frame};
 use ot_link::{Decoded, Decoder, LinkConfig};
 use ot_protocol::{Nanos, Timestamp};
@@ -67,8 +68,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             put("fuzz_pipeline", number, &with([0, OTHER_WAY, SMALL, SMALL | OTHER_WAY][number % 4]))?;
             put("fuzz_engine", number, &with([OTHER_WAY, CHOICE, SMALL | OTHER_WAY, 0][number % 4]))?;
         }
-        for (number, input) in spread(stream_inputs(&pieces)).into_iter().enumerate() {
-            put("fuzz_modbus", number, &input)?;
+        for (target, inputs) in stream_inputs(&pieces) {
+            for (number, input) in spread(inputs).into_iter().enumerate() {
+                put(target, number, &input)?;
+            }
         }
     }
     for (target, inputs) in written {
@@ -137,25 +140,42 @@ fn frame_inputs(frames: &[Frame]) -> Vec<Vec<u8>> {
     inputs
 }
 
-/// Inputs of the Modbus target, one conversation each.
-fn stream_inputs(pieces: &[Piece]) -> Vec<Vec<u8>> {
-    let mut conversations: BTreeMap<(End, End, bool), Vec<Vec<u8>>> = BTreeMap::new();
-    for piece in pieces {
+/// Inputs of the targets of the protocols: a conversation, or a part of one, each.
+fn stream_inputs(pieces: &[Piece]) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
+    let mut conversations: BTreeMap<(End, End, bool), Vec<(bool, &[u8])>> = BTreeMap::new();
+    for Piece { from, to, datagram, data } in pieces {
         // The client has the higher port.
-        let to_server = piece.from.1 > piece.to.1;
-        let (client, server) = if to_server { (piece.from, piece.to) } else { (piece.to, piece.from) };
-        let inputs = conversations.entry((client, server, piece.datagram)).or_default();
-        if inputs.last().is_none_or(|input| input.len() + piece.data.len() > PIECE) {
-            inputs.push(vec![4 | u8::from(piece.datagram) << 1]);
-        }
-        let Some(input) = inputs.last_mut() else { continue };
-        for part in piece.data.chunks(255) {
-            input.push(0x10 | u8::from(!to_server));
-            input.push(u8::try_from(part.len()).unwrap_or(0));
-            input.extend_from_slice(part);
-        }
+        let from_client = from.1 > to.1;
+        let (client, server) = if from_client { (*from, *to) } else { (*to, *from) };
+        conversations.entry((client, server, *datagram)).or_default().push((from_client, data));
     }
-    conversations.into_values().flatten().collect()
+    let mut targets: BTreeMap<&'static str, Vec<Vec<u8>>> = BTreeMap::new();
+    for ((client, server, datagram), said) in conversations {
+        let first = |wanted: bool| {
+            let parts =
+                said.iter().filter(|(from_client, _)| *from_client == wanted).take(if datagram { 1 } else { 16 });
+            parts.flat_map(|(_, data)| data.iter().copied()).take(PIECE).collect::<Vec<u8>>()
+        };
+        let target = match claimed_by([&first(true), &first(false)], [client.1, server.1], datagram) {
+            "dnp3" => "fuzz_dnp3",
+            "s7comm" | "s7comm-plus" => "fuzz_s7",
+            _ => "fuzz_modbus",
+        };
+        let mut inputs: Vec<Vec<u8>> = Vec::new();
+        for (from_client, data) in said {
+            if inputs.last().is_none_or(|input| input.len() + data.len() > PIECE) {
+                inputs.push(vec![start::CLIENT_KNOWN | if datagram { start::DATAGRAM } else { 0 }]);
+            }
+            let Some(input) = inputs.last_mut() else { continue };
+            for part in data.chunks(255) {
+                input.push(0x10 | if from_client { 0 } else { piece::FROM_B });
+                input.push(u8::try_from(part.len()).unwrap_or(0));
+                input.extend_from_slice(part);
+            }
+        }
+        targets.entry(target).or_default().extend(inputs);
+    }
+    targets
 }
 
 /// At most [`PIECES`] of them, evenly.

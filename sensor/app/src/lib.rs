@@ -7,7 +7,7 @@ mod decode;
 mod exit;
 pub mod filter;
 mod output;
-mod protocols;
+pub mod protocols;
 mod replay;
 mod table;
 mod when;

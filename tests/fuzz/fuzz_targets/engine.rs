@@ -14,8 +14,17 @@ fuzz_target!(|bytes: &[u8]| {
         config.learning = Learning::For(2_000_000_000);
     }
     if bits & SMALL != 0 {
-        config.limits =
-            Limits { devices: 4, entries: 8, points: 4, alerts: 8, alerts_of_a_type: 2, sessions: 2, window_keys: 4 };
+        config.limits = Limits {
+            devices: 4,
+            entries: 8,
+            points: 4,
+            program_versions: 2,
+            program_bytes: 64,
+            alerts: 8,
+            alerts_of_a_type: 2,
+            sessions: 2,
+            window_keys: 4,
+        };
     }
     let often = bits & CHOICE != 0;
     let mut engine = Engine::new(config, Default::default());
