@@ -30,8 +30,8 @@ pub struct Finding<'a> {
     pub server: Option<Peer>,
     /// Table (address space), for types keyed by it.
     pub table: Option<&'static str>,
-    /// Point, for types keyed by it.
-    pub point: Option<u32>,
+    /// Point, for types keyed by it, as in [`AlertKey::point`].
+    pub point: Option<u64>,
     /// Packet time of the first and of the last violation.
     pub times: [Timestamp; 2],
     /// Frames that show it.
@@ -522,7 +522,8 @@ fn alert_id(sensor: &str, key: &AlertKey, first: Timestamp, opening: u32) -> Str
             }
         }
     }
-    let _ = write!(text, "{}\n{}\n{}\n{}", key.table.unwrap_or("-"), key.point.map_or(-1, i64::from), first.0, opening);
+    let _ =
+        write!(text, "{}\n{}\n{}\n{}", key.table.unwrap_or("-"), key.point.map_or(-1, i128::from), first.0, opening);
     Sha256::digest(text.as_bytes()).iter().take(16).fold(String::with_capacity(32), |mut id, byte| {
         let _ = write!(id, "{byte:02x}");
         id

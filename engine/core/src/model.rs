@@ -458,8 +458,8 @@ pub struct AlertKey {
     pub server: Option<Peer>,
     /// Table.
     pub table: Option<&'static str>,
-    /// Point.
-    pub point: Option<u32>,
+    /// Point: its address, and from bit 32 on the number of its space (data block, file), where that has one.
+    pub point: Option<u64>,
 }
 
 /// An alert.

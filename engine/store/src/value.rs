@@ -262,7 +262,7 @@ mod tests {
                 }),
                 server: Some(Peer { device: None, ip: None, mac: None, sub: SubAddress::None }),
                 table: Some("holding-registers"),
-                point: Some(u32::MAX),
+                point: Some(u64::MAX),
             },
         ];
         for original in keys {

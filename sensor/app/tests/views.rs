@@ -122,7 +122,7 @@ fn alert(number: u32, id: &str, kind: &'static catalogue::AlertType, second: i64
             client: sources.first().cloned(),
             server: None,
             table: None,
-            point: Some(number),
+            point: Some(number.into()),
         },
         opening: 1,
         severity: if number == 3 { catalogue::Severity::Minor } else { kind.severity },

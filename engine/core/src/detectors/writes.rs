@@ -98,6 +98,7 @@ impl Writes {
                 let id = row(&[
                     u64::from(client.0),
                     u64::from(activity.function.code),
+                    activity.target.number.map_or(u64::MAX, u64::from),
                     u64::from(activity.target.start),
                     u64::from(activity.target.count),
                 ]);
@@ -265,7 +266,12 @@ fn first_writer(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: Devi
         value: words::values(&activity.values),
         detail: format!("first write to {place} by {from}"),
     };
-    let id = row(&[u64::from(target.start), u64::from(target.count), u64::from(activity.function.code)]);
+    let id = row(&[
+        target.number.map_or(u64::MAX, u64::from),
+        u64::from(target.start),
+        u64::from(target.count),
+        u64::from(activity.function.code),
+    ]);
     core.raise(&of_activity(catalogue::FIRST_WRITER, seen, &entries, id, &text));
 }
 
@@ -330,7 +336,7 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
             row(&[value.to_bits()]),
             &text,
         );
-        finding.point = Some(address);
+        finding.point = Some(u64::from(target.number.unwrap_or_default()) << 32 | u64::from(address));
         finding.table = Some(target.space);
         core.raise(&finding);
     }
@@ -339,7 +345,7 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
 #[cfg(test)]
 mod tests {
     use crate::catalogue::Severity;
-    use crate::detectors::testing::{Plant, write};
+    use crate::detectors::testing::{Plant, s7_write, write};
     use ot_protocol::Values;
 
     fn set(client: u8, value: u16) -> ot_protocol::Activity {
@@ -400,5 +406,23 @@ mod tests {
             plant.alerts_of("first-writer")[0].why,
             "Until now holding register 5 of 10.0.0.11 unit 1 was written by 10.0.0.10 only."
         );
+    }
+
+    #[test]
+    fn points_of_two_data_blocks_are_two_points() {
+        let mut plant = Plant::learning_until(100);
+        for second in 1..=10 {
+            for block in [1, 2] {
+                plant.act(second, s7_write(10, 11, block, 4, 17.0));
+            }
+        }
+        plant.end_of_second(100);
+        for block in [1, 2] {
+            plant.act(101, s7_write(10, 11, block, 4, 900.0));
+        }
+        let told: Vec<String> =
+            plant.alerts_of("write-value-outside-range").into_iter().map(|alert| alert.description).collect();
+        assert_eq!(told.len(), 2);
+        assert!(told[1].starts_with("10.0.0.10 wrote 900 to DB2.DBW4 of 10.0.0.11"), "{}", told[1]);
     }
 }
