@@ -65,6 +65,13 @@ impl Seen<'_> {
         self.server.device
     }
 
+    /// Whether the client sent it, as far as its message tells: a request that comes from the server's side, or what no client
+    /// may send, is told by an alert of its own and says nothing of what the client does.
+    pub fn is_of_client(&self) -> bool {
+        const ODD: [&str; 2] = ["dnp3-illegal-operation", "modbus-exception-from-client"];
+        self.activity.violations.iter().all(|violation| !ODD.contains(&violation.rule))
+    }
+
     /// Whether the server answered, with whatever.
     pub fn answered(&self) -> bool {
         matches!(self.activity.outcome, Outcome::Ok | Outcome::Rejected(..))

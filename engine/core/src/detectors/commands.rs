@@ -104,7 +104,7 @@ impl Detector for Commands {
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
         let kinds = kinds_of(activity);
-        if kinds.is_empty() {
+        if kinds.is_empty() || !seen.is_of_client() {
             return;
         }
         let mut entries = Vec::new();
@@ -256,7 +256,7 @@ fn consequence(operation: Operation) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, call, dnp3, s7_block};
+    use crate::detectors::testing::{Plant, call, dnp3, s7_block, violation};
     use ot_protocol::{Activity, Artifact, Function, Operation, Outcome};
 
     const UMAS: Function = Function { code: 90, sub: Some(3), name: "UMAS: read project information" };
@@ -416,5 +416,16 @@ mod tests {
         let mut plant = plant.restart();
         plant.act(5, upload(b"abc"));
         assert!(plant.alerts_of("plc-program-upload")[0].description.contains("differs"));
+    }
+
+    #[test]
+    fn a_request_from_the_side_of_the_outstation_commands_nobody() {
+        let restart = dnp3(10, 11, 13, "Cold Restart", Operation::Restart);
+        let mut plant = Plant::operational();
+        plant.act(1, Activity { violations: vec![violation("dnp3-illegal-operation")], ..restart.clone() });
+        assert!(plant.alerts_of("plc-reset").is_empty());
+        assert_eq!(plant.alerts_of("dnp3-illegal-operation").len(), 1);
+        plant.act(2, restart);
+        assert_eq!(plant.alerts_of("plc-reset").len(), 1);
     }
 }

@@ -12,6 +12,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ot_protocol::{Claim, FrameRef, Timestamp};
 
+/// Properties that tell in which state a device is, not what it is.
+const STATE: [&str; 6] = ["iin", "forced-points", "run-state", "run-status", "key-switch", "protection-level"];
+
 /// What marks the entry of a device as one that answers an OT protocol.
 const FIELD: &str = "field";
 
@@ -133,6 +136,7 @@ impl Detector for Devices {
         let told: Vec<String> = known
             .identities
             .iter()
+            .filter(|identity| !STATE.contains(&identity.property.as_str()))
             .take(4)
             .map(|identity| format!("{} {}", identity.property, identity.value))
             .collect();

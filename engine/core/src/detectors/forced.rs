@@ -25,7 +25,7 @@ impl Detector for Forced {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
-        if activity.operation != Operation::Force {
+        if activity.operation != Operation::Force || !seen.is_of_client() {
             return;
         }
         let (client, server) = (core.display(seen.client), core.display(seen.server));

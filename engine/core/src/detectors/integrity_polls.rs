@@ -28,7 +28,7 @@ impl Detector for IntegrityPolls {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
-        if !is_integrity_poll(activity) || seen.server_id().is_none() {
+        if !is_integrity_poll(activity) || seen.server_id().is_none() || !seen.is_of_client() {
             return;
         }
         if core.learning_at(seen.times[1]) && activity.outcome != Outcome::Ok {

@@ -36,7 +36,7 @@ impl Detector for OutstationFiles {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
-        if !is_file_operation(activity) {
+        if !is_file_operation(activity) || !seen.is_of_client() {
             return;
         }
         let mut entries = Vec::new();

@@ -12,8 +12,9 @@ use ot_protocol::time::SECOND;
 use ot_protocol::{Activity, ActivityKey, FrameRef, Nanos, Operation, Outcome, Timestamp};
 use std::collections::VecDeque;
 
-/// A DNP3 master that starts turns unsolicited reports off, reads all data, and turns them on again (IEEE 1815-2012, clause
-/// 5.1.1.1.1). What is turned on again within this time was not silenced.
+/// A DNP3 master that connects turns unsolicited reports off, reads all data, and turns them on again (IEEE 1815-2012,
+/// clause 5.1.1.1.1). What is turned on again within this time, in the same connection, was not silenced. A master that
+/// has to connect anew after somebody silenced its outstation turns them on in another one.
 const START_UP: Nanos = 30 * SECOND;
 
 /// Looks at commands that silence devices.
@@ -54,14 +55,15 @@ impl Reporting {
     fn turned_off(&mut self, core: &mut Core, pair: (DeviceId, DeviceId), seen: &Seen<'_>) {
         let off = classes(seen.activity);
         if let Some(held) = self.held.get_mut(&pair) {
-            if held.activity.outcome == seen.activity.outcome {
+            let same = held.activity.session == seen.activity.session;
+            if same && held.activity.outcome == seen.activity.outcome {
                 held.count += seen.count;
                 held.times[1] = held.times[1].max(seen.times[1]);
                 held.frames[1] = seen.frames[1];
                 held.classes |= off;
                 return;
             }
-            // Tried with another outcome: not what a start-up looks like.
+            // Tried again in another way: not what a start-up looks like.
             if let Some(held) = self.held.remove(&pair) {
                 held.raise(core);
             }
@@ -83,7 +85,9 @@ impl Reporting {
         if matches!(activity.outcome, Outcome::Rejected(..) | Outcome::Unanswered) {
             return;
         }
-        let Some(held) = self.held.get_mut(&pair) else { return };
+        let Some(held) = self.held.get_mut(&pair).filter(|held| held.activity.session == activity.session) else {
+            return;
+        };
         held.classes &= !classes(activity);
         if held.classes == 0 {
             self.turned_on_again += held.count;
@@ -126,7 +130,7 @@ fn raise(core: &mut Core, seen: &Seen<'_>) {
             description: format!("{client} {deed}; {}.", words::outcome(activity.outcome)),
             why: if dnp3 {
                 format!(
-                    "A master that starts turns reports on again; here that did not follow within {}.",
+                    "A master that connects turns reports on again; here that did not follow within {}.",
                     words::span(START_UP)
                 )
             } else {
@@ -155,6 +159,9 @@ impl Detector for Reporting {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
+        if !seen.is_of_client() {
+            return;
+        }
         match (activity.operation, seen.client_id().zip(seen.server_id())) {
             (Operation::CommsOff, Some(pair)) if activity.protocol == "dnp3" => self.turned_off(core, pair, seen),
             // A panel that ends a subscription silences nobody.
@@ -227,8 +234,9 @@ mod tests {
 
     #[test]
     fn what_stays_off_is_told_with_its_own_time() {
+        let anew = Activity { session: ot_protocol::SessionId(7), ..on(0b1110) };
         let refused = Activity { outcome: Outcome::Rejected(0x10, "Function Not Supported"), ..on(0b1110) };
-        for follows in [None, Some(on(0b0010)), Some(refused)] {
+        for follows in [None, Some(on(0b0010)), Some(refused), Some(anew)] {
             let mut plant = Plant::operational();
             plant.act(1, off(0b1110));
             follows.into_iter().for_each(|activity| plant.act(2, activity));

@@ -43,7 +43,7 @@ impl Detector for Writes {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let (Some(client), Some(server)) = (seen.client_id(), seen.server_id()) else { return };
-        if !seen.activity.operation.changes() {
+        if !seen.activity.operation.changes() || !seen.is_of_client() {
             return;
         }
         // What was refused while learning is not learned.
