@@ -65,11 +65,13 @@ impl Seen<'_> {
         self.server.device
     }
 
-    /// Whether the client sent it, as far as its message tells: a request that comes from the server's side, or what no client
-    /// may send, is told by an alert of its own and says nothing of what the client does.
+    /// Whether the client sent it, as far as its message tells. A request that comes from the server's side is told by an
+    /// alert of its own and says nothing of what the client does; nobody answers it. What is answered, or should have been,
+    /// came from the client's side, whatever its direction bit says.
     pub fn is_of_client(&self) -> bool {
         const ODD: [&str; 2] = ["dnp3-illegal-operation", "modbus-exception-from-client"];
-        self.activity.violations.iter().all(|violation| !ODD.contains(&violation.rule))
+        self.activity.outcome != Outcome::Pending
+            || self.activity.violations.iter().all(|violation| !ODD.contains(&violation.rule))
     }
 
     /// Whether the server answered, with whatever.

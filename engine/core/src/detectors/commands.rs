@@ -422,10 +422,12 @@ mod tests {
     fn a_request_from_the_side_of_the_outstation_commands_nobody() {
         let restart = dnp3(10, 11, 13, "Cold Restart", Operation::Restart);
         let mut plant = Plant::operational();
-        plant.act(1, Activity { violations: vec![violation("dnp3-illegal-operation")], ..restart.clone() });
+        let odd = Activity { violations: vec![violation("dnp3-illegal-operation")], ..restart };
+        plant.act(1, Activity { outcome: Outcome::Pending, ..odd.clone() });
         assert!(plant.alerts_of("plc-reset").is_empty());
         assert_eq!(plant.alerts_of("dnp3-illegal-operation").len(), 1);
-        plant.act(2, restart);
+        // What an outstation obeys was a command, although its direction bit is wrong.
+        plant.act(2, odd);
         assert_eq!(plant.alerts_of("plc-reset").len(), 1);
     }
 }

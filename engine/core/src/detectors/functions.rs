@@ -47,11 +47,13 @@ fn s7_kind_of(activity: &Activity) -> Option<&'static AlertType> {
     }
 }
 
+/// The function of DNP3 that an outstation uses by itself.
+const UNSOLICITED: u16 = 130;
+
 /// Whether a DNP3 function is one that a master decides to use, or an unsolicited response, which an outstation may forge as
 /// well: not a confirmation, a response to a request, or a function of the link layer (256 and more).
 fn is_of_master(code: u16) -> bool {
     const CONFIRM: u16 = 0;
-    const UNSOLICITED: u16 = 130;
     (code != CONFIRM && code < 129) || code == UNSOLICITED
 }
 
@@ -103,11 +105,19 @@ impl Detector for Functions {
             let deed = words::deed(activity, None)
                 .map(|deed| format!(": it {}", deed.told(activity.outcome)))
                 .unwrap_or_default();
+            // What an outstation sends by itself.
+            let reported = activity.protocol == "dnp3" && activity.function.code == UNSOLICITED;
             Text {
-                description: format!(
-                    "{client} used {function} on {server} for the first time{deed}; {}.",
-                    words::outcome(activity.outcome)
-                ),
+                description: if reported {
+                    let what = words::target(&activity.target);
+                    let what = if what.is_empty() { String::new() } else { format!(" on {what}") };
+                    format!("{server} sent {client} an unsolicited response{what} for the first time.")
+                } else {
+                    format!(
+                        "{client} used {function} on {server} for the first time{deed}; {}.",
+                        words::outcome(activity.outcome)
+                    )
+                },
                 why: if learned.is_empty() {
                     format!("The baseline holds no function that {client} may use on {server}.")
                 } else {

@@ -32,7 +32,9 @@ fn kind_of(protocol: &str) -> Option<&'static AlertType> {
 /// itself, is its own choice: any point may have an event.
 fn is_asked_for(activity: &Activity) -> bool {
     const RESPONSE: u16 = 129;
-    activity.protocol != "dnp3" || activity.function.code < RESPONSE
+    // Neither are indications and device attributes points of the process.
+    let points = !matches!(activity.target.space, "indications" | "device-attributes");
+    activity.protocol != "dnp3" || (activity.function.code < RESPONSE && points)
 }
 
 /// Learns the address ranges that each client reads and writes.
