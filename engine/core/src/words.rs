@@ -133,15 +133,24 @@ pub fn values(values: &Values) -> String {
         match values {
             Values::Bits(_) => text.push_str(on_off(value)),
             _ if value.is_nan() => text.push('?'),
-            _ => {
-                let _ = write!(text, "{value}");
-            }
+            _ => text.push_str(&number(value)),
         }
     }
     if values.len() > SHOWN {
         let _ = write!(text, " … ({} values)", values.len());
     }
     text
+}
+
+/// A value as it was written: `56.89` for what a device keeps in 32 bits, not `56.88999938964844`.
+#[expect(clippy::cast_possible_truncation, reason = "whether it fits is what is asked")]
+pub fn number(value: f64) -> String {
+    let single = value as f32;
+    if value.fract() != 0.0 && f64::from(single).to_bits() == value.to_bits() {
+        single.to_string()
+    } else {
+        value.to_string()
+    }
 }
 
 fn on_off(value: f64) -> &'static str {
@@ -277,6 +286,13 @@ mod tests {
         assert_eq!(target(&Target { space: "classes", start: 1, ..Target::default() }), "all data (class 0)");
         assert_eq!(points("double-bit-inputs", 3, 2), "double-bit inputs 3-4");
         assert_eq!(target(&Target { space: "coils", ..Target::default() }), "");
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_they_were_written() {
+        let of = |value: f32| number(f64::from(value));
+        assert_eq!([of(56.89), of(0.1), of(17.0), of(-2.5)], ["56.89", "0.1", "17", "-2.5"]);
+        assert_eq!([number(0.1), number(16_777_217.0)], ["0.1", "16777217"]);
     }
 
     #[test]

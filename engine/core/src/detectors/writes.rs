@@ -309,14 +309,15 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
         if writes < ENOUGH_WRITES || (low..=high).contains(&value) {
             continue;
         }
-        let range = if low == high { low.to_string() } else { format!("{low} to {high}") };
+        let (least, most, written) = (words::number(low), words::number(high), words::number(value));
+        let range = if low == high { least.clone() } else { format!("{least} to {most}") };
         let place = words::point(target, address);
         let Some(met) = core.observe(outside, "write", seen.times, seen.count, seen.frames[0]) else { return };
         core.baseline.widen(met.entry, value);
         let (from, to) = (core.display(seen.client), core.display(seen.server));
         let text = || Text {
             description: format!(
-                "{from} {} {value} to {place} of {to}; while learning only {range} was written; {}.",
+                "{from} {} {written} to {place} of {to}; while learning only {range} was written; {}.",
                 if activity.outcome == Outcome::Ok { "wrote" } else { "tried to write" },
                 words::outcome(activity.outcome)
             ),
@@ -326,8 +327,8 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
             ),
             function: words::function(activity),
             object: place.clone(),
-            value: value.to_string(),
-            detail: format!("{value} lies outside {low} to {high}"),
+            value: written.clone(),
+            detail: format!("{written} lies outside {least} to {most}"),
         };
         let mut finding = of_activity(
             catalogue::WRITE_VALUE_OUTSIDE_RANGE,
