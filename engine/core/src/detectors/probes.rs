@@ -15,9 +15,12 @@ use std::net::IpAddr;
 /// Standard ports of OT protocols.
 const OT_PORTS: [u16; 3] = [102, 502, 20_000];
 
+/// What is probed: an address, and what is behind it. A DNP3 master's own link address is a part of the guess.
+type Target = (Option<IpAddr>, SubAddress, SubAddress);
+
 /// Counts probed controllers by client, and tried functions by pair.
 pub struct Probes {
-    targets: WindowDistinct<Party, (Option<IpAddr>, SubAddress)>,
+    targets: WindowDistinct<Party, Target>,
     target_limit: Threshold,
     functions: WindowDistinct<(Peer, Peer), (u16, Option<u16>, bool)>,
     function_limit: Threshold,
@@ -42,14 +45,14 @@ impl Probes {
         if scanner {
             return;
         }
-        let probed = self.targets.add(&party(client), (server.ip, server.sub), at.times[1]);
+        let probed = self.targets.add(&party(client), (server.ip, server.sub, client.sub), at.times[1]);
         if probed < self.target_limit.count as usize {
             return;
         }
         let (from, to) = (core.display(client), core.display(server));
         let text = || Text {
             description: format!(
-                "{from} probed {probed} controllers or units within {} s, last {to} ({}).",
+                "{from} probed {probed} controllers, units or addresses within {} s, last {to} ({}).",
                 self.target_limit.seconds, at.what
             ),
             why: format!(
@@ -223,6 +226,18 @@ mod tests {
         // Whatever master it claims to be.
         let last = link_status(9, Outcome::Unanswered);
         plant.act(3, Activity { client: Endpoint { sub: SubAddress::Link(99), ..last.client }, ..last });
+        assert_eq!(plant.alerts_of("plc-scan").len(), 1);
+    }
+
+    #[test]
+    fn link_addresses_of_masters_are_guessed_as_well() {
+        let mut plant = Plant::operational();
+        for link in 0..10 {
+            let guess = link_status(link % 2, Outcome::Unanswered);
+            let client = Endpoint { sub: SubAddress::Link(link / 2), ..guess.client };
+            plant.act(1, Activity { client, ..guess.clone() });
+            plant.act(1, Activity { client, ..guess });
+        }
         assert_eq!(plant.alerts_of("plc-scan").len(), 1);
     }
 

@@ -25,6 +25,8 @@ pub struct Unresponsive {
     modbus_limit: Threshold,
     any: WindowCount<(Party, SubAddress)>,
     any_limit: Threshold,
+    /// The second in which a request to a sub-address that never answered was last counted.
+    strange: Capped<(Party, SubAddress), i64>,
     /// Connection attempts that wait, by session and in order.
     waiting: BySession<Box<FlowEvent>>,
     queue: VecDeque<(Timestamp, SessionId)>,
@@ -44,6 +46,7 @@ impl Unresponsive {
             modbus_limit,
             any: WindowCount::new(any_limit.seconds, keys),
             any_limit,
+            strange: Capped::new(keys),
             waiting: Capped::new(keys),
             queue: VecDeque::new(),
             cap: keys,
@@ -122,8 +125,17 @@ impl Detector for Unresponsive {
         if activity.outcome != Outcome::Unanswered {
             return;
         }
-        let count = u32::try_from(seen.count).unwrap_or(u32::MAX);
+        let mut count = u32::try_from(seen.count).unwrap_or(u32::MAX);
         let key = (party(seen.server), activity.server.sub);
+        // Who guesses link addresses leaves many unanswered at once: of one that never answered, one a second counts.
+        if activity.protocol == "dnp3" && seen.server_id().is_some() && !answered_before(core, seen) {
+            let second = seen.times[1].epoch();
+            if self.strange.get(&key) == Some(&second) {
+                return;
+            }
+            self.strange.insert(key, second);
+            count = 1;
+        }
         let (from, to) = (core.display(seen.client), core.display(seen.server));
         let last = last_packet(core, seen.server);
         let function = words::function(activity);
@@ -222,15 +234,15 @@ impl Detector for Unresponsive {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         vec![(
             "unresponsive-windows-evicted",
-            self.modbus.evicted + self.any.evicted + self.waiting.evicted + self.served.evicted,
+            self.modbus.evicted + self.any.evicted + self.strange.evicted + self.waiting.evicted + self.served.evicted,
         )]
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::Plant;
-    use ot_protocol::Outcome;
+    use crate::detectors::testing::{Plant, dnp3};
+    use ot_protocol::{Activity, Endpoint, Operation, Outcome, SubAddress};
 
     #[test]
     fn unanswered_requests_of_a_server_that_answered_are_told() {
@@ -256,6 +268,31 @@ mod tests {
             plant.request(second, 10, 12, Outcome::Unanswered);
         }
         assert!(plant.alerts_of("modbus-unresponsive").is_empty());
+        assert_eq!(plant.alerts_of("device-unresponsive").len(), 1);
+    }
+
+    #[test]
+    fn a_sweep_of_link_addresses_is_no_silent_device() {
+        let unanswered = |link| {
+            let request = dnp3(66, 11, 1, "Read", Operation::Read);
+            let server = Endpoint { sub: SubAddress::Link(link), ..request.server };
+            Activity { server, outcome: Outcome::Unanswered, ..request }
+        };
+        let mut plant = Plant::operational();
+        plant.act(1, dnp3(10, 11, 1, "Read", Operation::Read));
+        for _ in 0..20 {
+            plant.act(2, unanswered(4));
+        }
+        assert!(plant.alerts_of("device-unresponsive").is_empty());
+        for second in 3..10 {
+            plant.act(second, unanswered(4));
+        }
+        assert_eq!(plant.alerts_of("device-unresponsive").len(), 1);
+        let mut plant = Plant::operational();
+        plant.act(1, dnp3(10, 11, 1, "Read", Operation::Read));
+        for _ in 0..8 {
+            plant.act(2, unanswered(10));
+        }
         assert_eq!(plant.alerts_of("device-unresponsive").len(), 1);
     }
 
