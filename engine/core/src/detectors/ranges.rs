@@ -32,14 +32,23 @@ fn kind_of(protocol: &str) -> Option<&'static AlertType> {
 /// itself, is its own choice: any point may have an event.
 fn is_asked_for(activity: &Activity) -> bool {
     const RESPONSE: u16 = 129;
-    // Neither are indications and device attributes points of the process.
-    let points = !matches!(activity.target.space, "indications" | "device-attributes");
-    activity.protocol != "dnp3" || (activity.function.code < RESPONSE && points)
+    // Neither are indications, device attributes, program blocks and status lists points of the process.
+    let points = !matches!(activity.target.space, "indications" | "device-attributes" | "block" | "szl");
+    points && (activity.protocol != "dnp3" || activity.function.code < RESPONSE)
+}
+
+/// An address outside the baseline that a client tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Tried {
+    /// Number of the data block, where the protocol has such.
+    block: Option<u32>,
+    start: u32,
+    refused: bool,
 }
 
 /// Learns the address ranges that each client reads and writes.
 pub struct Ranges {
-    walks: WindowDistinct<(Peer, Peer, &'static str), (u32, bool)>,
+    walks: WindowDistinct<(Peer, Peer, &'static str), Tried>,
 }
 
 impl Ranges {
@@ -126,21 +135,35 @@ impl Detector for Ranges {
             core.raise(&of_activity(kind, seen, &[met.entry], id, &text));
         }
 
-        let refused = matches!(activity.outcome, Outcome::Rejected(..));
         let walk = (seen.client.clone(), seen.server.clone(), target.space);
-        let starts = self.walks.add(&walk, (target.start, refused), seen.times[1]);
+        // Addresses of S7 count bits.
+        let s7 = activity.protocol == "s7comm";
+        let step = if s7 { 8 } else { 1 };
+        let tried = Tried {
+            block: target.number.filter(|_| s7),
+            start: target.start,
+            refused: matches!(activity.outcome, Outcome::Rejected(..)),
+        };
+        let starts = self.walks.add(&walk, tried, seen.times[1]);
         if starts < WALK_STARTS {
             return;
         }
-        let tried: Vec<(u32, bool)> = self.walks.values(&walk).copied().collect();
-        let low = tried.iter().map(|(start, _)| *start).min().unwrap_or_default();
-        let high = tried.iter().map(|(start, _)| *start).max().unwrap_or_default().max(end);
-        let refusals = tried.iter().filter(|(_, refused)| *refused).count();
+        let tried: Vec<Tried> = self.walks.values(&walk).copied().collect();
+        let low = tried.iter().map(|tried| tried.start).min().unwrap_or_default();
+        let high = tried.iter().map(|tried| tried.start).max().unwrap_or_default().max(end);
+        let refusals = tried.iter().filter(|tried| tried.refused).count();
+        let mut blocks: Vec<u32> = tried.iter().filter_map(|tried| tried.block).collect();
+        blocks.sort_unstable();
+        blocks.dedup();
         // A display that shows many pages reads many ranges, too: without a refusal it takes more to be a walk.
-        if refusals == 0 && high - low < WALK_SPAN && starts < WALK_STARTS_UNREFUSED {
+        let wide = blocks.len() <= 1 && high - low >= WALK_SPAN * step;
+        if refusals == 0 && !wide && starts < WALK_STARTS_UNREFUSED {
             return;
         }
-        let tried_points = words::stretch(target, low, high);
+        let tried_points = match blocks.as_slice() {
+            [first, .., last] => format!("{} data blocks (DB{first} to DB{last})", blocks.len()),
+            _ => words::stretch(target, low, high),
+        };
         let text = || Text {
             description: format!(
                 "{client} walks through {tried_points} of {server}: {} different start addresses within {WALK_SECONDS} s, \
@@ -186,7 +209,7 @@ fn list(ranges: &[(u32, u32, EntryId)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{On as _, Plant, dnp3, read};
+    use crate::detectors::testing::{On as _, Plant, dnp3, read, s7_write};
     use ot_protocol::{Activity, Operation, Outcome};
 
     #[test]
@@ -249,5 +272,29 @@ mod tests {
         let alerts = plant.alerts_of("dnp3-object-not-learned");
         assert!(alerts[0].description.contains("binary output 4"), "{}", alerts[0].description);
         assert!(plant.alerts_of("modbus-address-not-learned").is_empty());
+    }
+
+    #[test]
+    fn data_blocks_that_are_tried_one_after_the_other_are_a_walk() {
+        let refused = |block| Activity {
+            outcome: Outcome::Rejected(0x0a, "object does not exist"),
+            ..s7_write(66, 11, block, 0, 1.0)
+        };
+        let mut plant = Plant::operational();
+        plant.act(1, s7_write(10, 11, 1, 0, 1.0));
+        for block in 1..=19 {
+            plant.act(2, refused(block));
+        }
+        assert!(plant.alerts_of("point-scan").is_empty());
+        plant.act(3, refused(20));
+        let alerts = plant.alerts_of("point-scan");
+        let text = &alerts[0].description;
+        assert!(text.starts_with("10.0.0.66 walks through 20 data blocks (DB1 to DB20) of 10.0.0.11"), "{text}");
+        // A panel that reads tags of many blocks is none.
+        let mut plant = Plant::operational();
+        for block in 1..=60 {
+            plant.act(2, s7_write(66, 11, block, 500, 1.0));
+        }
+        assert!(plant.alerts_of("point-scan").is_empty());
     }
 }

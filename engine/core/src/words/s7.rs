@@ -3,7 +3,10 @@
 //! Addresses of memory areas count bits (byte × 8 + bit); the width of a point tells bit, byte, word or double word.
 
 use super::{Deed, values};
-use ot_protocol::{Activity, Operation, Target, Values};
+use ot_protocol::{Activity, Operation, Target};
+
+/// Function code of the job that writes variables.
+const WRITE_VAR: u16 = 5;
 
 /// Whether an address space is one of S7. `counters` belongs to other protocols as well; there a point is one address.
 fn is_ours(target: &Target) -> bool {
@@ -181,7 +184,7 @@ pub(super) fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
             let what = if place.is_empty() { "variables".to_owned() } else { place };
             make("forced", "force", format!(" {what}{of}{to}"))
         }
-        Operation::Write | Operation::Control if matches!(activity.values, Values::None) && place.is_empty() => {
+        Operation::Write | Operation::Control if activity.function.code == WRITE_VAR && place.is_empty() => {
             make("wrote", "write", format!(" variables{of}"))
         }
         Operation::CommsOn => make("subscribed", "subscribe", format!(" to messages{of}")),
@@ -195,7 +198,7 @@ pub(super) fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
 mod tests {
     use super::*;
     use crate::detectors::testing::{s7, s7_block};
-    use ot_protocol::{Function, Outcome};
+    use ot_protocol::{Function, Outcome, Values};
 
     fn at(space: &'static str, number: Option<u32>, start: u32, count: u32, width: u32) -> String {
         crate::words::target(&Target { space, number, start, count, width, name: None })
