@@ -1,6 +1,7 @@
-//! A crowd: many hosts that scan, and many flows that stay open. For the memory test.
+//! A crowd: many hosts that scan, and many flows of all protocols that stay open. For the memory test.
 
 use crate::frames::{End, Pcap, flags, tcp};
+use crate::plant::{dnp3, s7};
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 
@@ -9,7 +10,7 @@ use std::net::Ipv4Addr;
 pub struct Plan {
     /// Hosts, each of which sends a SYN to three addresses.
     pub hosts: u32,
-    /// Connections that are opened, carry data in both directions and are never closed.
+    /// Connections that are opened, carry data in both directions and are never closed: Modbus, DNP3 and S7comm in turn.
     pub flows: u32,
 }
 
@@ -30,21 +31,32 @@ pub fn write(plan: Plan, out: impl Write) -> io::Result<u64> {
     for flow in 0..plan.flows {
         let [_, a, b, c] = flow.to_be_bytes();
         let client = End { mac: [2, 0, 0, a, b, c], ip: Ipv4Addr::new(10, 64 + a, b, c), port: 49_152 };
+        let (port, said) = match flow % 3 {
+            0 => {
+                let read = vec![c, b, 0, 0, 0, 6, 1, 3, 0, 0, 0, 2];
+                (502, vec![(true, read), (false, vec![c, b, 0, 0, 0, 7, 1, 3, 4, 0, 1, 0, 2])])
+            }
+            1 => (20_000, dnp3::short_exchange(10).to_vec()),
+            _ => (102, s7::short_exchange().to_vec()),
+        };
         let server =
-            End { mac: [0x00, 0x80, 0xf4, 0, 0, 1 + c % 100], ip: Ipv4Addr::new(10, 10, 0, 1 + c % 100), port: 502 };
-        let read = [c, b, 0, 0, 0, 6, 1, 3, 0, 0, 0, 2];
-        let answer = [c, b, 0, 0, 0, 7, 1, 3, 4, 0, 1, 0, 2];
-        let steps: [(bool, u8, u32, u32, &[u8]); 5] = [
-            (true, flags::SYN, 100, 0, &[]),
-            (false, flags::SYN | flags::ACK, 500, 101, &[]),
-            (true, flags::ACK, 101, 501, &[]),
-            (true, flags::ACK | flags::PSH, 101, 501, &read),
-            (false, flags::ACK | flags::PSH, 501, 113, &answer),
+            End { mac: [0x00, 0x80, 0xf4, 0, 0, 1 + c % 100], ip: Ipv4Addr::new(10, 10, 0, 1 + c % 100), port };
+        let mut seq = [101, 501];
+        let mut packets = vec![
+            (true, flags::SYN, 100, 0, Vec::new()),
+            (false, flags::SYN | flags::ACK, 500, 101, Vec::new()),
+            (true, flags::ACK, 101, 501, Vec::new()),
         ];
-        for (from_client, set, seq, ack, payload) in steps {
+        for (from_client, payload) in said {
+            let [mine, theirs] = if from_client { [0, 1] } else { [1, 0] };
+            let length = u32::try_from(payload.len()).unwrap_or(0);
+            packets.push((from_client, flags::ACK | flags::PSH, seq[mine], seq[theirs], payload));
+            seq[mine] += length;
+        }
+        for (from_client, set, seq, ack, payload) in packets {
             ip_id = ip_id.wrapping_add(1);
             let (from, to) = if from_client { (client, server) } else { (server, client) };
-            pcap.frame(micros, &tcp(from, to, ip_id, seq, ack, set, payload))?;
+            pcap.frame(micros, &tcp(from, to, ip_id, seq, ack, set, &payload))?;
             micros += 20;
         }
     }

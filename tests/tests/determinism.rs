@@ -44,16 +44,29 @@ fn workers_and_batches_change_nothing() -> Result<()> {
     Ok(())
 }
 
-fn plant(directory: &Path) -> Result<Vec<PathBuf>> {
+#[test]
+fn workers_and_batches_change_nothing_in_a_plant_of_all_protocols() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let inputs = [plant(directory.path(), "40000", "40")?];
+    // All new, and learned for as long as half of it lasts.
+    for learning in [[].as_slice(), &["--learn-for", "1m"]] {
+        let mut first: Option<Vec<String>> = None;
+        for workers in ["1", "0", "2", "3", "8"] {
+            for batch in ["2048", "64", "1"] {
+                let these = rows(&inputs, &[learning, &["--workers", workers, "--batch", batch]].concat())?;
+                let once = first.get_or_insert_with(|| these.clone());
+                assert!(*once == these, "{workers} workers, batches of {batch}: {}", difference(once, &these));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plant(directory: &Path, packets: &str, servers: &str) -> Result<PathBuf> {
     let file = directory.join("plant.pcap");
-    // Long enough that several commits lie within a replay.
-    succeed(ot_tests::sensor::make_capture().arg("plant").arg(&file).args([
-        "--packets",
-        "3000000",
-        "--servers",
-        "120",
-    ]))?;
-    Ok(vec![file, root().join("fixtures/unauthorised-write/capture.pcap.zst")])
+    let mut command = ot_tests::sensor::make_capture();
+    succeed(command.arg("plant").arg(&file).args(["--packets", packets, "--servers", servers]))?;
+    Ok(file)
 }
 
 fn ids(store: &Path) -> Result<BTreeSet<String>> {
@@ -74,7 +87,9 @@ fn done(store: &Path) -> Result<bool> {
 #[test]
 fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let inputs = plant(directory.path())?;
+    // Long enough that several commits lie within a replay.
+    let plant = plant(directory.path(), "3000000", "120")?;
+    let inputs = [plant, root().join("fixtures/unauthorised-write/capture.pcap.zst")];
     let began = Instant::now();
     let whole = rows(&inputs, &[])?;
     let length = u64::try_from(began.elapsed().as_millis())?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 const CAP_MIB: u64 = 1_024;
 
 #[test]
-fn a_million_scanning_hosts_and_open_flows_stay_under_the_cap() -> Result<()> {
+fn a_million_scanning_hosts_and_open_flows_of_all_protocols_stay_under_the_cap() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("scan.pcap");
     succeed(make_capture().arg("scan").arg(&file).args(["--hosts", "1000000", "--flows", "200000"]))?;

@@ -261,19 +261,32 @@ impl Master {
     }
 
     fn frame(&self, from_master: bool, control: u8, data: &[u8]) -> Vec<u8> {
-        let [master, outstation] = self.addresses;
-        let (direction, to, from) =
-            if from_master { (control::FROM_MASTER, outstation, master) } else { (0, master, outstation) };
-        let mut out = vec![0x05, 0x64, u8::try_from(5 + data.len()).unwrap_or(u8::MAX), direction | control];
-        out.extend_from_slice(&to.to_le_bytes());
-        out.extend_from_slice(&from.to_le_bytes());
-        out.extend_from_slice(&checksum(&out).to_le_bytes());
-        for block in data.chunks(16) {
-            out.extend_from_slice(block);
-            out.extend_from_slice(&checksum(block).to_le_bytes());
-        }
-        out
+        frame(self.addresses, from_master, control, data)
     }
+}
+
+/// A link frame between a master and an outstation, with the checksums of header and blocks.
+fn frame([master, outstation]: [u16; 2], from_master: bool, control: u8, data: &[u8]) -> Vec<u8> {
+    let (direction, to, from) =
+        if from_master { (control::FROM_MASTER, outstation, master) } else { (0, master, outstation) };
+    let mut out = vec![0x05, 0x64, u8::try_from(5 + data.len()).unwrap_or(u8::MAX), direction | control];
+    out.extend_from_slice(&to.to_le_bytes());
+    out.extend_from_slice(&from.to_le_bytes());
+    out.extend_from_slice(&checksum(&out).to_le_bytes());
+    for block in data.chunks(16) {
+        out.extend_from_slice(block);
+        out.extend_from_slice(&checksum(block).to_le_bytes());
+    }
+    out
+}
+
+/// A whole exchange: a read of class 0 and its answer, two binary inputs.
+pub(crate) fn short_exchange(outstation: u16) -> [(bool, Vec<u8>); 2] {
+    let user = control::PRIMARY | control::UNCONFIRMED;
+    let ask = [0xc0, WHOLE, function::READ, 60, 1, 0x06];
+    let tell = [0xc0, WHOLE, function::RESPONSE, 0, 0, 1, 2, 0x00, 0, 1, flags(true), flags(false)];
+    [(true, &ask[..]), (false, &tell[..])]
+        .map(|(from_master, data)| (from_master, frame([1, outstation], from_master, user, data)))
 }
 
 impl Points {
@@ -360,7 +373,7 @@ fn small_below(random: &mut Random, n: u16) -> u16 {
 }
 
 /// The checksum of IEEE 1815, 9.2.3: x^16 + x^13 + x^12 + x^11 + x^10 + x^8 + x^6 + x^5 + x^2 + 1, reflected, inverted.
-pub(super) fn checksum(bytes: &[u8]) -> u16 {
+fn checksum(bytes: &[u8]) -> u16 {
     let mut sum = 0_u16;
     for byte in bytes {
         sum ^= u16::from(*byte);

@@ -4,9 +4,9 @@
 //! (four times in ten), response and the client's pure acknowledgement. Seven packets in ten are Modbus, the rest is
 //! half DNP3 and half S7comm.
 
-mod dnp3;
+pub(crate) mod dnp3;
 mod modbus;
-mod s7;
+pub(crate) mod s7;
 
 use crate::frames::{End, Pcap, Random, flags, tcp};
 use std::cmp::Reverse;

@@ -136,23 +136,12 @@ impl Dialogue for Client {
 }
 
 impl Client {
-    /// The transport connection (ISO 8073, class 0) and the setup of communication.
     fn connect(&mut self, line: &mut Line, random: &mut Random) {
-        let [s0, s1] = self.source;
-        let [d0, d1] = self.destination;
-        let variable = [0xc0, 1, 0x0a, 0xc1, 2, s0, s1, 0xc2, 2, d0, d1];
-        let request = tpkt(&[&[17, 0xe0, 0, 0, 0, 1, 0], variable.as_slice()].concat());
-        let confirm = tpkt(&[&[17, 0xd0, 0, 1, 0, 4, 0], variable.as_slice()].concat());
-        line.exchange(&request, &confirm, random);
-        line.now += 300;
         let reference = self.next_reference();
-        let [high, low] = self.pdu.to_be_bytes();
-        let parameters = [SETUP, 0, 0, 1, 0, 1, high, low];
-        line.exchange(
-            &message(JOB, reference, &parameters, &[]),
-            &message(ACKNOWLEDGEMENT, reference, &parameters, &[]),
-            random,
-        );
+        let [asked, confirmed, setup, accepted] = opening(self.source, self.destination, self.pdu, reference);
+        line.exchange(&asked, &confirmed, random);
+        line.now += 300;
+        line.exchange(&setup, &accepted, random);
         line.now += 300;
     }
 
@@ -226,6 +215,28 @@ impl Item {
         let [high, low] = length.to_be_bytes();
         [&[code, size, high, low], bytes].concat()
     }
+}
+
+/// The transport connection (ISO 8073, class 0) and the setup of communication, each with its answer.
+fn opening([s0, s1]: [u8; 2], [d0, d1]: [u8; 2], pdu: u16, reference: u16) -> [Vec<u8>; 4] {
+    let variable = [0xc0, 1, 0x0a, 0xc1, 2, s0, s1, 0xc2, 2, d0, d1];
+    let [high, low] = pdu.to_be_bytes();
+    let parameters = [SETUP, 0, 0, 1, 0, 1, high, low];
+    [
+        tpkt(&[&[17, 0xe0, 0, 0, 0, 1, 0], variable.as_slice()].concat()),
+        tpkt(&[&[17, 0xd0, 0, 1, 0, 4, 0], variable.as_slice()].concat()),
+        message(JOB, reference, &parameters, &[]),
+        message(ACKNOWLEDGEMENT, reference, &parameters, &[]),
+    ]
+}
+
+/// A whole conversation: connection, setup, and a read of two flags bytes.
+pub(crate) fn short_exchange() -> [(bool, Vec<u8>); 6] {
+    let [asked, confirmed, setup, accepted] = opening([1, 0], [2, 1], 240, 1);
+    let item = Item { kind: Kind::Byte, count: 2, block: 0, area: FLAGS, bit: 0 };
+    let read = message(JOB, 2, &[&[READ, 1], item.address().as_slice()].concat(), &[]);
+    let answer = message(ACKNOWLEDGEMENT, 2, &[READ, 1], &item.data(DONE, &[1, 2]));
+    [(true, asked), (false, confirmed), (true, setup), (false, accepted), (true, read), (false, answer)]
 }
 
 /// A message in a data transfer unit, in a packet.
