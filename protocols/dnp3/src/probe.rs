@@ -137,7 +137,7 @@ mod tests {
                 &[3, 0, 0, 22, 17, 0xE0, 0, 0, 0, 1, 0, 0xC1, 2, 1, 0, 0xC2, 2, 1, 2, 0xC0, 1, 10],
                 &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1],
             ] {
-                let long = other.repeat(20);
+                let long = other.repeat(40);
                 assert_eq!(probe([&long, &[]], hint), Probe::No, "{other:02X?} hint {hint}");
             }
         }

@@ -3,7 +3,7 @@
 use ot_protocol::Protocol;
 
 /// All protocols the sensor decodes, in the order in which they are tried.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&ot_modbus::MODBUS, &ot_s7::S7COMM, &ot_s7::S7COMM_PLUS];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&ot_modbus::MODBUS, &ot_dnp3::DNP3, &ot_s7::S7COMM, &ot_s7::S7COMM_PLUS];
 
 #[cfg(test)]
 mod tests {
