@@ -193,11 +193,7 @@ impl Exchanges {
         let code = fragment.function;
         let now = told.packet.time;
         match code {
-            code::SELECT => {
-                if self.selects.select(sub, now, fragment) {
-                    told.sink.evicted(crate::SELECTS_EVICTED);
-                }
-            }
+            code::SELECT if self.selects.select(sub, now, fragment) => told.sink.evicted(crate::SELECTS_EVICTED),
             code::OPERATE if !self.selects.operate(sub, now, fragment) => told.faults.push(
                 rule::OPERATE_WITHOUT_SELECT,
                 layer::APPLICATION,

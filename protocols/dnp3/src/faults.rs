@@ -1,7 +1,8 @@
 //! Departures from the specification.
 
-use crate::application::{Fragment, Stop};
+use crate::application::{Fragment, Header, Stop};
 use crate::function::{self, code};
+use crate::objects::Layout;
 use ot_protocol::Violation;
 use std::borrow::Cow;
 
@@ -118,6 +119,46 @@ impl Faults {
         }
     }
 
+    /// What is wrong with the objects of a fragment.
+    pub(crate) fn objects(&mut self, fragment: &Fragment<'_>) {
+        if fragment.objects.is_empty() && needs_objects(fragment.function) {
+            self.push(
+                rule::BAD_FORMAT,
+                layer::APPLICATION,
+                2,
+                "an object header",
+                "none",
+                "a request with this function names objects (IEEE 1815-2012, clause 4.4)",
+            );
+        }
+        let mut walk = fragment.walk();
+        for header in walk.by_ref() {
+            if header.has_objects && header.count() > 0 && header.prefix() < 4 {
+                self.without_data(&header);
+            }
+        }
+        if let Some(stop) = walk.stop {
+            self.stop(stop);
+        }
+    }
+
+    /// Objects that have no data are named where data belongs.
+    fn without_data(&mut self, header: &Header<'_>) {
+        let reason = match header.layout() {
+            Some(Layout::Empty) => {
+                "default variations and classes stand in requests alone, without objects \
+                                    (IEEE 1815-2012, clause 11)"
+            }
+            Some(Layout::Octets) if header.variation == 0 => {
+                "variation 0 stands in requests alone: the variation is the \
+                                                              length, 1 to 255 (IEEE 1815-2012, clause 11.9.10)"
+            }
+            _ => return,
+        };
+        let found = format!("{} of group {} variation {}", header.count(), header.group, header.variation);
+        self.push(rule::BAD_FORMAT, layer::APPLICATION, header.offset, "objects with data", found, reason);
+    }
+
     /// What is wrong with a fragment apart from its objects.
     pub(crate) fn fragment(&mut self, fragment: &Fragment<'_>) {
         let application = layer::APPLICATION;
@@ -198,4 +239,9 @@ impl Faults {
             _ => {}
         }
     }
+}
+
+/// Whether a request with this function names at least one object (IEEE 1815-2012, annex A).
+fn needs_objects(function: u8) -> bool {
+    matches!(function, 1..=12 | 20..=22 | 25..=30 | 32 | 33)
 }

@@ -77,8 +77,8 @@ docs! {
     "dnp3.al.point_index" Number "Index of a point by its place in the range"
     "dnp3.al.bit" Bool "Value of a packed binary point"
     "dnp3.al.2bit" Number "Value of a double-bit point: 0 intermediate, 1 off, 2 on, 3 indeterminate"
-    "dnp3.al.biq.b7" Bool "Binary input: value"
-    "dnp3.al.biq.b6" Bool "Binary input: reserved flag"
+    "dnp3.al.biq.b7" Bool "Binary input: value; double-bit input: upper bit of the value"
+    "dnp3.al.biq.b6" Bool "Binary input: reserved flag; double-bit input: lower bit of the value"
     "dnp3.al.biq.b5" Bool "Binary input: chatter filter"
     "dnp3.al.biq.b4" Bool "Binary input: forced locally"
     "dnp3.al.biq.b3" Bool "Binary input: forced remotely"
@@ -221,7 +221,7 @@ pub(crate) fn link(fields: &mut Fields, header: link::Header, fits: bool) {
     unsigned(fields, "dnp3.start", u16::from_be_bytes(link::START));
     unsigned(fields, "dnp3.len", header.length);
     unsigned(fields, "dnp3.ctl", header.control);
-    flag(fields, "dnp3.ctl.dir", header.from_master());
+    flag(fields, "dnp3.ctl.dir", header.is_from_master());
     flag(fields, "dnp3.ctl.prm", header.is_primary());
     if header.is_primary() {
         flag(fields, "dnp3.ctl.fcb", header.control & 0x20 != 0);
@@ -394,7 +394,7 @@ fn time(fields: &mut Fields, reader: &mut Reader<'_>) -> Result<(), Short> {
     Ok(())
 }
 
-/// Names of the flags, from bit 7 on; the two upper bits of double-bit inputs are their value.
+/// Names of the flags, from bit 7 on.
 fn flag_names(flags: Flags) -> [&'static str; 8] {
     macro_rules! names {
         ($kind:literal) => {
@@ -422,12 +422,10 @@ fn flag_names(flags: Flags) -> [&'static str; 8] {
 fn fixed(fields: &mut Fields, layout: Fixed, reader: &mut Reader<'_>) -> Result<(), Short> {
     if layout.flags != Flags::None {
         let octet = reader.u8()?;
-        let mut bits = (0..8_u8).rev().zip(flag_names(layout.flags));
         if layout.flags == Flags::DoubleBitInput {
             unsigned(fields, "dnp3.al.2bit", octet >> 6);
-            let _ = bits.nth(1);
         }
-        for (bit, name) in bits {
+        for (bit, name) in (0..8_u8).rev().zip(flag_names(layout.flags)) {
             flag(fields, name, octet >> bit & 1 == 1);
         }
     }

@@ -19,6 +19,8 @@ mod link;
 mod objects;
 mod outstation;
 mod probe;
+#[cfg(test)]
+mod readme;
 mod select;
 mod session;
 mod table;

@@ -70,7 +70,7 @@ impl Header {
     }
 
     /// DIR: the sender is the master.
-    pub(crate) fn from_master(self) -> bool {
+    pub(crate) fn is_from_master(self) -> bool {
         self.control & 0x80 != 0
     }
 
@@ -236,7 +236,7 @@ mod tests {
         let frame = frame();
         let header = Header::read(&frame).expect("ten bytes");
         assert_eq!((header.length, header.control, header.destination, header.source), (20, 0xC4, 3, 4));
-        assert!(header.from_master() && header.is_primary() && header.carries_segment());
+        assert!(header.is_from_master() && header.is_primary() && header.carries_segment());
         assert_eq!(header.data(), 15);
         assert_eq!(header.total(), 27);
         assert_eq!(step(&frame, Place::Here), Step::Frame(27));

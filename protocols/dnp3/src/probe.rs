@@ -84,7 +84,7 @@ fn master(bytes: &[u8], direction: Direction) -> Option<Direction> {
     let fragment = Fragment::read(first.data.get(1..)?).ok()?;
     function::about(fragment.function)?;
     let asks = !function::is_response(fragment.function);
-    (asks == header.from_master()).then_some(if asks { direction } else { direction.reversed() })
+    (asks == header.is_from_master()).then_some(if asks { direction } else { direction.reversed() })
 }
 
 #[cfg(test)]

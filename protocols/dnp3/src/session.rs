@@ -230,7 +230,7 @@ impl Dnp3Session {
         }
         let Some(header) = Header::read(bytes) else { return };
         let sign = if direction == Direction::AtoB { 1 } else { -1 };
-        self.score += if header.from_master() { sign } else { -sign };
+        self.score += if header.is_from_master() { sign } else { -sign };
         if header.carries_segment()
             && let Some(block) = link::blocks(bytes).next()
             && block.fits
@@ -437,11 +437,7 @@ impl Dnp3Session {
             }
         };
         told.faults.fragment(&fragment);
-        let mut walk = fragment.walk();
-        for _ in walk.by_ref() {}
-        if let Some(stop) = walk.stop {
-            told.faults.stop(stop);
-        }
+        told.faults.objects(&fragment);
         check_side(told, roles, &fragment);
         self.exchanges.fragment(roles, told, &fragment, bytes);
     }
@@ -605,7 +601,7 @@ fn transport_faults(faults: &mut Faults, joined: Joined, control: Control, excus
 fn check_side(told: &mut Told<'_>, roles: Roles, fragment: &Fragment<'_>) {
     let response = function::is_response(fragment.function);
     let from_master = told.direction == roles.master;
-    if from_master != response && told.header.from_master() != response {
+    if from_master != response && told.header.is_from_master() != response {
         return;
     }
     let (needed, found, reason) = if from_master == response {
@@ -618,7 +614,7 @@ fn check_side(told: &mut Told<'_>, roles: Roles, fragment: &Fragment<'_>) {
     } else {
         (
             if response { "DIR clear" } else { "DIR set" },
-            format!("{} with DIR {}", function::name(fragment.function), u8::from(told.header.from_master())),
+            format!("{} with DIR {}", function::name(fragment.function), u8::from(told.header.is_from_master())),
             "DIR is set in frames from a master alone (IEEE 1815-2012, clause 9.2.4.1.3.1)",
         )
     };
