@@ -201,7 +201,7 @@ pub struct EntryKey {
     pub start: Option<u32>,
     /// Last address, inclusive.
     pub end: Option<u32>,
-    /// Exception code; group address of a multicast; property of an identity.
+    /// Exception code; group address of a multicast; property of an identity; address of a server that is no device.
     pub text: Option<Box<str>>,
 }
 

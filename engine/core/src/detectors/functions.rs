@@ -6,7 +6,7 @@ use crate::catalogue::{self, AlertType};
 use crate::model::{EntryKey, EntryKind};
 use crate::shared::{Core, Seen};
 use crate::words;
-use ot_protocol::{Activity, ActivityKey, Operation};
+use ot_protocol::{Activity, ActivityKey, Operation, Outcome};
 
 /// Rules of violations that leave no function to speak of: they are told by an alert of their own.
 const NO_FUNCTION: [&str; 7] = [
@@ -57,6 +57,16 @@ fn is_of_master(code: u16) -> bool {
     (code != CONFIRM && code < 129) || code == UNSOLICITED
 }
 
+/// Whether the server never spoke, and whether it answers cannot be seen: a mirror port that shows one direction.
+fn is_invisible(seen: &Seen<'_>) -> bool {
+    seen.server_id().is_none() && seen.activity.outcome == Outcome::Pending
+}
+
+/// Whether the function may change something: what a client reads of a server that cannot be seen says nothing.
+fn may_change(activity: &Activity) -> bool {
+    activity.operation.changes() || matches!(activity.operation, Operation::Diagnose | Operation::Unknown)
+}
+
 /// Learns the functions that each client uses of each server.
 pub struct Functions;
 
@@ -75,10 +85,17 @@ impl Detector for Functions {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
-        if seen.server_id().is_none() || (core.learning_at(seen.times[1]) && !seen.answered()) {
+        let invisible = is_invisible(seen);
+        if seen.server_id().is_none() && !(invisible && may_change(activity)) {
             return;
         }
+        if core.learning_at(seen.times[1]) && !seen.answered() && !invisible {
+            return;
+        }
+        // A server that is no device is known by its address.
+        let address = || Some(format!("{} {}", seen.server.ip?, activity.server.sub).trim_end().into());
         let key = EntryKey {
+            text: if invisible { address() } else { None },
             client: seen.client_id(),
             server: seen.server_id(),
             protocol: activity.protocol,
@@ -260,5 +277,19 @@ mod tests {
             plant.act(1, dnp3(10, 11, code, "Some Function", Operation::Session));
             assert_eq!(plant.alerts_of("dnp3-function-not-learned").len(), told, "{code}");
         }
+    }
+
+    #[test]
+    fn commands_to_a_server_that_cannot_be_seen_are_told_by_its_address() {
+        let pending =
+            |code, operation| Activity { outcome: Outcome::Pending, ..dnp3(10, 12, code, "Some Function", operation) };
+        let mut plant = Plant::learning_until(100);
+        plant.act(1, pending(5, Operation::Control));
+        plant.end_of_second(100);
+        plant.act(101, pending(5, Operation::Control));
+        plant.act(102, pending(1, Operation::Read));
+        assert!(plant.alerts_of("dnp3-function-not-learned").is_empty());
+        plant.act(103, pending(13, Operation::Restart));
+        assert_eq!(plant.alerts_of("dnp3-function-not-learned").len(), 1);
     }
 }

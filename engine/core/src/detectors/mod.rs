@@ -42,7 +42,7 @@ use crate::config::EngineConfig;
 use crate::inventory::MacBinding;
 use crate::model::{EntryId, Peer};
 use crate::shared::{Core, Seen, SeenFlow};
-use ot_protocol::{Claim, Fold, FrameRef, Identity, Timestamp};
+use ot_protocol::{Claim, Fold, FrameRef, Identity, SessionId, Timestamp};
 
 /// Something that raises alerts.
 pub trait Detector: Send {
@@ -180,6 +180,29 @@ fn protocol_of(identity: &Identity) -> Option<&'static str> {
     const NAMES: [(&str, &str); 4] =
         [("Modbus", "modbus"), ("DNP3", "dnp3"), ("S7comm-plus", "s7comm-plus"), ("S7", "s7comm")];
     NAMES.iter().find(|(name, _)| identity.source.starts_with(name)).map(|(_, id)| *id)
+}
+
+/// The activity that was looked at last: one message may be told as several, one for each range of points.
+#[derive(Default)]
+struct LastPart {
+    session: SessionId,
+    frame: FrameRef,
+    function: u16,
+    start: u32,
+}
+
+impl LastPart {
+    /// Whether the activity goes on with the message of the one before: the same function in the same frame, further on in the
+    /// address space. (Modbus and S7 put all of a message into one activity.)
+    fn is_continued_by(&mut self, seen: &Seen<'_>) -> bool {
+        let activity = seen.activity;
+        let (frame, function, start) = (seen.frames[0], activity.function.code, activity.target.start);
+        let goes_on = activity.protocol == "dnp3"
+            && (self.session, self.frame, self.function) == (activity.session, frame, function)
+            && start > self.start;
+        *self = Self { session: activity.session, frame, function, start };
+        goes_on
+    }
 }
 
 /// Tells violations of one alert apart by their parameters.

@@ -1,6 +1,6 @@
 //! Addresses and points that the baseline does not hold, and walks through the address space.
 
-use super::{Detector, of_activity, row};
+use super::{Detector, LastPart, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::config::EngineConfig;
@@ -48,13 +48,14 @@ struct Tried {
 
 /// Learns the address ranges that each client reads and writes.
 pub struct Ranges {
+    last: LastPart,
     walks: WindowDistinct<(Peer, Peer, &'static str), Tried>,
 }
 
 impl Ranges {
     /// With bounded windows.
     pub fn new(config: &EngineConfig) -> Self {
-        Self { walks: WindowDistinct::new(WALK_SECONDS, 256, config.limits.window_keys) }
+        Self { last: LastPart::default(), walks: WindowDistinct::new(WALK_SECONDS, 256, config.limits.window_keys) }
     }
 }
 
@@ -135,6 +136,9 @@ impl Detector for Ranges {
             core.raise(&of_activity(kind, seen, &[met.entry], id, &text));
         }
 
+        if self.last.is_continued_by(seen) {
+            return;
+        }
         let walk = (seen.client.clone(), seen.server.clone(), target.space);
         // Addresses of S7 count bits.
         let s7 = activity.protocol == "s7comm";

@@ -300,6 +300,15 @@ impl Plant {
         self.engine.apply(Fact::Activity(Box::new(activity)));
     }
 
+    /// Several activities of one message.
+    pub fn act_parts(&mut self, second: i64, parts: impl Iterator<Item = Activity>) {
+        let frame = self.frame();
+        for activity in parts {
+            let activity = Activity { time: at(second), frames: [frame; 2], ..activity };
+            self.engine.apply(Fact::Activity(Box::new(activity)));
+        }
+    }
+
     /// The same activity again and again in its own session, once a second.
     pub fn act_again(&mut self, second: i64, times: i64, activity: Activity) {
         let session = SessionId(2_000_000);

@@ -1,6 +1,6 @@
 //! Who writes what: new masters, first writers, values outside the learned range, bursts.
 
-use super::{Detector, of_activity, row};
+use super::{Detector, LastPart, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::model::{DeviceId, EntryId, EntryKey, EntryKind};
@@ -28,6 +28,7 @@ const POINTS_A_MESSAGE: u32 = 2_000;
 #[derive(Default)]
 pub struct Writes {
     buckets: HashMap<(DeviceId, DeviceId), (i64, u64), FixedState>,
+    last: LastPart,
 }
 
 impl Detector for Writes {
@@ -109,6 +110,9 @@ impl Writes {
     }
 
     fn burst(&mut self, core: &mut Core, seen: &Seen<'_>, pair: (DeviceId, DeviceId), entry: EntryId) {
+        if self.last.is_continued_by(seen) {
+            return;
+        }
         let bucket = seen.times[1].epoch().div_euclid(BURST_SECONDS);
         if self.buckets.len() >= core.config.limits.window_keys {
             self.buckets.retain(|_, (at, _)| *at == bucket);
@@ -346,8 +350,8 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
 #[cfg(test)]
 mod tests {
     use crate::catalogue::Severity;
-    use crate::detectors::testing::{Plant, s7_write, write};
-    use ot_protocol::Values;
+    use crate::detectors::testing::{On as _, Plant, dnp3, s7_write, write};
+    use ot_protocol::{Operation, Values};
 
     fn set(client: u8, value: u16) -> ot_protocol::Activity {
         write(client, 11, "holding-registers", 5, Values::Words(vec![value]))
@@ -425,5 +429,19 @@ mod tests {
             plant.alerts_of("write-value-outside-range").into_iter().map(|alert| alert.description).collect();
         assert_eq!(told.len(), 2);
         assert!(told[1].starts_with("10.0.0.10 wrote 900 to DB2.DBW4 of 10.0.0.11"), "{}", told[1]);
+    }
+
+    #[test]
+    fn one_message_with_many_points_is_one_write() {
+        let operate =
+            |index| dnp3(10, 11, 5, "Direct Operate: Close", Operation::Control).on("binary-outputs", index, 1);
+        let mut plant = Plant::operational();
+        plant.act_parts(1, (0..40).map(|index| operate(2 * index)));
+        assert!(plant.alerts_of("write-burst").is_empty());
+        assert!(plant.alerts_of("point-scan").is_empty());
+        for index in 0..40 {
+            plant.act(2, operate(2 * index));
+        }
+        assert_eq!(plant.alerts_of("write-burst").len(), 1);
     }
 }
