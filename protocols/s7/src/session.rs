@@ -207,18 +207,22 @@ impl S7Session {
             }
             [other, ..] => return self.other_data(context, direction, *other, length, head, violations),
         };
-        context.sink.decoded(length);
         if self.client.is_none() {
             self.client = from_client.map(|client| if client { direction } else { direction.reversed() });
         }
         let link = self.link(context.packet);
         if self.kind == Kind::Comm {
+            context.sink.decoded(length);
             self.comm.pdu(context, &link, direction, data, head, violations);
         } else {
             if !violations.is_empty() {
                 self.noteworthy(context, direction, violations);
             }
-            self.plus.get_or_insert_default().tsdu(context, &link, direction, data, head);
+            let unknown = self.plus.get_or_insert_default().tsdu(context, &link, direction, data, head).min(length);
+            context.sink.decoded(length - unknown);
+            if unknown > 0 {
+                context.sink.skipped(unknown, "s7comm-plus-unknown");
+            }
         }
     }
 
