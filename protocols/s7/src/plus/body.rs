@@ -109,27 +109,18 @@ impl Walk<'_, '_> {
         self.tail(protocol, head)
     }
 
-    /// Behind the content: integrity id, in version 2 the digest too, and zeros.
+    /// Behind the content: integrity id, in version 2 the digest too, and zeros. The answer to the deletion of some objects
+    /// has no id.
     fn tail(&mut self, protocol: u8, head: &Head) -> Walked<()> {
         let rest = self.reader.rest();
+        let digest = protocol != version::V3 && rest.len() > DIGEST;
         let notification = head.opcode == opcode::NOTIFICATION;
-        if !is_zero(rest) && !notification {
-            let with_id = protocol != version::V1
-                && !(head.function == function::DELETE_OBJECT
-                    && head.opcode != opcode::REQUEST
-                    && rest.first() == Some(&0));
-            let digest = protocol != version::V3 && rest.len() > DIGEST;
-            if with_id && (digest || rest.len() > 4 || protocol != version::V3) {
+        if !is_zero(rest) && (digest || !notification) {
+            if protocol != version::V1 && !(digest && is_digest(rest)) {
                 let id = self.vlq("s7comm-plus.integrity.id")?;
                 self.found.integrity = Some(id);
             }
-            if digest && self.peek() == Some(0x20) {
-                self.digest()?;
-            }
-        } else if notification && protocol == version::V2 && rest.len() > DIGEST && rest.contains(&0x20) {
-            let id = self.vlq("s7comm-plus.integrity.id")?;
-            self.found.integrity = Some(id);
-            if self.peek() == Some(0x20) {
+            if digest && is_digest(self.reader.rest()) {
                 self.digest()?;
             }
         }
@@ -534,6 +525,11 @@ impl Walk<'_, '_> {
         }
         if self.reader.remaining() == 0 { Ok(()) } else { Err(Stop::Unknown(self.reader.offset())) }
     }
+}
+
+/// Whether a digest and nothing but zeros stands here.
+fn is_digest(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x20, rest @ ..] if rest.get(DIGEST..).is_some_and(|rest| is_zero(rest) && rest.len() <= 8))
 }
 
 fn is_zero(bytes: &[u8]) -> bool {

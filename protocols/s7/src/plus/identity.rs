@@ -21,11 +21,10 @@ pub(crate) fn server(head: &Head, asked: Option<(u32, u32)>, found: &Found, mess
     if let Some(Scalar::Text(text)) = found.attribute(id::PAOM_STRING).map(|value| value.first) {
         paom(&names::clean(text.of(message)), &mut told);
     }
-    if head.function == function::GET_VAR_SUBSTREAMED {
-        match (asked, found.value.map(|value| value.first)) {
-            (Some((_, id::IM0_DATA)), Some(Scalar::Bytes(blob))) => im0(blob.of(message), &mut told),
-            _ => {}
-        }
+    if head.function == function::GET_VAR_SUBSTREAMED
+        && let (Some((_, id::IM0_DATA)), Some(Scalar::Bytes(blob))) = (asked, found.value.map(|value| value.first))
+    {
+        im0(blob.of(message), &mut told);
     }
     told
 }

@@ -656,7 +656,7 @@ impl Plus {
             opcode::RESPONSE | opcode::RESPONSE2 => self.response(context, link, direction, head, data, violations),
             opcode::NOTIFICATION => self.notification(context, link, direction, violations),
             _ => {
-                _ = self.broken_message(context, link, direction, violations);
+                self.broken_message(context, link, direction, violations);
                 Answer::default()
             }
         }
