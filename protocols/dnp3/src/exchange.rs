@@ -255,10 +255,10 @@ impl Exchanges {
         told.message(roles, Summary { operation: Some(Operation::Read), ..Summary::default() });
         let mut exchange = Self::exchange(roles, told, false);
         let code = fragment.function;
-        if !exchange.violations.is_empty() || !exchange.values(fragment, code, &mut self.buffers) {
+        if !exchange.violations.is_empty() || !exchange.values(fragment, code, 0, &mut self.buffers) {
             let operation = if function::about(code).is_some() { Operation::Session } else { Operation::Unknown };
             exchange.tell(&Part { operation, ..Part::whole(code) }, ValueView::None, Outcome::Ok);
-            exchange.values(fragment, code, &mut self.buffers);
+            exchange.values(fragment, code, 0, &mut self.buffers);
         }
     }
 
@@ -271,8 +271,11 @@ impl Exchanges {
         let outcome = outcome(fragment, open.function);
         let latency = told.packet.time.since(open.packet.time);
         let (asked, packet) = (open.function, open.packet);
-        let operation = Fragment::read(&open.bytes)
-            .map_or(function::operation(asked), |request| request_operation(&request, open.name.as_deref()));
+        let request = Fragment::read(&open.bytes);
+        let operation = request
+            .as_ref()
+            .map_or(function::operation(asked), |request| request_operation(request, open.name.as_deref()));
+        let named = request.map_or(0, |request| tell::named_spaces(&request));
         // A challenge is no answer: that comes once the master has replied to it.
         let challenge = fragment.function == code::AUTHENTICATION_RESPONSE && asked != code::AUTHENTICATION_REQUEST;
         let last = fragment.is_final() && !challenge;
@@ -288,7 +291,6 @@ impl Exchanges {
                 request: Some(packet.frame),
             },
         );
-        let values_of = if asked == code::READ { code::READ } else { fragment.function };
         let found = told.violations();
         let frames = [packet.frame, told.packet.frame];
         // What is wrong with a fragment is told with the request that it answers; before its last one, at once.
@@ -302,7 +304,7 @@ impl Exchanges {
             let part = Part::whole(fragment.function);
             exchange.tell(&part, ValueView::None, authentication_outcome(fragment).unwrap_or(Outcome::Ok));
         }
-        exchange.values(fragment, values_of, &mut self.buffers);
+        exchange.values(fragment, fragment.function, named, &mut self.buffers);
         self.files.response(sub, fragment, asked, told_name(self.open.get(at)));
         self.identify(roles, told, fragment);
         if !last {
@@ -325,11 +327,11 @@ impl Exchanges {
         let code = fragment.function;
         if !exchange.violations.is_empty()
             || outcome != Outcome::Ok
-            || !exchange.values(fragment, code, &mut self.buffers)
+            || !exchange.values(fragment, code, 0, &mut self.buffers)
         {
             let operation = if code == code::RESPONSE { Operation::Session } else { operation };
             exchange.tell(&Part { operation, ..Part::whole(code) }, ValueView::None, outcome);
-            exchange.values(fragment, code, &mut self.buffers);
+            exchange.values(fragment, code, 0, &mut self.buffers);
         }
     }
 

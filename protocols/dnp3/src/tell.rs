@@ -387,8 +387,10 @@ impl Exchange<'_> {
         }
     }
 
-    /// Tells the values that a response brings, as read by `function`. Whether there were any.
-    pub(crate) fn values(&mut self, response: &Fragment<'_>, function: u8, buffers: &mut Buffers) -> bool {
+    /// Tells the values that a response brings. Whether there were any. Points of spaces that the request named are told as
+    /// read; the others, such as events in answer to a poll of classes, are the outstation's choice and told under the
+    /// response's own function.
+    pub(crate) fn values(&mut self, response: &Fragment<'_>, function: u8, named: u32, buffers: &mut Buffers) -> bool {
         let mut told = false;
         for header in response.walk() {
             let space = Space::of(header.group);
@@ -401,6 +403,7 @@ impl Exchange<'_> {
                 continue;
             }
             told = true;
+            let function = if named >> space.number() & 1 == 1 { code::READ } else { function };
             let mark = u32::from(header.group) << 8 | u32::from(header.variation);
             let part = Part { operation: Operation::Read, mark, ..Part::of(function, &header) };
             if header.index_octets() > 0 {
@@ -413,6 +416,18 @@ impl Exchange<'_> {
         }
         told
     }
+}
+
+/// The address spaces that a read request names, as a mask by their numbers; a class names none.
+pub(crate) fn named_spaces(request: &Fragment<'_>) -> u32 {
+    if request.function != code::READ {
+        return 0;
+    }
+    request
+        .walk()
+        .map(|header| Space::of(header.group))
+        .filter(|space| *space != Space::Classes)
+        .fold(0, |named, space| named | 1 << space.number())
 }
 
 /// The classes that a header of group 60 names, as a mask: bit 0 for class 0.
