@@ -30,12 +30,25 @@ fn kind_of(activity: &Activity) -> Option<&'static AlertType> {
         "modbus" if vendor => catalogue::MODBUS_VENDOR_FUNCTION_NOT_LEARNED,
         "modbus" => catalogue::MODBUS_FUNCTION_NOT_LEARNED,
         "dnp3" if is_of_master(activity.function.code) => catalogue::DNP3_FUNCTION_NOT_LEARNED,
+        _ if is_told_unasked(activity) => return None,
         // Transport units open and close the connection below; they have codes of their own.
         "s7comm" | "s7comm-plus" if TRANSPORT.contains(&activity.function.code) => return None,
         "s7comm" => return s7_kind_of(activity),
         "s7comm-plus" => catalogue::S7PLUS_OPERATION_NOT_LEARNED,
         _ => return None,
     })
+}
+
+/// Whether the server of an S7 conversation tells something by itself: the client used no function.
+pub(super) fn is_told_unasked(activity: &Activity) -> bool {
+    const NOTIFICATION: u16 = 0x33;
+    const USER_DATA: std::ops::RangeInclusive<u16> = 0x0700..=0x07ff;
+    let code = activity.function.code;
+    match activity.protocol {
+        "s7comm-plus" => code == NOTIFICATION,
+        "s7comm" => USER_DATA.contains(&code) && activity.frames[0].number() == 0,
+        _ => false,
+    }
 }
 
 /// S7 jobs for blocks, program and mode; and user data. Reads and writes are told by what they address.
@@ -257,6 +270,9 @@ mod tests {
         }
         plant.act(105, s7(10, 12, Operation::ModeStop, stop().function));
         plant.act(106, Activity { function: Function { sub: Some(2), ..list().function }, ..list() });
+        // What a controller tells by itself is no function of the client.
+        let told = Function { code: 0x33, sub: None, name: "Notification" };
+        plant.act(107, Activity { protocol: "s7comm-plus", ..s7(10, 11, Operation::Read, told) });
         let connect = Function { code: 0x1e0, sub: None, name: "Connection Request" };
         plant.act(107, s7(10, 11, Operation::Session, connect));
         plant.act(107, s7(10, 11, Operation::Unknown, Function { code: 0x100, sub: None, name: "damaged packet" }));

@@ -151,9 +151,7 @@ impl Detector for Probes {
             subfunction: activity.function.sub,
             ..EntryKey::new(EntryKind::Function)
         });
-        if seen.server_id().is_some() && known.is_some_and(|entry| entry.allowed) {
-            return;
-        }
+        let known = seen.server_id().is_some() && known.is_some_and(|entry| entry.allowed);
         // Reading a unit for the first time is a probe only where it is known what is normal here.
         let fruitless = match (activity.protocol, activity.outcome) {
             (_, Outcome::Unanswered) | ("modbus", Outcome::Rejected(10 | 11, _)) => true,
@@ -161,6 +159,10 @@ impl Detector for Probes {
             (_, Outcome::Rejected(..)) => activity.operation == Operation::Session,
             _ => false,
         };
+        // Who may connect to a controller has no business in slots that are empty.
+        if known && !(fruitless && is_empty_slot(core, seen)) {
+            return;
+        }
         if activity.operation == Operation::Identify || fruitless || (seen.novel && core.has_learned()) {
             let function = words::function(activity);
             let at = At {
@@ -196,6 +198,15 @@ impl Detector for Probes {
     }
 }
 
+/// Whether a connection is asked for to another rack and slot than the one in which the controller is known.
+fn is_empty_slot(core: &Core, seen: &Seen<'_>) -> bool {
+    let asked = seen.activity.server.sub;
+    let device = seen.server_id().and_then(|id| core.inventory.get(id));
+    seen.activity.operation == Operation::Session
+        && matches!(asked, SubAddress::RackSlot(..))
+        && device.is_some_and(|device| device.sub != asked)
+}
+
 fn sub_number(sub: SubAddress) -> u64 {
     match sub {
         SubAddress::None => u64::MAX,
@@ -207,8 +218,8 @@ fn sub_number(sub: SubAddress) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, dnp3};
-    use ot_protocol::{Activity, Endpoint, Operation, Outcome, SubAddress};
+    use crate::detectors::testing::{Plant, dnp3, s7};
+    use ot_protocol::{Activity, Endpoint, Function, Operation, Outcome, SubAddress};
 
     fn link_status(link: u16, outcome: Outcome) -> Activity {
         let request = dnp3(66, 11, 9, "Request Link Status", Operation::Session);
@@ -250,5 +261,30 @@ mod tests {
             }
             assert_eq!(plant.alerts_of("function-scan").len(), scans);
         }
+    }
+
+    #[test]
+    fn empty_slots_of_a_controller_that_is_in_use_are_probes() {
+        let connect = |slot, outcome| {
+            let connect = Function { code: 0x1e0, sub: None, name: "COTP Connect Request" };
+            let ask = s7(10, 11, Operation::Session, connect);
+            Activity { server: Endpoint { sub: SubAddress::RackSlot(0, slot), ..ask.server }, outcome, ..ask }
+        };
+        let mut plant = Plant::learning_until(100);
+        plant.act(1, connect(2, Outcome::Ok));
+        let setup = Function { code: 0xf0, sub: None, name: "Setup Communication" };
+        plant.act(1, Activity { function: setup, ..connect(2, Outcome::Ok) });
+        plant.end_of_second(100);
+        // Its own slot may be silent.
+        for second in 101..120 {
+            plant.act(second, connect(2, Outcome::Unanswered));
+        }
+        assert!(plant.alerts_of("plc-scan").is_empty());
+        let silent = plant.alerts_of("device-unresponsive")[0].count;
+        for slot in 4..14 {
+            plant.act(400, connect(slot, Outcome::Unanswered));
+        }
+        assert_eq!(plant.alerts_of("plc-scan").len(), 1);
+        assert_eq!(plant.alerts_of("device-unresponsive")[0].count, silent);
     }
 }

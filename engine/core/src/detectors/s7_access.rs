@@ -3,6 +3,7 @@
 //! The ranges of addresses that each client reads and writes stand in the baseline already (`ranges.rs`, which looks
 //! first): a data block is known once any range of it is allowed.
 
+use super::functions::is_told_unasked;
 use super::{Detector, of_activity, row, text_hash};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
@@ -44,7 +45,8 @@ impl Detector for S7Access {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
-        let Some(kind) = kind_of(activity).filter(|_| seen.server_id().is_some()) else { return };
+        let asked = seen.server_id().is_some() && !is_told_unasked(activity);
+        let Some(kind) = kind_of(activity).filter(|_| asked) else { return };
         if kind == catalogue::S7PLUS_BLOCK_NOT_LEARNED {
             return block(core, seen);
         }
@@ -94,6 +96,8 @@ fn told(core: &mut Core, seen: &Seen<'_>, kind: &'static AlertType, entry: Entry
             "object" => "an object",
             _ => "a memory area",
         };
+        // What is done to an object does not always name it.
+        let on = if deed.contains(place.as_str()) { String::new() } else { format!(" on {place}") };
         let before = match (target.space, access) {
             ("object", _) => "used",
             (_, "write") => "wrote",
@@ -101,7 +105,7 @@ fn told(core: &mut Core, seen: &Seen<'_>, kind: &'static AlertType, entry: Entry
         };
         Text {
             description: format!(
-                "{client} {deed} by {}, {what} that it never {before} before; {}.",
+                "{client} {deed} by {}{on}, {what} that it never {before} before; {}.",
                 words::function(activity),
                 words::outcome(activity.outcome)
             ),

@@ -11,7 +11,7 @@ use crate::table::WindowCount;
 use crate::words;
 use ot_protocol::fact::CloseReason;
 use ot_protocol::time::SECOND;
-use ot_protocol::{Endpoint, FlowEvent, FlowKind, Outcome, SessionId, SubAddress, Timestamp, Transport};
+use ot_protocol::{Endpoint, FlowEvent, FlowKind, Operation, Outcome, SessionId, SubAddress, Timestamp, Transport};
 use std::collections::VecDeque;
 
 /// Standard ports of OT protocols.
@@ -123,6 +123,11 @@ impl Detector for Unresponsive {
             }
         }
         if activity.outcome != Outcome::Unanswered {
+            return;
+        }
+        // Who tries racks and slots finds most of them empty: that is no silence of the controller that answers in others.
+        let slot = matches!(activity.server.sub, SubAddress::RackSlot(..)) && activity.operation == Operation::Session;
+        if slot && seen.server_id().is_some() && !answered_before(core, seen) {
             return;
         }
         let mut count = u32::try_from(seen.count).unwrap_or(u32::MAX);
