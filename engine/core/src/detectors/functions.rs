@@ -1,6 +1,6 @@
 //! Functions of a protocol that the baseline does not hold.
 
-use super::{Detector, of_activity, row};
+use super::{Detector, function_key, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::model::{EntryKey, EntryKind};
@@ -107,15 +107,7 @@ impl Detector for Functions {
         }
         // A server that is no device is known by its address.
         let address = || Some(format!("{} {}", seen.server.ip?, activity.server.sub).trim_end().into());
-        let key = EntryKey {
-            text: if invisible { address() } else { None },
-            client: seen.client_id(),
-            server: seen.server_id(),
-            protocol: activity.protocol,
-            function: Some(activity.function.code),
-            subfunction: activity.function.sub,
-            ..EntryKey::new(EntryKind::Function)
-        };
+        let key = EntryKey { text: if invisible { address() } else { None }, ..function_key(seen) };
         // What is no request by its header or its function code is told as malformed: it uses no function.
         if activity
             .violations
@@ -124,7 +116,10 @@ impl Detector for Functions {
         {
             return;
         }
-        let Some(met) = core.observe(key, activity.function.name, seen.times, seen.count, seen.frames[0]) else {
+        // Which operation a control asks for is no part of the function.
+        let label = activity.function.name.split_once(": ").filter(|_| activity.protocol == "dnp3");
+        let label = label.map_or(activity.function.name, |(name, _)| name);
+        let Some(met) = core.observe(key, label, seen.times, seen.count, seen.frames[0]) else {
             return;
         };
         let Some(kind) = kind_of(activity).filter(|_| !met.allowed) else { return };
@@ -307,5 +302,21 @@ mod tests {
         assert!(plant.alerts_of("dnp3-function-not-learned").is_empty());
         plant.act(103, pending(13, Operation::Restart));
         assert_eq!(plant.alerts_of("dnp3-function-not-learned").len(), 1);
+    }
+
+    #[test]
+    fn an_operator_who_closes_may_trip() {
+        let operate = |name, octet| {
+            let activity = dnp3(10, 11, 5, name, Operation::Control);
+            Activity { function: Function { sub: Some(octet), ..activity.function }, ..activity }
+        };
+        let mut plant = Plant::learning_until(100);
+        plant.act(1, operate("Direct Operate: Close", 0x41));
+        plant.end_of_second(100);
+        plant.act(101, operate("Direct Operate: Trip", 0x81));
+        assert!(plant.alerts_of("dnp3-function-not-learned").is_empty());
+        plant.act(102, dnp3(10, 11, 13, "Cold Restart", Operation::Restart));
+        let alerts = plant.alerts_of("dnp3-function-not-learned");
+        assert!(alerts[0].why.contains("only Direct Operate (function 5, learned once"), "{}", alerts[0].why);
     }
 }

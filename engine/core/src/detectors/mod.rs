@@ -40,7 +40,7 @@ use crate::alerts::{Finding, Text};
 use crate::catalogue::AlertType;
 use crate::config::EngineConfig;
 use crate::inventory::MacBinding;
-use crate::model::{EntryId, Peer};
+use crate::model::{EntryId, EntryKey, EntryKind, Peer};
 use crate::shared::{Core, Seen, SeenFlow};
 use ot_protocol::{Claim, Fold, FrameRef, Identity, SessionId, Timestamp};
 
@@ -180,6 +180,20 @@ fn protocol_of(identity: &Identity) -> Option<&'static str> {
     const NAMES: [(&str, &str); 4] =
         [("Modbus", "modbus"), ("DNP3", "dnp3"), ("S7comm-plus", "s7comm-plus"), ("S7", "s7comm")];
     NAMES.iter().find(|(name, _)| identity.source.starts_with(name)).map(|(_, id)| *id)
+}
+
+/// The baseline entry of a function that a client uses of a server. What a DNP3 function has as its subfunction is a
+/// parameter: the operation of a control, a class.
+fn function_key(seen: &Seen<'_>) -> EntryKey {
+    let activity = seen.activity;
+    EntryKey {
+        client: seen.client_id(),
+        server: seen.server_id(),
+        protocol: activity.protocol,
+        function: Some(activity.function.code),
+        subfunction: activity.function.sub.filter(|_| activity.protocol != "dnp3"),
+        ..EntryKey::new(EntryKind::Function)
+    }
 }
 
 /// The activity that was looked at last: one message may be told as several, one for each range of points.

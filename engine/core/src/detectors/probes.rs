@@ -1,11 +1,11 @@
 //! Scans of controllers: many controllers or units probed, many functions tried.
 
 use super::spread::{Party, party};
-use super::{Detector, of_activity, row};
+use super::{Detector, function_key, of_activity, row};
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
-use crate::model::{EntryKey, EntryKind, Peer};
+use crate::model::Peer;
 use crate::shared::{Core, Seen, SeenFlow};
 use crate::table::WindowDistinct;
 use crate::words;
@@ -143,14 +143,7 @@ impl Detector for Probes {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
-        let known = core.baseline.find(&EntryKey {
-            client: seen.client_id(),
-            server: seen.server_id(),
-            protocol: activity.protocol,
-            function: Some(activity.function.code),
-            subfunction: activity.function.sub,
-            ..EntryKey::new(EntryKind::Function)
-        });
+        let known = core.baseline.find(&function_key(seen));
         let known = seen.server_id().is_some() && known.is_some_and(|entry| entry.allowed);
         // Reading a unit for the first time is a probe only where it is known what is normal here.
         let fruitless = match (activity.protocol, activity.outcome) {
