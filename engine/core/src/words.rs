@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 pub fn function(activity: &Activity) -> String {
     let function = activity.function;
     match (activity.protocol, function.sub) {
+        ("dnp3", _) if function.code == 0x1FF => function.name.to_owned(),
         // The name of a control says its operation, which is its subfunction.
         ("dnp3", _) => format!("{} ({})", function.name, codes(activity.protocol, function.code, None)),
         ("s7comm" | "s7comm-plus", _) | (_, None) => {

@@ -470,6 +470,10 @@ fn without_answer(open: &Open, seen: [bool; 2]) -> Outcome {
 
 /// A link function as an operation: its code is told beyond those of the application.
 fn link_part(header: link::Header) -> Part<'static> {
+    if header.length == 0 {
+        let function = Function { code: 0x1FF, sub: None, name: "Bytes outside of a frame" };
+        return Part { operation: Operation::Unknown, function, ..Part::whole(code::CONFIRM) };
+    }
     let code = u16::from(header.function()) | if header.is_primary() { 0x100 } else { 0x110 };
     let name = link::name(header.is_primary(), header.function()).unwrap_or("Reserved link function");
     let operation = if header.is_known_function() { Operation::Session } else { Operation::Unknown };

@@ -84,6 +84,10 @@ impl Roles {
     pub(crate) fn ends(&self, direction: Direction, header: Header) -> (Endpoint, Endpoint) {
         let [a, b] = self.start.ends;
         let (mut client, mut server) = if self.master == Direction::AtoB { (a, b) } else { (b, a) };
+        // Bytes that begin no frame have no addresses.
+        if header.length == 0 {
+            return (client, server);
+        }
         let (master, outstation) = self.addresses(direction, header);
         client.sub = SubAddress::Link(master);
         server.sub = SubAddress::Link(outstation);

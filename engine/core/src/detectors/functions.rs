@@ -23,6 +23,9 @@ const NO_FUNCTION: [&str; 7] = [
 /// Codes of S7 functions that stand for units of the transport protocol (COTP).
 const TRANSPORT: std::ops::RangeInclusive<u16> = 0x0100..=0x01ff;
 
+/// Layers on which what is broken leaves no request.
+const NO_REQUEST: [&str; 3] = ["mbap", "dnp3-link", "dnp3-transport"];
+
 /// The alert type of a function that was not learned, by protocol.
 fn kind_of(activity: &Activity) -> Option<&'static AlertType> {
     let vendor = activity.operation == Operation::Unknown || activity.function.code == 90;
@@ -112,7 +115,7 @@ impl Detector for Functions {
         if activity
             .violations
             .iter()
-            .any(|violation| NO_FUNCTION.contains(&violation.rule) || violation.layer == "mbap")
+            .any(|violation| NO_FUNCTION.contains(&violation.rule) || NO_REQUEST.contains(&violation.layer))
         {
             return;
         }
