@@ -50,6 +50,8 @@ struct Open {
     told: bool,
     /// Bytes were lost after it: a missing answer says nothing.
     blind: bool,
+    /// The outstation wants the master to prove who it is first (clause 7.5.1).
+    challenged: bool,
 }
 
 /// Everything between master and outstations of a conversation.
@@ -149,6 +151,7 @@ impl Exchanges {
             name: None,
             told: false,
             blind: false,
+            challenged: false,
         });
     }
 
@@ -232,6 +235,7 @@ impl Exchanges {
             name,
             told: false,
             blind: false,
+            challenged: false,
         });
     }
 
@@ -278,6 +282,7 @@ impl Exchanges {
         let named = request.map_or(0, |request| tell::named_spaces(&request));
         // A challenge is no answer: that comes once the master has replied to it.
         let challenge = fragment.function == code::AUTHENTICATION_RESPONSE && asked != code::AUTHENTICATION_REQUEST;
+        open.challenged |= challenge;
         let last = fragment.is_final() && !challenge;
         if !fragment.is_final() {
             open.due = (open.due + 1) & 0x0F;
@@ -315,6 +320,21 @@ impl Exchanges {
         }
         let open = self.open.remove(at);
         self.conclude(roles, told.sink, &open, outcome, Some((told.packet, Some(fragment))), late);
+        if asked == code::AUTHENTICATION_REQUEST {
+            self.proved(roles, told, fragment, sub);
+        }
+    }
+
+    /// What the outstation says to the proof of a master is its answer to the request that it challenged, too.
+    fn proved(&mut self, roles: Roles, told: &mut Told<'_>, fragment: &Fragment<'_>, sub: u32) {
+        let refusal = authentication_outcome(fragment);
+        if fragment.function == code::AUTHENTICATION_RESPONSE && refusal.is_none() {
+            return;
+        }
+        let Some(at) = self.open.iter().rposition(|open| open.challenged && open.sub == sub) else { return };
+        let open = self.open.remove(at);
+        let outcome = refusal.unwrap_or_else(|| outcome(fragment, open.function));
+        self.conclude(roles, told.sink, &open, outcome, Some((told.packet, Some(fragment))), Vec::new());
     }
 
     /// A response to which no open request belongs.

@@ -198,8 +198,13 @@ impl Exchange<'_> {
                 assigned = Some(u16::from(header.variation.saturating_sub(1)));
                 continue;
             }
-            // Read with exactly this answer: the values are told, and with them that they were asked for.
-            if code == code::READ && outcome == Outcome::Ok && answer.is_some_and(|answer| answers(&header, answer)) {
+            // Read with exactly this answer: the values are told, and with them that they were asked for. What is wrong
+            // with one of the two is not told yet.
+            if code == code::READ
+                && outcome == Outcome::Ok
+                && self.violations.is_empty()
+                && answer.is_some_and(|answer| answers(&header, answer))
+            {
                 told = true;
                 continue;
             }
