@@ -383,6 +383,8 @@ impl Of<'_> {
                 let number = u32::from(number);
                 Part { space: Space::Block, number: Some(number), label: Label::Block(kind, number), ..part }
             }
+            // What a session does with itself is no access to the device.
+            _ if operation == Operation::Session => part,
             _ => Part { space: Space::Object, number: stable, ..part },
         }
     }
