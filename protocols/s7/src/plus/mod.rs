@@ -18,6 +18,8 @@ mod line;
 mod meaning;
 mod names;
 mod object;
+#[cfg(test)]
+mod readme;
 mod session;
 mod stream;
 mod tell;

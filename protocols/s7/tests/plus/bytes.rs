@@ -1,6 +1,7 @@
 //! S7comm-plus messages from small parts, as the protocol encodes them.
 
 #![allow(dead_code, reason = "not every test needs every part")]
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 /// Opcodes.
 pub const REQUEST: u8 = 0x31;

@@ -1,5 +1,7 @@
 //! S7comm-plus conversations: what they mean, and what is told of damaged ones.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 mod bytes;
 
 use bytes::*;
