@@ -27,6 +27,11 @@ pub const JOBS_EVICTED: &str = "s7-jobs-evicted";
 /// Counter of units of user data given up because they were too long to be put together.
 pub const UNITS_EVICTED: &str = "s7-units-evicted";
 
+/// Counter of block transfers given up because too many were open.
+pub const TRANSFERS_EVICTED: &str = "s7-transfers-evicted";
+/// Counter of cyclic reads forgotten because too many were open.
+pub const CYCLES_EVICTED: &str = "s7-cycles-evicted";
+
 /// S7comm: the protocol of S7-300 and S7-400, and of S7-1200 and S7-1500 where PUT and GET are allowed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct S7comm;
@@ -66,7 +71,7 @@ impl Protocol for S7comm {
     }
 
     fn fields(&self) -> &'static [FieldDoc] {
-        comm::FIELDS
+        &comm::FIELDS
     }
 
     fn rules(&self) -> &'static [&'static str] {

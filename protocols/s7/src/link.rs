@@ -15,7 +15,6 @@ pub(crate) mod rule {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
     /// The conversation.
-    #[allow(dead_code, reason = "read by what pairs jobs")]
     pub session: SessionId,
     /// Ends A and B.
     pub ends: [Endpoint; 2],
@@ -23,6 +22,8 @@ pub(crate) struct Link {
     pub client: Option<Direction>,
     /// Rack and slot of the server, where the connection's TSAP told them.
     pub server_sub: SubAddress,
+    /// Whether the connection began before the capture: who is the client was not told at its start.
+    pub midstream: bool,
     /// The packet that completes the unit.
     pub packet: PacketInfo,
 }

@@ -68,6 +68,7 @@ impl S7Session {
             ends: self.start.ends,
             client: self.client,
             server_sub: self.server_sub,
+            midstream: self.start.client.is_none(),
             packet,
         }
     }
