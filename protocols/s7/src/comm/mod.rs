@@ -263,7 +263,6 @@ impl Comm {
         self.note_time(context);
         self.jobs.blind();
         self.transfers.gap();
-        self.parts.gap();
         // A job may be in the gap, or the answer to one.
         self.excused = Some(context.packet.time.plus(TIMEOUT + LATE));
         self.begun = true;

@@ -41,13 +41,6 @@ pub(super) struct Parts {
     cycles: Vec<(u8, Box<[u8]>)>,
 }
 
-impl Parts {
-    /// Bytes are lost: what is open cannot become whole.
-    pub fn gap(&mut self) {
-        self.open.clear();
-    }
-}
-
 /// What is behind the data head, by the length that it announces.
 fn body<'a>(data: &'a [u8]) -> &'a [u8] {
     let Some(head) = Data::read(&mut Reader::new(data)) else { return &[] };
@@ -187,7 +180,10 @@ impl Comm {
         }
         if !head.more && outcome == Outcome::Ok && (head.group, head.sub) == (group::CPU, 1) {
             let bytes = whole.map_or_else(|| body(unit.data), |(bytes, _)| bytes);
-            identify(context.sink, link, szl::identities(bytes));
+            // The end of a list alone, or one with a part missing, is none.
+            if (whole.is_some() || head.unit_reference == 0) && szl::is_whole(bytes) {
+                identify(context.sink, link, szl::identities(bytes));
+            }
         }
     }
 

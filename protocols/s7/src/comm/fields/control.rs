@@ -128,8 +128,14 @@ pub(super) fn service(fields: &mut Fields, param: &[u8]) -> Result<(), Short> {
         _ => {}
     }
     number(fields, "s7comm.param.pi.n_x.string_len", length);
-    text(fields, "s7comm.param.pistart.servicename", ascii(name));
+    service_name(fields, name);
     Ok(())
+}
+
+fn service_name(fields: &mut Fields, name: &[u8]) {
+    if !name.is_empty() {
+        text(fields, "s7comm.param.pistart.servicename", ascii(name));
+    }
 }
 
 /// The argument of a service. Services that sign in carry a password: it is not shown.
@@ -146,6 +152,6 @@ pub(super) fn stop(fields: &mut Fields, param: &[u8]) -> Result<(), Short> {
     bytes(fields, "s7comm.param.pistart.unknown1", reader.take(5)?);
     let length = reader.u8()?;
     number(fields, "s7comm.data.plccontrol.part2_len", length);
-    text(fields, "s7comm.param.pistart.servicename", ascii(reader.take(usize::from(length))?));
+    service_name(fields, reader.take(usize::from(length))?);
     Ok(())
 }

@@ -11,7 +11,7 @@ pub(crate) use identity::identities;
 use ot_protocol::{FieldDoc, FieldKind, FieldValue, Fields, Reader};
 
 /// Bytes before the entries: id, index, length of an entry, number of entries.
-pub(crate) const HEAD: usize = 8;
+const HEAD: usize = 8;
 /// Most entries of a list that are looked at.
 const MOST_ENTRIES: usize = 1024;
 
@@ -194,6 +194,11 @@ impl<'a> List<'a> {
         let length = usize::from(self.length).max(1);
         self.rest.chunks_exact(length).take(usize::from(self.count).min(MOST_ENTRIES))
     }
+}
+
+/// Whether all entries that a list announces are there, and no more.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    List::read(bytes).is_some_and(|list| HEAD + usize::from(list.length) * usize::from(list.count) == bytes.len())
 }
 
 /// Fields of an id.
