@@ -310,7 +310,8 @@ mod tests {
         assert_eq!((artifact.name.as_str(), artifact.length, artifact.kind), ("FC 7", 80, "block"));
         assert_eq!(artifact.sha256, <[u8; 32]>::from(Sha256::digest(&bytes)));
         assert_eq!(*artifact.bytes, *bytes);
-        let says = |name: &str| artifact.attributes.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str());
+        let says =
+            |name: &str| artifact.attributes.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str());
         assert_eq!(says("author"), Some("AUTHOR"));
         assert_eq!(says("family"), Some("FAMILY"));
         assert_eq!(says("header-name"), Some("NAME"));

@@ -7,7 +7,7 @@ use ot_protocol::{Operation, Reader, Target};
 pub(crate) mod syntax {
     /// Address of any type, ten bytes.
     pub const ANY: u8 = 0x10;
-    /// Parameters of alarms by request.
+    /// Identifier of a block transfer.
     pub const PBC_ID: u8 = 0x13;
     pub const ALARM_LOCK_FREE: u8 = 0x15;
     pub const ALARM_INDICATION: u8 = 0x16;
@@ -38,6 +38,11 @@ pub(crate) static SYNTAXES: &[(u8, &str)] = &[
     (syntax::DB_READ, "DBREAD: several ranges of data blocks"),
     (syntax::SYMBOLIC, "1200SYM: symbolic address of S7-1200"),
 ];
+
+/// Name of a syntax, for people.
+fn syntax_name(id: u32) -> &'static str {
+    SYNTAXES.iter().find(|(known, _)| u32::from(*known) == id).map_or("unknown syntax", |(_, name)| name)
+}
 
 /// A memory area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,7 +287,7 @@ impl Address {
             start: self.start,
             count: self.count,
             width: self.width,
-            name: None,
+            name: (self.space == "item").then(|| syntax_name(self.number.unwrap_or_default()).into()),
         }
     }
 
@@ -319,7 +324,10 @@ mod tests {
     fn any_pointers_count_bits() {
         let item = read(&[0x12, 10, 0x10, 4, 0, 2, 0, 10, 0x84, 0, 0, 0x20]);
         let target = item.address().target();
-        assert_eq!((target.space, target.number, target.start, target.count, target.width), ("data-block", Some(10), 32, 2, 16));
+        assert_eq!(
+            (target.space, target.number, target.start, target.count, target.width),
+            ("data-block", Some(10), 32, 2, 16)
+        );
         let output = read(&[0x12, 10, 0x10, 1, 0, 1, 0, 0, 0x82, 0, 0, 3]);
         assert_eq!(output.address().write(), Operation::Control);
         assert_eq!(output.address().target().number, None);

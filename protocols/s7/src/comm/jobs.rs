@@ -83,9 +83,7 @@ impl Jobs {
     /// Takes out the job that an answer of `sender` belongs to: the newest with its reference.
     pub fn answered(&mut self, sender: Direction, reference: u16, user_data: bool) -> Option<Open> {
         let fits = |open: &Open| {
-            open.sender != sender
-                && open.reference == reference
-                && (open.rosctr == rosctr::USER_DATA) == user_data
+            open.sender != sender && open.reference == reference && (open.rosctr == rosctr::USER_DATA) == user_data
         };
         let place = self.open.iter().rposition(fits)?;
         Some(self.open.remove(place))

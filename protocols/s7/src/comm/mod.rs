@@ -87,7 +87,11 @@ impl Comm {
         }
         let mut told = Told { direction, head, violations };
         let Some(unit) = Unit::read(bytes) else {
-            told.violations.push(bad(0, "a header of 10 bytes, 12 on acknowledgements", format!("{} bytes", bytes.len())));
+            told.violations.push(bad(
+                0,
+                "a header of 10 bytes, 12 on acknowledgements",
+                format!("{} bytes", bytes.len()),
+            ));
             self.broken(context, link, None, told);
             return;
         };
@@ -221,7 +225,8 @@ impl Comm {
         let about = About { operation: Some(operation), outcome: Some(outcome), ..About::default() };
         message(context.sink, link, told.direction, told.head, Some(unit), about, &told.violations);
         // What it addresses is not known without its job, but a part of a block is one all the same.
-        let exchange = tell::Exchange::new(link, told.direction, [FrameRef::default(), link.packet.frame], link.packet.time);
+        let exchange =
+            tell::Exchange::new(link, told.direction, [FrameRef::default(), link.packet.frame], link.packet.time);
         tell::plain(context.sink, &exchange, function, operation, outcome, told.violations);
     }
 
@@ -393,7 +398,11 @@ fn check_job(unit: &Unit<'_>, function: u8, violations: &mut Vec<Violation>) {
     let offset = unit.length;
     match function {
         code::SETUP if unit.param.len() != 8 => {
-            violations.push(bad(offset, "8 bytes of parameters for setup communication", format!("{}", unit.param.len())));
+            violations.push(bad(
+                offset,
+                "8 bytes of parameters for setup communication",
+                format!("{}", unit.param.len()),
+            ));
         }
         code::READ | code::WRITE => {
             let announced = unit.param.get(1).copied().map(usize::from);
@@ -404,9 +413,14 @@ fn check_job(unit: &Unit<'_>, function: u8, violations: &mut Vec<Violation>) {
                     violations.push(bad(offset + 1, format!("{announced} items"), format!("{items}")));
                 }
                 Some(announced) if function == code::WRITE => {
-                    let data = tell::Datas::of(unit).take(announced).filter(|data| data.bytes.len() == data.wanted).count();
+                    let data =
+                        tell::Datas::of(unit).take(announced).filter(|data| data.bytes.len() == data.wanted).count();
                     if data != announced {
-                        violations.push(bad(offset + unit.param.len(), format!("data of {announced} items"), format!("{data}")));
+                        violations.push(bad(
+                            offset + unit.param.len(),
+                            format!("data of {announced} items"),
+                            format!("{data}"),
+                        ));
                     }
                 }
                 Some(_) => {}
@@ -427,7 +441,11 @@ fn check_answer(unit: &Unit<'_>, open: &Open, violations: &mut Vec<Violation>) {
     }
     match open.function {
         code::SETUP if unit.param.len() != 8 && unit.error() == 0 => {
-            violations.push(bad(offset, "8 bytes of parameters for setup communication", format!("{}", unit.param.len())));
+            violations.push(bad(
+                offset,
+                "8 bytes of parameters for setup communication",
+                format!("{}", unit.param.len()),
+            ));
         }
         code::READ | code::WRITE => {
             let Some(&announced) = unit.param.get(1) else {
@@ -455,7 +473,11 @@ fn check_answer(unit: &Unit<'_>, open: &Open, violations: &mut Vec<Violation>) {
                 unit.data.len().min(announced)
             };
             if there != announced {
-                violations.push(bad(offset + unit.param.len(), format!("data of {announced} items"), format!("{there}")));
+                violations.push(bad(
+                    offset + unit.param.len(),
+                    format!("data of {announced} items"),
+                    format!("{there}"),
+                ));
             }
         }
         _ => {}

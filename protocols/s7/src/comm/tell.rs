@@ -147,8 +147,7 @@ fn named(
     violations: Vec<Violation>,
 ) {
     let target = Target { space: "block", count: 1, width: 1, name: Some(name.into_boxed_str()), ..Target::default() };
-    let activity =
-        Activity { target, artifact, violations, ..exchange.activity(function, operation, outcome) };
+    let activity = Activity { target, artifact, violations, ..exchange.activity(function, operation, outcome) };
     sink.activity(None, activity);
 }
 
@@ -161,7 +160,8 @@ pub(super) fn given_up(sink: &mut dyn Sink, link: &Link, transfer: Transfer) {
     let (function, class) = function::job(if upload { code::UPLOAD } else { code::DOWNLOAD_BLOCK });
     let operation = block_operation(class, transfer.name());
     let name = block::told(transfer.name());
-    let exchange = Exchange::new(link, link.client_direction(), [link.packet.frame, FrameRef::default()], link.packet.time);
+    let exchange =
+        Exchange::new(link, link.client_direction(), [link.packet.frame, FrameRef::default()], link.packet.time);
     named(sink, &exchange, function, operation, Outcome::Pending, name, Some(transfer.artifact(false)), Vec::new());
 }
 
@@ -278,9 +278,7 @@ pub(super) fn operation(unit: &Unit<'_>) -> Operation {
     let Some(&function) = unit.param.first() else { return Operation::Unknown };
     let (_, class) = function::job(function);
     match function {
-        code::WRITE => {
-            Items::of(unit).next().map_or(class, |item| item.address().write())
-        }
+        code::WRITE => Items::of(unit).next().map_or(class, |item| item.address().write()),
         code::REQUEST_DOWNLOAD | code::DOWNLOAD_BLOCK | code::DOWNLOAD_ENDED | code::START_UPLOAD => {
             block_operation(class, file_name(unit))
         }
@@ -435,7 +433,8 @@ impl Comm {
         }
         // Parts come one after the other: they are counted.
         if matches!(code, code::DOWNLOAD_BLOCK | code::UPLOAD) && violations.is_empty() {
-            let hash = name.iter().fold(0x811C_9DC5_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+            let hash =
+                name.iter().fold(0x811C_9DC5_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
             let key = ActivityKey { space: 106, number: hash, ..exchange.key(function, operation, outcome) };
             let latency = exchange.latency.unwrap_or_default();
             if sink.known(&key, exchange.time, exchange.frames, latency, ValueView::None) {
@@ -458,13 +457,7 @@ fn block_target(name: &[u8]) -> Target {
 }
 
 /// A program invocation: an activity for each block that it names.
-fn service(
-    sink: &mut dyn Sink,
-    exchange: &Exchange,
-    job: &Unit<'_>,
-    outcome: Outcome,
-    mut violations: Vec<Violation>,
-) {
+fn service(sink: &mut dyn Sink, exchange: &Exchange, job: &Unit<'_>, outcome: Outcome, mut violations: Vec<Violation>) {
     let Some(service) = Service::read(job) else {
         let (function, class) = function::job(code::PI_SERVICE);
         return plain(sink, exchange, function, class, outcome, violations);

@@ -42,7 +42,7 @@ pub(super) struct Parts {
 }
 
 /// What is behind the data head, by the length that it announces.
-fn body<'a>(data: &'a [u8]) -> &'a [u8] {
+fn body(data: &[u8]) -> &[u8] {
     let Some(head) = Data::read(&mut Reader::new(data)) else { return &[] };
     let rest = data.get(4..).unwrap_or_default();
     rest.get(..usize::from(head.length).min(rest.len())).unwrap_or_default()
@@ -92,7 +92,11 @@ impl Comm {
             && !head.more
         {
             let found = format!("{} bytes", unit.data.len().saturating_sub(4));
-            told.violations.push(bad(unit.length + unit.param.len() + 2, format!("{} bytes of data", data.length), found));
+            told.violations.push(bad(
+                unit.length + unit.param.len() + 2,
+                format!("{} bytes of data", data.length),
+                found,
+            ));
         }
         match head.kind {
             UserData::REQUEST => {
@@ -113,19 +117,13 @@ impl Comm {
     /// What a request for a status list asks: it names it, or goes on with an answer in parts.
     fn asked(&self, unit: &Unit<'_>, head: UserData) -> Option<(u16, u16)> {
         list(unit).or_else(|| {
-            let same = |part: &&Part| part.group == head.group && part.sub == head.sub && part.sequence == head.sequence;
+            let same =
+                |part: &&Part| part.group == head.group && part.sub == head.sub && part.sequence == head.sequence;
             self.parts.open.iter().find(same).and_then(|part| part.asked)
         })
     }
 
-    fn user_answer(
-        &mut self,
-        context: &mut Context<'_>,
-        link: &Link,
-        unit: &Unit<'_>,
-        head: UserData,
-        mut told: Told,
-    ) {
+    fn user_answer(&mut self, context: &mut Context<'_>, link: &Link, unit: &Unit<'_>, head: UserData, mut told: Told) {
         let outcome = outcome(head, unit);
         let (function, class) = function::user_data(head.group, head.sub);
         let open = self.jobs.answered(told.direction, unit.header.reference, true);
@@ -200,7 +198,8 @@ impl Comm {
             return None;
         }
         let same = |part: &Part| {
-            part.sender == sender && (part.group, part.sub, part.reference) == (head.group, head.sub, head.unit_reference)
+            part.sender == sender
+                && (part.group, part.sub, part.reference) == (head.group, head.sub, head.unit_reference)
         };
         let bytes = body(unit.data);
         let place = self.parts.open.iter().position(same);
@@ -294,7 +293,8 @@ impl Comm {
                 let Some((id, index)) = self.asked(request, head) else {
                     return tell::plain(sink, exchange, function, operation, outcome, violations);
                 };
-                let address = Address { space: "szl", number: Some(id.into()), start: index.into(), ..Address::default() };
+                let address =
+                    Address { space: "szl", number: Some(id.into()), start: index.into(), ..Address::default() };
                 let operation = list_operation(id);
                 tell::addressed(sink, exchange, function, operation, outcome, &address, ValueView::None, violations);
             }
@@ -346,8 +346,8 @@ impl Comm {
                 }
                 let mut numbers = std::mem::take(&mut self.numbers);
                 let data = answer.map(|answer| self::body(answer.data));
-                let told = violations.is_empty()
-                    && cyclic_items(sink, exchange, head, items, data, outcome, &mut numbers);
+                let told =
+                    violations.is_empty() && cyclic_items(sink, exchange, head, items, data, outcome, &mut numbers);
                 self.numbers = numbers;
                 if !told {
                     tell::plain(sink, exchange, function, operation, outcome, violations);

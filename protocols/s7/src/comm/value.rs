@@ -189,7 +189,10 @@ mod tests {
     fn times() {
         let time = date_and_time([0x14, 0x08, 0x20, 0x12, 0x05, 0x36, 0x11, 0x24]).expect("a time");
         assert_eq!(time.to_string(), "2014-08-20T12:05:36.112000000Z");
-        assert_eq!(date_and_time([0x99, 0x12, 0x31, 0, 0, 0, 0, 0]).expect("a time").to_string(), "1999-12-31T00:00:00.000000000Z");
+        assert_eq!(
+            date_and_time([0x99, 0x12, 0x31, 0, 0, 0, 0, 0]).expect("a time").to_string(),
+            "1999-12-31T00:00:00.000000000Z"
+        );
         assert_eq!(date_and_time([0xAA; 8]), None);
         assert_eq!(date_and_time([0x14, 0, 0x20, 0, 0, 0, 0, 0]), None);
         let time = block_time([0x05, 0x08, 0x2B, 0x94, 0x2D, 0x9D]).expect("a time");

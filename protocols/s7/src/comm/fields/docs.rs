@@ -223,6 +223,7 @@ static OWN: &[FieldDoc] = layer_docs! { docs
     "s7comm.tiap.item.value" Number "Value"
     "s7comm.fragment.count" Number "On the last part of an answer: how many there were"
     "s7comm.reassembled.length" Number "On the last part of an answer: bytes in all"
+    "s7comm.data.userdata.szl_name" Text "What the status list holds (not a Wireshark field)"
     "s7comm.param.userdata.szl_part_list" Bytes "SZL partial list data"
     "s7comm.data.userdata.szl_id" Number "SZL-ID"
     "s7comm.data.userdata.szl_id.diag_type" Number "Diagnostic type"

@@ -48,7 +48,8 @@ pub(super) fn data(fields: &mut Fields, head: UserData, part: &[u8], joined: Opt
         // Transport sizes that count bits are not used here; what is there counts.
         None => part.get(4..).unwrap_or_default(),
     };
-    let body = if joined.is_none() { body.get(..usize::from(data.length).min(body.len())).unwrap_or_default() } else { body };
+    let body =
+        if joined.is_none() { body.get(..usize::from(data.length).min(body.len())).unwrap_or_default() } else { body };
     if body.is_empty() {
         return;
     }
@@ -165,7 +166,7 @@ fn cyclic(fields: &mut Fields, head: UserData, body: &[u8]) -> Result<(), Short>
     let mut reader = Reader::new(body);
     match head.sub {
         0x01 | 0x05 | 0x07 if request(head) => {
-            let count = if head.sub == 0x01 { u16::from(reader.u16()?) } else { u16::from(reader.u8()?) };
+            let count = if head.sub == 0x01 { reader.u16()? } else { u16::from(reader.u8()?) };
             number(fields, "s7comm.param.itemcount", count);
             if head.sub == 0x01 {
                 number(fields, "s7comm.cyclic.interval_timebase", reader.u8()?);

@@ -252,7 +252,10 @@ mod tests {
         let wanted = "W#16#4302 at 2014-08-20T12:05:36.112000000Z".to_owned();
         assert_eq!(values(&list(0x00A0, 0, &[event])), [("last-diagnostic-event", wanted)]);
         let module = |state: u8| vec![0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, state, 0, 0];
-        assert_eq!(values(&list(0x0091, 0, &[module(2), module(1)])), [("faulty-modules", "at address 256".to_owned())]);
+        assert_eq!(
+            values(&list(0x0091, 0, &[module(2), module(1)])),
+            [("faulty-modules", "at address 256".to_owned())]
+        );
     }
 
     #[test]

@@ -132,7 +132,7 @@ pub(crate) static LISTS: &[(u8, &str)] = &[
 ];
 
 /// What a list holds, for people.
-pub(crate) fn name(id: u16) -> &'static str {
+fn name(id: u16) -> &'static str {
     let [_, list] = id.to_be_bytes();
     LISTS.iter().find(|(known, _)| *known == list).map_or("unknown list", |(_, name)| name)
 }
@@ -208,6 +208,7 @@ pub(crate) fn id_fields(fields: &mut Fields, id: u16) {
     number("s7comm.data.userdata.szl_id.diag_type", id >> 12);
     number("s7comm.data.userdata.szl_id.partlist_ex", id);
     number("s7comm.data.userdata.szl_id.partlist_num", id & 0xFF);
+    fields.push(("s7comm.data.userdata.szl_name", FieldValue::Text(name(id).to_owned())));
 }
 
 /// Fields of a list.
