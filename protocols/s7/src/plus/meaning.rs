@@ -499,7 +499,12 @@ pub(crate) fn block(index: usize, found: &Found) -> Option<(&'static str, u32)> 
 
 fn create(found: &Found, of: &Of<'_>) -> Part {
     let Some(object) = found.objects.first() else { return Part::of(Operation::Session) };
-    let part = Part::of(creates(object.class));
+    let class = match creates(object.class) {
+        // What a client makes within its own session, under an id that the server is to give, ends with the session.
+        Operation::ConfigWrite if of.session && names::is_dynamic(object.relation) => Operation::Session,
+        class => class,
+    };
+    let part = Part::of(class);
     if let Some((kind, number)) = block(0, found) {
         return Part { space: Space::Block, number: Some(number), label: Label::Block(kind, number), ..part };
     }

@@ -214,10 +214,13 @@ pub(crate) fn class_of(id: u32) -> Option<u32> {
     (id >> 31 == 1 && ids::name(class).is_some()).then_some(class)
 }
 
+/// Stands for an id that the server is to give.
+const NEW_ID: u32 = 211;
+
 /// Whether an id is given by the server while it runs: for sessions, subscriptions and jobs. Firmware of the first S7-1200
 /// gives them from 0x200, later ones from 0x70000000.
 pub(crate) fn is_dynamic(id: u32) -> bool {
-    matches!(id >> 28, 1 | 7) || ((0x200..0x1000).contains(&id) && ids::name(id).is_none())
+    id == NEW_ID || matches!(id >> 28, 1 | 7) || ((0x200..0x1000).contains(&id) && ids::name(id).is_none())
 }
 
 /// Programming language of a block, by its code.
@@ -319,6 +322,12 @@ mod tests {
         assert_eq!(error_code(0x8318_8900_01B3_FFFE), -2);
         assert_eq!(error(-2), "invalid value type");
         assert_eq!(error(-9999), "other error");
+    }
+
+    #[test]
+    fn ids_that_the_server_gives_are_told_from_those_that_stay() {
+        assert!([NEW_ID, 0x7000_03a4, 0x394].into_iter().all(is_dynamic));
+        assert!(![1, 3, 52, 201, 0x8a0e_0001].into_iter().any(is_dynamic));
     }
 
     #[test]
