@@ -22,6 +22,7 @@ pub struct Reporting {
     /// Reporting that was turned off a moment ago, by client and server.
     held: Capped<(DeviceId, DeviceId), Box<Held>>,
     queue: VecDeque<(Timestamp, (DeviceId, DeviceId))>,
+    cap: usize,
     turned_on_again: u64,
 }
 
@@ -49,7 +50,8 @@ fn classes(activity: &Activity) -> u32 {
 impl Reporting {
     /// With bounded tables.
     pub fn new(config: &EngineConfig) -> Self {
-        Self { held: Capped::new(config.limits.window_keys), queue: VecDeque::new(), turned_on_again: 0 }
+        let cap = config.limits.window_keys;
+        Self { held: Capped::new(cap), queue: VecDeque::new(), cap, turned_on_again: 0 }
     }
 
     fn turned_off(&mut self, core: &mut Core, pair: (DeviceId, DeviceId), seen: &Seen<'_>) {
@@ -79,6 +81,14 @@ impl Reporting {
         };
         self.held.insert(pair, Box::new(held));
         self.queue.push_back((seen.times[1], pair));
+        // Who turns reports off and on without end gets no more time.
+        if self.queue.len() > self.cap.saturating_mul(2)
+            && let Some((_, oldest)) = self.queue.pop_front()
+            && oldest != pair
+            && let Some(held) = self.held.remove(&oldest)
+        {
+            held.raise(core);
+        }
     }
 
     fn turned_on(&mut self, pair: (DeviceId, DeviceId), activity: &Activity) {
