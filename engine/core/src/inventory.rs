@@ -752,6 +752,8 @@ impl Inventory {
         };
         if has_own_device(sub) {
             address = format!("{address} {sub}");
+        } else if subs::is_broadcast(sub) {
+            address = format!("{address} {sub}, all outstations");
         }
         let Some(device) = device else { return address };
         let parent = device.parent.and_then(|parent| self.get(parent));

@@ -99,8 +99,10 @@ pub fn stretch(target: &Target, low: u32, high: u32) -> String {
 
 /// `coil 3`, `holding registers 40-49`, `file 4, records 7-9`, `DB10.DBW4`; empty where nothing is addressed.
 pub fn target(target: &Target) -> String {
-    if target.space == "classes" {
-        return dnp3::classes(target.start);
+    match (target.space, target.number) {
+        ("classes", _) => return dnp3::classes(target.start),
+        ("objects", Some(object)) => return dnp3::objects(object, target),
+        _ => {}
     }
     if let Some(text) = s7::target(target) {
         return text;

@@ -48,10 +48,13 @@ impl Detector for Exceptions {
         let function = words::function(activity);
         let place = words::target(&activity.target);
         let of = if place.is_empty() { String::new() } else { format!(" of {place}") };
-        let asked = words::deed(activity, Some(&server)).map_or_else(
-            || format!("sent {function} to {server}"),
-            |deed| format!("asked to {} by {function}", deed.wish),
-        );
+        // The function of a response stands for a request that was not seen.
+        let unseen = activity.protocol == "dnp3" && (129..=131).contains(&activity.function.code);
+        let asked = match words::deed(activity, Some(&server)) {
+            _ if unseen => format!("sent {server} a request that was not seen"),
+            Some(deed) => format!("asked to {} by {function}", deed.wish),
+            None => format!("sent {function} to {server}"),
+        };
         let called = called(activity.protocol, code, name);
         let text = |why: String| Text {
             description: match consequence(activity.protocol, code) {

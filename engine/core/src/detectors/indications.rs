@@ -138,9 +138,13 @@ impl Indications {
         if let Some((kind, says)) = indication.tells {
             let text = || Text {
                 description: if at.first {
+                    let when = if kind == catalogue::DNP3_OUTSTATION_RESTARTED {
+                        " at some time before it was first heard"
+                    } else {
+                        ""
+                    };
                     format!(
-                        "{name} was found with the indication {called} set: it {says} at some time before it was first \
-                         heard. Its indications: {}.",
+                        "{name} was found with the indication {called} set: it {says}{when}. Its indications: {}.",
                         at.identity.value
                     )
                 } else {

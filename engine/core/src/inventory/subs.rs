@@ -5,6 +5,9 @@ use ot_protocol::SubAddress;
 /// Link addresses from here on are reserved, the self-address, or broadcasts (IEEE 1815-2012, clause 9.2.4.1.6).
 const FIRST_SPECIAL_LINK: u16 = 0xFFF0;
 
+/// Link addresses from here on reach every outstation (IEEE 1815-2012, clause 9.2.4.1.6).
+const FIRST_BROADCAST_LINK: u16 = 0xFFFD;
+
 /// Kinds of sub-addresses.
 pub(super) const KINDS: usize = 3;
 
@@ -16,6 +19,11 @@ pub(super) fn has_own_device(sub: SubAddress) -> bool {
         SubAddress::Link(address) => address < FIRST_SPECIAL_LINK,
         SubAddress::Unit(_) | SubAddress::RackSlot(..) => true,
     }
+}
+
+/// Whether a sub-address stands for all devices at the address.
+pub(super) fn is_broadcast(sub: SubAddress) -> bool {
+    matches!(sub, SubAddress::Link(FIRST_BROADCAST_LINK..))
 }
 
 /// One sub-address for all under which the same device answers: newer S7 controllers answer in slot 0 and in slot 1.

@@ -657,6 +657,9 @@ fn each_kind_of_sub_address_has_a_first_that_is_the_device_itself() {
     let peer = |sub| plant.inventory.peer(&Endpoint { sub, ..end("10.0.0.5", None) }).device;
     assert_eq!(peer(SubAddress::RackSlot(0, 0)), Some(itself));
     assert_eq!(peer(SubAddress::Link(11)), Some(second.id));
+    let shown = |sub| plant.inventory.display(&plant.inventory.peer(&Endpoint { sub, ..end("10.0.0.5", None) }));
+    assert_eq!(shown(SubAddress::Link(11)), "10.0.0.5 link 11");
+    assert_eq!(shown(SubAddress::Link(65_535)), "10.0.0.5 link 65535, all outstations");
     assert_eq!(plant.inventory.len(), 3);
     assert_eq!(plant.at("10.0.0.5").role, Role::Gateway);
 }

@@ -1,7 +1,7 @@
 //! DNP3 as substation engineers write it: `all data (classes 0, 1, 2, 3)`, `operated binary output 3: trip`.
 
 use super::{Deed, target, values};
-use ot_protocol::{Activity, Operation, Timestamp, Values};
+use ot_protocol::{Activity, Operation, Target, Timestamp, Values};
 
 /// Function codes (IEEE 1815-2012, clause 4.4).
 mod code {
@@ -42,6 +42,15 @@ pub(super) fn classes(mask: u32) -> String {
         [] => String::new(),
         [one] => format!("{what} (class {one})"),
         _ => format!("{what} (classes {})", list.join(", ")),
+    }
+}
+
+/// `group 85 variation 1`, `group 122 variation 1, points 0-3`: objects that have no address space of their own.
+pub(super) fn objects(object: u32, target: &Target) -> String {
+    let name = format!("group {} variation {}", object >> 8, object & 0xFF);
+    match target.count {
+        0 => name,
+        count => format!("{name}, {}", super::points("points", target.start, count)),
     }
 }
 
@@ -147,7 +156,7 @@ fn to_time(written: &Values) -> String {
 mod tests {
     use super::*;
     use crate::detectors::testing::{On as _, dnp3};
-    use ot_protocol::{Outcome, Target};
+    use ot_protocol::Outcome;
 
     fn told(activity: &Activity) -> String {
         deed(activity, Some("RTU 3")).unwrap().told(activity.outcome)
@@ -157,6 +166,12 @@ mod tests {
     fn classes_are_words() {
         assert_eq!([classes(0b1111), classes(1)], ["all data (classes 0, 1, 2, 3)", "all data (class 0)"]);
         assert_eq!([classes(0b1110), classes(4)], ["events (classes 1, 2, 3)", "events (class 2)"]);
+    }
+
+    #[test]
+    fn objects_without_a_space_have_their_numbers() {
+        let at = |count| Target { space: "objects", number: Some(0x5501), count, ..Target::default() };
+        assert_eq!([target(&at(0)), target(&at(4))], ["group 85 variation 1", "group 85 variation 1, points 0-3"]);
     }
 
     #[test]
