@@ -220,7 +220,8 @@ fn finding<'a>(
 
 #[cfg(test)]
 mod tests {
-    use crate::detectors::testing::{Plant, at};
+    use crate::detectors::testing::{Plant, at, dnp3, s7};
+    use ot_protocol::{Activity, Endpoint, Function, Operation, Outcome, SubAddress};
 
     #[test]
     fn a_device_after_learning_is_told() {
@@ -249,5 +250,32 @@ mod tests {
         let alerts = plant.alerts_of("field-device-not-learned");
         assert_eq!(alerts.len(), 1);
         assert!(alerts[0].description.contains("10.0.0.14"), "{}", alerts[0].description);
+    }
+
+    #[test]
+    fn masters_and_slots_are_devices_once_they_were_answered() {
+        let devices = |plant: &Plant| plant.engine.core().inventory.len();
+        let read = |master, outcome| {
+            let read = dnp3(10, 11, 1, "Read", Operation::Read);
+            Activity { client: Endpoint { sub: SubAddress::Link(master), ..read.client }, outcome, ..read }
+        };
+        let mut plant = Plant::operational();
+        plant.act(1, read(1, Outcome::Ok));
+        assert_eq!(devices(&plant), 2);
+        plant.act(2, read(2, Outcome::Unanswered));
+        assert_eq!(devices(&plant), 2);
+        plant.act(3, read(2, Outcome::Ok));
+        assert_eq!(devices(&plant), 3);
+
+        let ask = |slot, code, name| {
+            let ask = s7(10, 12, Operation::Session, Function { code, sub: None, name });
+            Activity { server: Endpoint { sub: SubAddress::RackSlot(0, slot), ..ask.server }, ..ask }
+        };
+        let mut plant = Plant::operational();
+        plant.act(1, ask(2, 0xf0, "Setup Communication"));
+        plant.act(2, ask(4, 0x1e0, "COTP Connect Request"));
+        assert_eq!(devices(&plant), 2);
+        plant.act(3, ask(4, 0xf0, "Setup Communication"));
+        assert_eq!(devices(&plant), 3);
     }
 }

@@ -216,4 +216,20 @@ mod tests {
         assert_eq!(plant.alerts_of("modbus-illegal-address").len(), 1);
         assert!(plant.alerts_of("dnp3-object-unknown").is_empty());
     }
+
+    #[test]
+    fn many_refusals_of_an_outstation_are_a_pattern_where_that_is_on() {
+        let refused = || Activity {
+            outcome: Outcome::Rejected(0x107, "Local"),
+            ..dnp3(10, 11, 5, "Direct Operate: Close", Operation::Control).on("binary-outputs", 1, 1)
+        };
+        let mut plant = Plant::operational_with("exception-pattern");
+        for _ in 0..19 {
+            plant.act(1, refused());
+        }
+        assert!(plant.alerts_of("exception-pattern").is_empty());
+        plant.act(2, refused());
+        let alerts = plant.alerts_of("exception-pattern");
+        assert!(alerts[0].description.contains("control status 7 (Local)"), "{}", alerts[0].description);
+    }
 }

@@ -83,6 +83,18 @@ fn may_change(activity: &Activity) -> bool {
     activity.operation.changes() || matches!(activity.operation, Operation::Diagnose | Operation::Unknown)
 }
 
+/// Whether it is an unsolicited response, and the baseline allows the master to turn them on: the first event may come late.
+fn is_turned_on(core: &Core, seen: &Seen<'_>) -> bool {
+    const ENABLE_UNSOLICITED: u16 = 20;
+    let activity = seen.activity;
+    activity.protocol == "dnp3"
+        && activity.function.code == UNSOLICITED
+        && core
+            .baseline
+            .find(&EntryKey { function: Some(ENABLE_UNSOLICITED), ..function_key(seen) })
+            .is_some_and(|entry| entry.allowed)
+}
+
 /// Learns the functions that each client uses of each server.
 pub struct Functions;
 
@@ -126,6 +138,9 @@ impl Detector for Functions {
             return;
         };
         let Some(kind) = kind_of(activity).filter(|_| !met.allowed) else { return };
+        if is_turned_on(core, seen) {
+            return;
+        }
         let (client, server) = (core.display(seen.client), core.display(seen.server));
         let learned = learned_functions(core, seen);
         let text = || {
@@ -321,5 +336,16 @@ mod tests {
         plant.act(102, dnp3(10, 11, 13, "Cold Restart", Operation::Restart));
         let alerts = plant.alerts_of("dnp3-function-not-learned");
         assert!(alerts[0].why.contains("only Direct Operate (function 5, learned once"), "{}", alerts[0].why);
+    }
+
+    #[test]
+    fn events_may_come_late_where_reports_are_turned_on() {
+        for (learned, told) in [(20, 0), (1, 1)] {
+            let mut plant = Plant::learning_until(100);
+            plant.act(1, dnp3(10, 11, learned, "Some Function", Operation::CommsOn));
+            plant.end_of_second(100);
+            plant.act(101, dnp3(10, 11, 130, "Unsolicited Response", Operation::Read));
+            assert_eq!(plant.alerts_of("dnp3-function-not-learned").len(), told, "{learned}");
+        }
     }
 }

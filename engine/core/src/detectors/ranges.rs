@@ -301,4 +301,16 @@ mod tests {
         }
         assert!(plant.alerts_of("point-scan").is_empty());
     }
+
+    #[test]
+    fn a_walk_through_points_of_an_outstation_is_told_and_its_reports_are_none() {
+        for (code, walks) in [(1, 1), (129, 0), (130, 0)] {
+            let mut plant = Plant::operational();
+            for index in 0..20 {
+                plant.act(1, dnp3(66, 11, code, "Some Function", Operation::Read).on("analog-inputs", index * 100, 1));
+            }
+            assert_eq!(plant.alerts_of("point-scan").len(), walks, "{code}");
+            assert_eq!(plant.alerts_of("dnp3-object-not-learned").len(), walks, "{code}");
+        }
+    }
 }

@@ -444,4 +444,27 @@ mod tests {
         }
         assert_eq!(plant.alerts_of("write-burst").len(), 1);
     }
+
+    #[test]
+    fn setpoints_and_commands_of_dnp3_have_their_range_and_their_writers() {
+        let set = |client, value| ot_protocol::Activity {
+            values: Values::Numbers(vec![value]),
+            ..dnp3(client, 11, 5, "Direct Operate", Operation::Control).on("analog-outputs", 2, 1)
+        };
+        let mut plant = Plant::learning_until(100);
+        for second in 1..=20 {
+            plant.act(second, set(10, 50.5));
+        }
+        plant.end_of_second(100);
+        plant.act(101, set(10, 50.5));
+        for kind in ["write-value-outside-range", "first-writer", "new-master"] {
+            assert!(plant.alerts_of(kind).is_empty(), "{kind}");
+        }
+        plant.act(102, set(66, 900.0));
+        for kind in ["write-value-outside-range", "first-writer", "new-master"] {
+            assert_eq!(plant.alerts_of(kind).len(), 1, "{kind}");
+        }
+        let told = plant.alerts_of("write-value-outside-range")[0].description.clone();
+        assert!(told.contains("wrote 900 to analog output 2") && told.contains("only 50.5 was written"), "{told}");
+    }
 }
