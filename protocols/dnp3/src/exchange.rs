@@ -301,6 +301,8 @@ impl Exchanges {
         // What is wrong with a fragment is told with the request that it answers; before its last one, at once.
         let (early, late) = if last { (Vec::new(), found) } else { (found, Vec::new()) };
         let mut exchange = Self::exchange(roles, told, false);
+        // The values are those that the master asked for.
+        exchange.sender = if early.is_empty() { exchange.sender.reversed() } else { exchange.sender };
         exchange.violations = early;
         exchange.time = packet.time;
         exchange.frames = frames;
@@ -319,6 +321,8 @@ impl Exchanges {
             self.selects.refused(sub);
         }
         let open = self.open.remove(at);
+        // Each control has its own status.
+        let outcome = if is_control(asked) { refusal(fragment).unwrap_or(Outcome::Ok) } else { outcome };
         self.conclude(roles, told.sink, &open, outcome, Some((told.packet, Some(fragment))), late);
         if asked == code::AUTHENTICATION_REQUEST {
             self.proved(roles, told, fragment, sub);
@@ -510,27 +514,34 @@ fn request_operation(fragment: &Fragment<'_>, name: Option<&str>) -> Operation {
     }
 }
 
+/// Whether a response repeats the controls of a request of this function, each with its status.
+fn is_control(function: u8) -> bool {
+    matches!(function, code::SELECT | code::OPERATE | code::DIRECT_OPERATE)
+}
+
+/// A refusal by internal indications.
+fn refusal(response: &Fragment<'_>) -> Option<Outcome> {
+    let iin = response.indications.filter(|iin| iin & 0x0017 != 0)?;
+    let refusals = [
+        (0x0001, 0x10, "Function Not Supported"),
+        (0x0002, 0x11, "Object Unknown"),
+        (0x0004, 0x12, "Parameter Error"),
+        (0x0010, 0x15, "Already Executing"),
+    ];
+    refusals.into_iter().find(|(bit, ..)| iin & bit != 0).map(|(_, code, name)| Outcome::Rejected(code, name))
+}
+
 /// What became of a request by its response.
 fn outcome(response: &Fragment<'_>, asked: u8) -> Outcome {
-    if let Some(iin) = response.indications {
-        let refusals = [
-            (0x0001, 0x10, "Function Not Supported"),
-            (0x0002, 0x11, "Object Unknown"),
-            (0x0004, 0x12, "Parameter Error"),
-            (0x0010, 0x15, "Already Executing"),
-        ];
-        if iin & 0x0017 != 0
-            && let Some((_, code, name)) = refusals.into_iter().find(|(bit, ..)| iin & bit != 0)
-        {
-            return Outcome::Rejected(code, name);
-        }
-    }
-    match asked {
-        code::SELECT | code::OPERATE | code::DIRECT_OPERATE => tell::refused(response).map_or(Outcome::Ok, |status| {
-            Outcome::Rejected(0x100 + u16::from(status), function::control_status(status))
-        }),
-        _ => authentication_outcome(response).or_else(|| file_outcome(response)).unwrap_or(Outcome::Ok),
-    }
+    let status = || {
+        let status = tell::refused(response).filter(|_| is_control(asked))?;
+        Some(Outcome::Rejected(0x100 + u16::from(status), function::control_status(status)))
+    };
+    refusal(response)
+        .or_else(status)
+        .or_else(|| authentication_outcome(response))
+        .or_else(|| file_outcome(response))
+        .unwrap_or(Outcome::Ok)
 }
 
 /// A refusal by an authentication error object.

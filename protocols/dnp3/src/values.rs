@@ -1,7 +1,7 @@
 //! Values of points as activities tell them: zero-copy where they are packed, else through buffers that the session keeps.
 
 use crate::application::{Header, number};
-use crate::objects::{Fixed, Flags, Layout, Number, Space};
+use crate::objects::{Fixed, Flags, Layout, Number, Space, Status};
 use ot_protocol::ValueView;
 
 /// Buffers that a session keeps, so that usual messages need no memory.
@@ -86,7 +86,9 @@ impl Buffers {
                 self.push_number(f64::from(object.first().copied().unwrap_or_default() >> 6));
             }
             Kind::Numbers => {
-                let before = usize::from(fixed.flags != Flags::None) + 2 * usize::from(fixed.association);
+                let before = usize::from(fixed.flags != Flags::None)
+                    + usize::from(fixed.status == Status::Before)
+                    + 2 * usize::from(fixed.association);
                 self.push_number(number(fixed.number, object.get(before..).unwrap_or_default()));
             }
         }
