@@ -36,12 +36,17 @@ fn what_repeats_allocates_nothing() {
         cycle(&mut sink);
     }
     assert_eq!(sink.identities, 1);
-    let region = Region::new(ALLOCATOR);
-    for _ in 0..100 {
-        cycle(&mut sink);
+    // The harness has a thread of its own, which may allocate meanwhile: the least of some rounds counts.
+    let mut least = usize::MAX;
+    for _ in 0..10 {
+        let region = Region::new(ALLOCATOR);
+        for _ in 0..10 {
+            cycle(&mut sink);
+        }
+        let change = region.change();
+        least = least.min(change.allocations + change.reallocations);
     }
-    let change = region.change();
-    assert_eq!((change.allocations, change.reallocations), (0, 0), "{change:?}");
+    assert_eq!(least, 0);
     // Poll; poll and three ranges; events and confirmation; select; operate.
     assert_eq!(sink.known, (1 + 4 + 2 + 2) * 110);
     assert_eq!(sink.values, (4 + 3 + 1 + 2 + 2) * 110);
