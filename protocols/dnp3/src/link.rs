@@ -135,7 +135,9 @@ pub(crate) enum Place {
     /// Here.
     #[default]
     Here,
-    /// Somewhere.
+    /// Somewhere, behind bytes that are damaged: what begins like a header is one, although its CRC is wrong.
+    Damaged,
+    /// Somewhere, behind bytes that are missing: what begins like a header may be data.
     Lost,
 }
 
@@ -144,8 +146,9 @@ pub(crate) enum Place {
 pub(crate) enum Step {
     /// A frame of this many bytes whose header is good.
     Frame(usize),
-    /// A header whose CRC is wrong or whose length is below five; only the header can be told.
-    BadHeader,
+    /// A header whose CRC is wrong or whose length is below five, and how many of its bytes are certainly of it. Only the
+    /// header can be told.
+    BadHeader(usize),
     /// Bytes to pass over in search of the next frame.
     Skip(usize),
     /// This many bytes are needed to tell.
@@ -155,36 +158,44 @@ pub(crate) enum Step {
 /// The next step.
 #[inline]
 pub(crate) fn step(bytes: &[u8], place: Place) -> Step {
-    match (bytes, place) {
-        ([0x05, 0x64, ..], _) => {}
-        ([0x05], _) => return Step::Need(HEADER),
-        _ => return search(bytes),
+    match bytes {
+        [0x05, 0x64, ..] => {}
+        [0x05] => return Step::Need(HEADER),
+        _ => return search(bytes, place),
     }
     let Some(header) = Header::read(bytes) else { return Step::Need(HEADER) };
     if header.length >= LEAST_LENGTH && bytes.get(..HEADER).is_some_and(crc::fits) {
         let total = header.total();
         return if bytes.len() < total { Step::Need(total) } else { Step::Frame(total) };
     }
-    match place {
-        Place::Here => Step::BadHeader,
-        Place::Lost => search(bytes),
+    if place != Place::Here && !is_believed(bytes, place) {
+        return search(bytes, place);
     }
+    // Behind a wrong CRC the next header may begin at once.
+    Step::BadHeader(if bytes.get(..HEADER).is_some_and(crc::fits) { HEADER } else { START.len() })
 }
 
-/// How far the next header is that is believed: start octets, length and a fitting CRC.
+/// How far the next header is that is believed.
 #[cold]
-fn search(bytes: &[u8]) -> Step {
+fn search(bytes: &[u8], place: Place) -> Step {
     for at in 1..bytes.len() {
         let rest = bytes.get(at..).unwrap_or_default();
         match rest {
-            [0x05] | [0x05, 0x64, ..] if rest.len() < HEADER => return Step::Skip(at),
-            [0x05, 0x64, length, ..] if *length >= LEAST_LENGTH && rest.get(..HEADER).is_some_and(crc::fits) => {
-                return Step::Skip(at);
-            }
+            [0x05] | [0x05, 0x64, ..] if rest.len() < HEADER || is_believed(rest, place) => return Step::Skip(at),
             _ => {}
         }
     }
     Step::Skip(bytes.len())
+}
+
+/// Whether what begins with the start octets is a header: its CRC fits, or damage is known and it makes sense otherwise.
+fn is_believed(bytes: &[u8], place: Place) -> bool {
+    let Some(header) = Header::read(bytes) else { return false };
+    let long = header.length >= LEAST_LENGTH;
+    if bytes.get(..HEADER).is_some_and(crc::fits) {
+        return long || place == Place::Damaged;
+    }
+    place == Place::Damaged && long && header.is_known_function()
 }
 
 /// A block of user data.
@@ -250,11 +261,19 @@ mod tests {
 
     #[test]
     fn finds_the_next_frame_after_damage() {
-        let mut bytes = vec![0x05, 0x64, 0x05, 0x00, 0x05, 0x64];
+        let mut bytes = vec![0x05, 0x64, 0x05, 0x0D, 0x05, 0x64];
         bytes.extend(frame());
-        assert_eq!(step(&bytes, Place::Here), Step::BadHeader);
+        assert_eq!(step(&bytes, Place::Here), Step::BadHeader(2));
         assert_eq!(step(&bytes, Place::Lost), Step::Skip(6));
+        // Two start octets in a row: the first header is wrong, the second is found.
+        assert_eq!(step(&bytes, Place::Damaged), Step::Skip(4));
+        assert_eq!(step(&bytes[4..], Place::Damaged), Step::BadHeader(2));
         assert_eq!(step(&bytes[6..], Place::Lost), Step::Frame(27));
+        // Behind damage a header is one although its checksum is wrong; behind a gap it may be data.
+        let mut wrong = frame();
+        wrong[8] ^= 1;
+        assert_eq!(step(&wrong, Place::Damaged), Step::BadHeader(2));
+        assert_eq!(step(&wrong, Place::Lost), Step::Skip(27));
         assert_eq!(step(b"GET / HTTP", Place::Here), Step::Skip(10));
         // What may be the beginning of a header is kept.
         assert_eq!(step(&[0, 0, 0x05], Place::Lost), Step::Skip(2));
@@ -265,6 +284,6 @@ mod tests {
     fn a_length_below_five_is_no_frame() {
         let mut bytes = vec![0x05, 0x64, 0x04, 0xC4, 0x03, 0x00, 0x04, 0x00];
         bytes.extend(crc::crc(&bytes).to_le_bytes());
-        assert_eq!(step(&bytes, Place::Here), Step::BadHeader);
+        assert_eq!(step(&bytes, Place::Here), Step::BadHeader(10));
     }
 }

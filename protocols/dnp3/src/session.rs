@@ -176,7 +176,7 @@ impl Dnp3Session {
                 Step::Skip(length) => {
                     if self.place(direction) == Place::Here {
                         self.message(context, direction, rest.get(..2).unwrap_or(rest), Kind::NoStart);
-                        self.set_place(direction, Place::Lost);
+                        self.set_place(direction, Place::Damaged);
                     }
                     let length = length.clamp(1, rest.len());
                     context.sink.skipped(length, "dnp3-resync");
@@ -184,13 +184,14 @@ impl Dnp3Session {
                     continue;
                 }
                 Step::Frame(length) => (length, Kind::Frame, Place::Here),
-                Step::BadHeader => (HEADER, Kind::BadHeader, Place::Lost),
+                Step::BadHeader(length) => (length, Kind::BadHeader, Place::Damaged),
             };
             let length = length.clamp(1, rest.len());
             self.set_place(direction, place);
             at += length;
             context.sink.decoded(length);
-            self.message(context, direction, rest.get(..length).unwrap_or_default(), kind);
+            let told = if kind == Kind::BadHeader { HEADER } else { length };
+            self.message(context, direction, rest.get(..told).unwrap_or(rest), kind);
         }
     }
 
@@ -324,7 +325,6 @@ impl Dnp3Session {
             bytes.get(wrong).map_or_else(|| "nothing".to_owned(), |octet| format!("{octet:02X}")),
             "a frame begins with 05 64 (IEEE 1815-2012, clause 9.2.4.1.1)",
         );
-        told.fields = None;
         self.exchanges.broken(self.roles(), told, None);
     }
 

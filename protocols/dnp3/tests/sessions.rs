@@ -101,6 +101,8 @@ fn function_1_values() {
     let activities =
         clean("C1 01 3C0106", "C1 81 0000 0102 00 0304 81 01 1E02 00 0001 01 0500 01 FFFF 1401 00 0000 01 09000000");
     assert_eq!(activities.len(), 4);
+    // Which points a class has is the outstation's choice: they are told as its response.
+    assert!(activities[..3].iter().all(|activity| activity.function.code == 129));
     assert_eq!(addressed(&activities[0]), ("binary-inputs", 3, 2));
     assert_eq!(activities[0].values, Values::Bits(vec![true, false]));
     assert_eq!(addressed(&activities[1]), ("analog-inputs", 0, 2));
@@ -110,7 +112,7 @@ fn function_1_values() {
     assert_eq!(addressed(&activities[3]), ("classes", 1, 0));
     // What is asked for by its range comes with its values.
     let range = one("C1 01 1E02 00 0001", "C1 81 0000 1E02 00 0001 01 0500 01 0600");
-    assert_eq!(addressed(&range), ("analog-inputs", 0, 2));
+    assert_eq!((range.function.code, addressed(&range)), (1, ("analog-inputs", 0, 2)));
     assert_eq!(range.values, Values::Numbers(vec![5.0, 6.0]));
     // All of a group.
     let all = clean("C1 01 1E00 06", "C1 81 0000 1E04 00 0707 0500");
@@ -595,9 +597,9 @@ fn responses_of_several_fragments_are_one_answer() {
     assert_eq!(
         told,
         [
-            (1, ("binary-inputs", 0, 1)),
+            (129, ("binary-inputs", 0, 1)),
             (0, ("", 0, 0)),
-            (1, ("binary-inputs", 1, 1)),
+            (129, ("binary-inputs", 1, 1)),
             (1, ("classes", 1, 0)),
             (0, ("", 0, 0)),
         ]
@@ -674,7 +676,7 @@ fn damage_is_told_and_passed() {
     let mut short = vec![0x05, 0x64, 0x04, 0xC4, 10, 0, 1, 0];
     short.extend(crc(&short));
     for (bad, rule, skipped) in [
-        (header, "dnp3-bad-checksum", 8),
+        (header, "dnp3-bad-checksum", good.len() - 2),
         (block, "dnp3-bad-checksum", 0),
         (short, "dnp3-bad-length", 0),
         (b"noise".to_vec(), "dnp3-bad-format", 5),
