@@ -267,10 +267,10 @@ pub(crate) fn object(id: u32) -> String {
         (Some((kind, number)), ..) => format!("{kind} {number}"),
         (_, Some(area), _) => area.to_owned(),
         (_, _, Some(name)) => name.to_owned(),
-        _ if is_dynamic(id) => "object of the session".to_owned(),
+        _ if is_dynamic(id) => "of the session".to_owned(),
         _ if let Some(name) = class_of(id).and_then(ids::name) => format!("{name} 0x{:04x}", id & 0xFFFF),
-        _ if id > 0xFFFF => format!("object 0x{id:08x}"),
-        _ => format!("object {id}"),
+        _ if id > 0xFFFF => format!("0x{id:08x}"),
+        _ => id.to_string(),
     }
 }
 

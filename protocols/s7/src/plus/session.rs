@@ -85,8 +85,10 @@ impl Plus {
     ) -> usize {
         let link = self.begin(link, direction, tsdu);
         self.note_time(link.packet.time);
-        let plain = tsdu.first() == Some(&PROTOCOL_ID);
-        if Tls::begins(tsdu) || (self.tls.is_some() && !plain) {
+        // A record may go on with any byte; between two records a unit in the clear may come.
+        let plain = matches!(tsdu, [PROTOCOL_ID, version::V1..=version::V3 | version::SYSTEM_EVENT.., ..]);
+        let follows = self.tls.as_ref().is_some_and(|tls| !plain || tls.is_within(direction));
+        if follows || Tls::begins(tsdu) {
             return self.encrypted(context, &link, direction, tsdu, head);
         }
         self.plain(context, &link, direction, tsdu, head)

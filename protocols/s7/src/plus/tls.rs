@@ -74,6 +74,11 @@ impl Tls {
         }
     }
 
+    /// Whether a record of a direction is not whole yet.
+    pub fn is_within(&self, direction: Direction) -> bool {
+        self.halves.get(direction.index()).is_some_and(|half| half.left > 0 || !half.header.is_empty())
+    }
+
     /// A unit of user data. Gives the bytes that are no part of a record.
     pub fn unit(&mut self, direction: Direction, bytes: &[u8], mut fields: Option<&mut Fields>) -> usize {
         let Self { halves, learned, .. } = self;

@@ -451,7 +451,9 @@ fn after_init_ssl_the_connection_is_followed() {
         (CLIENT, packet(back)),
         (SERVER, packet(&join(&[&record(22, &hello(2, &server)), &record(20, &[1]), &record(23, &[9; 80])]))),
         (CLIENT, packet(&record(23, &[5; 60]))),
-        (SERVER, packet(&record(23, &[6; 200]))),
+        (SERVER, packet(&record(23, &[6; 200])[..100])),
+        // The rest of the record looks like a unit in the clear.
+        (SERVER, packet(&[0x72; 105])),
     ]);
     let told: Vec<_> = activities(&player).iter().map(|it| (it.operation, it.function.name, it.outcome)).collect();
     assert_eq!(told, [(Operation::Session, "InitSsl", Outcome::Ok), (Operation::Session, "TLS", Outcome::Pending)]);
@@ -459,10 +461,11 @@ fn after_init_ssl_the_connection_is_followed() {
     assert_eq!(identity(&player, "tls-version"), Some("TLS 1.3"));
     assert_eq!(identity(&player, "tls-cipher"), Some("TLS_AES_256_GCM_SHA384"));
     let messages = &player.recorder.messages;
-    assert_eq!(messages.len(), 7);
+    assert_eq!(messages.len(), 8);
     assert_eq!(words(&messages[3], "s7comm-plus.tls.handshake.server_name").as_deref(), Some("plc.ot"));
     assert_eq!(number(&messages[4], "s7comm-plus.encrypted_bytes"), Some(80));
     assert_eq!(number(&messages[6], "s7comm-plus.tls.record.length"), Some(200));
+    assert_eq!(number(&messages[7], "s7comm-plus.encrypted_bytes"), Some(105));
     assert_eq!(player.recorder.skipped, 0);
 }
 
