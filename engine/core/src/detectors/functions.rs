@@ -74,7 +74,7 @@ fn is_of_master(code: u16) -> bool {
 }
 
 /// Whether the server never spoke, and whether it answers cannot be seen: a mirror port that shows one direction.
-fn is_invisible(seen: &Seen<'_>) -> bool {
+pub(super) fn is_invisible(seen: &Seen<'_>) -> bool {
     seen.server_id().is_none() && seen.activity.outcome == Outcome::Pending
 }
 

@@ -3,7 +3,7 @@
 //! The ranges of addresses that each client reads and writes stand in the baseline already (`ranges.rs`, which looks
 //! first): a data block is known once any range of it is allowed.
 
-use super::functions::is_told_unasked;
+use super::functions::{is_invisible, is_told_unasked};
 use super::{Detector, of_activity, row, text_hash};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
@@ -45,8 +45,12 @@ impl Detector for S7Access {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
-        let asked = seen.server_id().is_some() && !is_told_unasked(activity);
-        let Some(kind) = kind_of(activity).filter(|_| asked) else { return };
+        // A write to a controller that cannot be seen may have been accepted; a read of it says nothing.
+        let invisible = seen.server_id().is_none();
+        if is_told_unasked(activity) || (invisible && !(is_invisible(seen) && activity.operation.writes_values())) {
+            return;
+        }
+        let Some(kind) = kind_of(activity) else { return };
         if kind == catalogue::S7PLUS_BLOCK_NOT_LEARNED {
             return block(core, seen);
         }
@@ -61,15 +65,19 @@ impl Detector for S7Access {
             text: Some(access.into()),
             ..EntryKey::new(EntryKind::Range)
         };
-        let entry = if target.count > 0 {
+        // A server that is no device is known by its address.
+        if let (true, Some(ip)) = (invisible, seen.server.ip) {
+            key.text = Some(format!("{access} {ip}").into());
+        }
+        let entry = if target.count > 0 && !invisible {
             if core.baseline.ranges(&key).any(|entry| entry.allowed) {
                 return;
             }
             (key.start, key.end) = (Some(target.start), Some(target.end()));
             core.baseline.find(&key).map(|entry| entry.id)
         } else {
-            // What has no addresses makes no range.
-            if core.learning_at(seen.times[1]) && !seen.answered() {
+            // What has no addresses, or no device, makes no range.
+            if core.learning_at(seen.times[1]) && !seen.answered() && !invisible {
                 return;
             }
             let label = if access == "write" { "write" } else { "read" };
@@ -200,7 +208,7 @@ fn block(core: &mut Core, seen: &Seen<'_>) {
 #[cfg(test)]
 mod tests {
     use crate::detectors::testing::{Plant, s7_block, s7_write, s7plus_tag};
-    use ot_protocol::{Activity, Operation};
+    use ot_protocol::{Activity, Operation, Outcome};
 
     #[test]
     fn a_data_block_is_known_once_any_of_it_is() {
@@ -219,6 +227,23 @@ mod tests {
         assert!(text.ends_with("a data block that it never wrote before; the device accepted it."), "{text}");
         assert!(alerts[0].why.ends_with(" only DB10."), "{}", alerts[0].why);
         assert!(plant.alerts_of("s7plus-object-not-learned").is_empty());
+    }
+
+    #[test]
+    fn writes_to_a_controller_that_cannot_be_seen_are_told_by_its_address() {
+        let unseen =
+            |block, operation| Activity { outcome: Outcome::Pending, operation, ..s7_write(10, 12, block, 4, 17.0) };
+        let mut plant = Plant::learning_until(100);
+        plant.act(1, unseen(1, Operation::Write));
+        plant.end_of_second(100);
+        plant.act(101, unseen(1, Operation::Write));
+        plant.act(102, unseen(2, Operation::Read));
+        assert!(plant.alerts_of("s7-data-block-not-learned").is_empty());
+        plant.act(103, unseen(2, Operation::Write));
+        let alerts = plant.alerts_of("s7-data-block-not-learned");
+        let text = &alerts[0].description;
+        assert!(text.starts_with("10.0.0.10 tried to write 17 to DB2.DBW4 of 10.0.0.12"), "{text}");
+        assert!(text.ends_with("its answer was not seen."), "{text}");
     }
 
     #[test]
