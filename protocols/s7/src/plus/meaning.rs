@@ -249,18 +249,19 @@ pub(crate) fn request(head: &Head, found: &Found, objects: &dyn Objects, parts: 
     }
 }
 
-/// Class of an operation of which the function alone is known.
+/// Class of an operation of which the function alone is known. The functions for single attributes mostly serve the session
+/// itself: its state, its credit, its subscriptions.
 pub(crate) fn unknown_content(code: u16) -> Operation {
     match code {
         function::GET_MULTI_VARIABLES | function::GET_VARIABLE => Operation::Read,
         function::SET_MULTI_VARIABLES => Operation::Write,
-        function::SET_VARIABLE | function::SET_VAR_SUBSTREAMED => Operation::ConfigWrite,
-        function::EXPLORE | function::GET_VAR_SUBSTREAMED | function::GET_LINK | function::GET_VARIABLES_ADDRESS => {
-            Operation::ConfigRead
-        }
+        function::SET_VAR_SUBSTREAMED => Operation::ConfigWrite,
+        function::EXPLORE | function::GET_LINK | function::GET_VARIABLES_ADDRESS => Operation::ConfigRead,
         function::ADD_LINK => Operation::CommsOn,
         function::REMOVE_LINK => Operation::CommsOff,
-        function::CREATE_OBJECT
+        function::SET_VARIABLE
+        | function::GET_VAR_SUBSTREAMED
+        | function::CREATE_OBJECT
         | function::DELETE_OBJECT
         | function::BEGIN_SEQUENCE
         | function::END_SEQUENCE
@@ -508,7 +509,7 @@ fn create(found: &Found, of: &Of<'_>) -> Part {
     if let Some((kind, number)) = block(0, found) {
         return Part { space: Space::Block, number: Some(number), label: Label::Block(kind, number), ..part };
     }
-    if part.operation == Operation::Session && object.class == id::CLASS_SERVER_SESSION {
+    if part.operation == Operation::Session {
         return part;
     }
     // Of what lies in the controller for good, the object; of the rest its class.

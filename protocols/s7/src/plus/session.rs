@@ -70,6 +70,8 @@ pub(crate) struct Plus {
     exchange: Exchange,
     tls: Option<Box<Tls>>,
     last: Option<Timestamp>,
+    /// Protocol version that the server was told to speak.
+    spoken: Option<u8>,
 }
 
 impl Plus {
@@ -543,6 +545,12 @@ impl Plus {
                 data.first().map_or_else(|| "nothing".to_owned(), |opcode| format!("0x{opcode:02X}")),
                 "a message begins with its opcode",
             ));
+        }
+        let answers = walk.head.opcode == opcode::RESPONSE && version != version::V1;
+        if answers && self.spoken != Some(version) {
+            self.spoken = Some(version);
+            let name = format!("S7comm-plus {}", version::name(version));
+            identify(context.sink, link, [("protocol-version", name, "S7comm-plus header")]);
         }
         let fields = self.found.fields.take();
         let answer = self.meant(context, link, direction, walk.head, data, violations.clone());

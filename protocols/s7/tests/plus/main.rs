@@ -219,7 +219,7 @@ fn the_operating_state_is_asked_for_and_told() {
     let name = activities(&player)[1].target.name.as_deref();
     assert_eq!(name, Some("theCPUexecUnit CPUexecUnit.OperatingStateREQ"));
     let states: Vec<_> = player.recorder.identities.iter().map(|told| (told.property, told.value.as_str())).collect();
-    assert_eq!(states, [("run-state", "run"), ("run-state", "stop")]);
+    assert_eq!(states, [("protocol-version", "S7comm-plus V3"), ("run-state", "run"), ("run-state", "stop")]);
 }
 
 /// An organization block, as a download makes it.
