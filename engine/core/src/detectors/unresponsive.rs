@@ -105,6 +105,19 @@ fn answered_before(core: &Core, seen: &Seen<'_>) -> bool {
     same && device.protocols.iter().any(|used| used.as_server && used.protocol == seen.activity.protocol)
 }
 
+/// The link address of an exchange that belongs to no known device at its IP address: the outstation's, else the master's.
+fn strange_link(core: &Core, seen: &Seen<'_>) -> Option<SubAddress> {
+    let activity = seen.activity;
+    if activity.protocol != "dnp3" || seen.server_id().is_none() {
+        return None;
+    }
+    if !answered_before(core, seen) {
+        return Some(activity.server.sub);
+    }
+    let master = seen.client_id().and_then(|id| core.inventory.get(id)).map(|device| device.sub);
+    (master != Some(activity.client.sub)).then_some(activity.client.sub)
+}
+
 impl Detector for Unresponsive {
     fn types(&self) -> &'static [&'static AlertType] {
         const TYPES: &[&AlertType] = &[catalogue::DEVICE_UNRESPONSIVE, catalogue::MODBUS_UNRESPONSIVE];
@@ -132,14 +145,16 @@ impl Detector for Unresponsive {
         }
         let mut count = u32::try_from(seen.count).unwrap_or(u32::MAX);
         let key = (party(seen.server), activity.server.sub);
-        // Who guesses link addresses leaves many unanswered at once: of one that never answered, one a second counts.
-        if activity.protocol == "dnp3" && seen.server_id().is_some() && !answered_before(core, seen) {
-            let second = seen.times[1].epoch();
+        // Who guesses link addresses leaves many unanswered at once: those that never answered, or were never answered,
+        // count each for itself, and one request a second. None of them says anything of the device that others reach here.
+        let mut counted = SubAddress::None;
+        if let Some(strange) = strange_link(core, seen) {
+            let (key, second) = ((key.0, strange), seen.times[1].epoch());
             if self.strange.get(&key) == Some(&second) {
                 return;
             }
             self.strange.insert(key, second);
-            count = 1;
+            (count, counted) = (1, strange);
         }
         let (from, to) = (core.display(seen.client), core.display(seen.server));
         let last = last_packet(core, seen.server);
@@ -178,7 +193,7 @@ impl Detector for Unresponsive {
             let total = self.modbus.add(&key, count, seen.times[1]);
             raise(catalogue::MODBUS_UNRESPONSIVE, total, self.modbus_limit);
         }
-        let total = self.any.add(&(key.0, SubAddress::None), count, seen.times[1]);
+        let total = self.any.add(&(key.0, counted), count, seen.times[1]);
         raise(catalogue::DEVICE_UNRESPONSIVE, total, self.any_limit);
     }
 
@@ -283,10 +298,16 @@ mod tests {
             let server = Endpoint { sub: SubAddress::Link(link), ..request.server };
             Activity { server, outcome: Outcome::Unanswered, ..request }
         };
+        let of_master = |link| {
+            let request = unanswered(10);
+            Activity { client: Endpoint { sub: SubAddress::Link(link), ..request.client }, ..request }
+        };
         let mut plant = Plant::operational();
         plant.act(1, dnp3(10, 11, 1, "Read", Operation::Read));
-        for _ in 0..20 {
+        for link in 20..60 {
+            plant.act(2, unanswered(link));
             plant.act(2, unanswered(4));
+            plant.act(2, of_master(link));
         }
         assert!(plant.alerts_of("device-unresponsive").is_empty());
         for second in 3..10 {
@@ -295,6 +316,7 @@ mod tests {
         assert_eq!(plant.alerts_of("device-unresponsive").len(), 1);
         let mut plant = Plant::operational();
         plant.act(1, dnp3(10, 11, 1, "Read", Operation::Read));
+        plant.act(1, dnp3(66, 11, 1, "Read", Operation::Read));
         for _ in 0..8 {
             plant.act(2, unanswered(10));
         }
