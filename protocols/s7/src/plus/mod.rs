@@ -1,6 +1,6 @@
 //! S7comm-plus, the protocol of S7-1200 and S7-1500.
 //!
-//! A unit of user data passes [`wire`] (header, digest, trailer), [`session`] (fragments put together), [`body`] (what stands where in each function), [`object`] and [`value`] (objects, addresses and
+//! A unit of user data passes [`wire`] (header, digest, trailer), [`session`] and [`fragment`] (units put together), [`body`] (what stands where in each function), [`object`] and [`value`] (objects, addresses and
 //! typed values), [`meaning`] (which operation on what that is) and
 //! [`exchange`] (which response answers which request), and ends in [`tell`] and [`line`]. [`found`] holds what the walk found, [`names`] and
 //! [`ids`] what things are called, [`tls`] follows the connection after InitSsl, [`stream`] what crosses as a file.
@@ -12,6 +12,7 @@ mod body;
 mod exchange;
 mod fields;
 mod found;
+mod fragment;
 mod identity;
 mod ids;
 mod line;

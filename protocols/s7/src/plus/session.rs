@@ -3,6 +3,7 @@
 use super::body::{self, Head};
 use super::exchange::{Exchange, blob, outcome_of};
 use super::found::Found;
+use super::fragment::{Assembly, Fragment, Unit, is_middle};
 use super::line::{Answer, bad, count, finish_fields, frames, head_fields, identify, send};
 use super::meaning::Part;
 use super::names::function;
@@ -21,42 +22,8 @@ use ot_protocol::{
 const FRAGMENT_TIMEOUT: Nanos = 10 * SECOND;
 /// Packet time that passes over more than this has jumped.
 const JUMP: Nanos = 3600 * SECOND;
-/// Longest message that is put together; of longer ones the beginning.
-const MOST_MESSAGE: usize = 256 << 10;
 /// Room that is kept between messages of several fragments.
 const KEPT: usize = 4 << 10;
-
-/// A message in the making.
-#[derive(Debug, Default)]
-struct Assembly {
-    version: u8,
-    data: Vec<u8>,
-    /// Fragments so far; 0: none.
-    fragments: u32,
-    /// Bytes beyond the longest message.
-    beyond: usize,
-    first: FrameRef,
-    last: Timestamp,
-}
-
-/// Which fragment of a message a unit of user data is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fragment {
-    Whole,
-    First,
-    Inner,
-    Last,
-}
-
-/// A unit of user data, its headers read.
-struct Unit<'a> {
-    direction: Direction,
-    version: u8,
-    data: &'a [u8],
-    trailer: bool,
-    fields: Fields,
-    violations: Vec<Violation>,
-}
 
 /// The S7comm-plus side of a connection.
 #[derive(Debug, Default)]
@@ -443,7 +410,7 @@ impl Plus {
     fn orphan(&mut self, context: &mut Context<'_>, link: &Link, unit: Unit<'_>, fragment: Fragment) -> usize {
         if context.sink.wants_messages() {
             let mut fields = unit.fields;
-            layers::text(&mut fields, "s7comm-plus.fragment", fragment_name(fragment));
+            layers::text(&mut fields, "s7comm-plus.fragment", fragment.name());
             count(&mut fields, "s7comm-plus.unknown_bytes", unit.data.len());
             send(context.sink, link, unit.direction, fields, Answer::default(), unit.violations);
         }
@@ -529,7 +496,7 @@ impl Plus {
         self.found.clear();
         if context.sink.wants_messages() {
             if fragment != Fragment::Whole {
-                layers::text(&mut fields, "s7comm-plus.fragment", fragment_name(fragment));
+                layers::text(&mut fields, "s7comm-plus.fragment", fragment.name());
             }
             if first != FrameRef::default() {
                 layers::number(&mut fields, "s7comm-plus.fragment.first_frame", first.number());
@@ -606,29 +573,4 @@ impl Plus {
         };
         told.part(context.sink, &Part::of(Operation::Unknown), Outcome::Pending, &[], &mut violations, &mut None);
     }
-}
-
-impl Assembly {
-    fn add(&mut self, data: &[u8], time: Timestamp) {
-        let room = MOST_MESSAGE.saturating_sub(self.data.len());
-        let kept = data.get(..room.min(data.len())).unwrap_or_default();
-        self.data.extend_from_slice(kept);
-        self.beyond += data.len() - kept.len();
-        self.fragments = self.fragments.saturating_add(1);
-        self.last = time;
-    }
-}
-
-fn fragment_name(fragment: Fragment) -> &'static str {
-    match fragment {
-        Fragment::Whole => "whole",
-        Fragment::First => "first",
-        Fragment::Inner => "inner",
-        Fragment::Last => "last",
-    }
-}
-
-/// Whether data look like the middle of a message: no opcode at the front.
-fn is_middle(data: &[u8]) -> bool {
-    !data.first().is_some_and(|opcode| opcode::is_known(*opcode))
 }
