@@ -33,7 +33,7 @@ macro_rules! layer_docs {
             "cotp.tpdu-number" Number "Number of the data unit; 0 in class 0"
             "cotp.next-tpdu-number" Number "Acknowledgement, reject: number of the unit that is waited for"
             "cotp.eot" Bool "Last data unit of a unit of user data"
-            "cotp.segment_data" Bytes "Data unit that is not the last: its data"
+            "cotp.segment_data" Bytes "On the last of several data units: the user data put together"
             "cotp.segment.count" Number "On the last of several data units: how many there were"
             "cotp.reassembled.length" Number "On the last of several data units: bytes of user data in all"
             "cotp.tsap_kind" Text "Kind of connection that the called selector asks for: PG, OP, S7 basic, configured (not a Wireshark field)"
@@ -57,8 +57,12 @@ pub(crate) fn flag(fields: &mut Fields, name: &'static str, value: bool) {
     fields.push((name, FieldValue::Bool(value)));
 }
 
+/// A text; one without letters is not told.
 pub(crate) fn text(fields: &mut Fields, name: &'static str, value: impl Into<String>) {
-    fields.push((name, FieldValue::Text(value.into())));
+    let value = value.into();
+    if !value.is_empty() {
+        fields.push((name, FieldValue::Text(value)));
+    }
 }
 
 /// Fields of a packet's header.

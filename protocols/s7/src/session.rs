@@ -138,14 +138,11 @@ impl S7Session {
         direction: Direction,
         unit: &Unit<'_>,
         length: usize,
-        mut head: Fields,
+        head: Fields,
         violations: Vec<Violation>,
     ) {
         let last = unit.is_last();
         let Some(assembler) = self.assemblers.get_mut(direction.index()) else { return };
-        if context.sink.wants_messages() && !last && !unit.data.is_empty() {
-            layers::bytes(&mut head, "cotp.segment_data", unit.data);
-        }
         match assembler.push(unit.data, last) {
             Assembled::Part => {
                 context.sink.decoded(length);
@@ -188,6 +185,9 @@ impl S7Session {
         if context.sink.wants_messages() && units > 1 {
             layers::number(&mut head, "cotp.segment.count", units);
             layers::number(&mut head, "cotp.reassembled.length", u64::try_from(data.len()).unwrap_or(u64::MAX));
+            if !data.is_empty() {
+                layers::bytes(&mut head, "cotp.segment_data", data);
+            }
         }
         let plus = self.kind == Kind::Plus && self.confirmed;
         let from_client = match data {

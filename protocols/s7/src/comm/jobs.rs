@@ -28,6 +28,8 @@ pub(super) struct Open {
     pub function: u8,
     /// Subfunction of user data.
     pub sub: u8,
+    /// Id and index of the status list that it asks for, by itself or by the request that it goes on with.
+    pub list: Option<(u16, u16)>,
     /// The whole unit, as far as it is kept.
     pub bytes: Vec<u8>,
     /// The packet that completed it.

@@ -64,7 +64,7 @@ struct About<'a> {
     operation: Option<Operation>,
     outcome: Option<Outcome>,
     asked: Option<(FrameRef, Timestamp)>,
-    joined: Option<(&'a [u8], u32)>,
+    joined: Option<(&'a [u8], &'a [u64])>,
 }
 
 impl Comm {
@@ -139,7 +139,7 @@ impl Comm {
         let operation = tell::operation(unit);
         let about = About { operation: Some(operation), ..About::default() };
         message(context.sink, link, told.direction, told.head, Some(unit), about, &told.violations);
-        self.open(context, link, unit, bytes, told.direction, (function, 0), told.violations);
+        self.open(context, link, unit, bytes, told.direction, (function, 0, None), told.violations);
     }
 
     /// Keeps a job until its answer comes.
@@ -150,7 +150,7 @@ impl Comm {
         unit: &Unit<'_>,
         bytes: &[u8],
         sender: Direction,
-        function: (u8, u8),
+        (function, sub, list): (u8, u8, Option<(u16, u16)>),
         violations: Vec<Violation>,
     ) {
         if self.jobs.is_full() {
@@ -168,8 +168,9 @@ impl Comm {
             sender,
             reference: unit.header.reference,
             rosctr: unit.header.rosctr,
-            function: function.0,
-            sub: function.1,
+            function,
+            sub,
+            list,
             bytes,
             packet: link.packet,
             violations,
@@ -257,7 +258,7 @@ impl Comm {
         };
         let Some(job) = open.unit() else { return };
         if open.rosctr == rosctr::USER_DATA {
-            self.conclude_user_data(sink, &exchange, &job, outcome, answer, violations);
+            self.conclude_user_data(sink, &exchange, &job, open.list, outcome, answer, violations);
         } else {
             self.conclude_job(sink, &exchange, &job, outcome, answer, violations);
         }

@@ -16,6 +16,8 @@ use ot_protocol::{
 const MOST_PARTS: usize = 4;
 /// Most bytes of one such answer.
 const MOST_BYTES: usize = 1 << 16;
+/// Most frames of one such answer that are named.
+const MOST_FRAMES: usize = 256;
 /// Cyclic reads remembered.
 const MOST_CYCLES: usize = 8;
 
@@ -28,7 +30,8 @@ struct Part {
     reference: u8,
     sequence: u8,
     bytes: Vec<u8>,
-    count: u32,
+    /// Numbers of the frames that brought it, at most [`MOST_FRAMES`].
+    frames: Vec<u64>,
     /// What the request addressed: id and index of a status list.
     asked: Option<(u16, u16)>,
 }
@@ -101,13 +104,11 @@ impl Comm {
         match head.kind {
             UserData::REQUEST => {
                 let (_, class) = function::user_data(head.group, head.sub);
-                let operation = match (head.group, head.sub) {
-                    (group::CPU, 1) => self.asked(unit, head).map_or(class, |(id, _)| list_operation(id)),
-                    _ => class,
-                };
+                let list = self.asked(unit, head).filter(|_| (head.group, head.sub) == (group::CPU, 1));
+                let operation = list.map_or(class, |(id, _)| list_operation(id));
                 let about = About { operation: Some(operation), ..About::default() };
                 message(context.sink, link, told.direction, told.head, Some(unit), about, &told.violations);
-                self.open(context, link, unit, bytes, told.direction, (head.group, head.sub), told.violations);
+                self.open(context, link, unit, bytes, told.direction, (head.group, head.sub, list), told.violations);
             }
             UserData::RESPONSE => self.user_answer(context, link, unit, head, told),
             _ => self.pushed(context, link, unit, head, told),
@@ -140,7 +141,7 @@ impl Comm {
                     "an answer is of the group and subfunction of its request",
                 ));
             }
-            Some(open) => asked = open.unit().and_then(|request| self.asked(&request, head)),
+            Some(open) => asked = open.list,
             None if !self.is_excused(context, told.direction) => told.violations.push(violation(
                 rule::RESPONSE_MISMATCH,
                 super::ID,
@@ -152,7 +153,7 @@ impl Comm {
             None => {}
         }
         let joined = self.join(context, head, unit, told.direction, asked);
-        let whole = joined.as_ref().map(|part| (part.bytes.as_slice(), part.count));
+        let whole = joined.as_ref().map(|part| (part.bytes.as_slice(), part.frames.as_slice()));
         let operation = match (head.group, head.sub, asked) {
             (group::CPU, 1, Some((id, _))) => list_operation(id),
             _ => class,
@@ -225,7 +226,7 @@ impl Comm {
                     reference: head.unit_reference,
                     sequence: head.sequence,
                     bytes: Vec::new(),
-                    count: 0,
+                    frames: Vec::new(),
                     asked,
                 });
                 self.parts.open.len() - 1
@@ -234,7 +235,9 @@ impl Comm {
         let part = self.parts.open.get_mut(place)?;
         let room = MOST_BYTES.saturating_sub(part.bytes.len());
         part.bytes.extend(bytes.iter().take(room));
-        part.count = part.count.saturating_add(1);
+        if part.frames.len() < MOST_FRAMES {
+            part.frames.push(context.packet.frame.number());
+        }
         (!head.more).then(|| self.parts.open.remove(place))
     }
 
@@ -281,6 +284,7 @@ impl Comm {
         sink: &mut dyn Sink,
         exchange: &Exchange,
         request: &Unit<'_>,
+        list: Option<(u16, u16)>,
         outcome: Outcome,
         answer: Option<&Unit<'_>>,
         mut violations: Vec<Violation>,
@@ -290,7 +294,7 @@ impl Comm {
         let body = body(request.data);
         match (head.group, head.sub) {
             (group::CPU, 1) => {
-                let Some((id, index)) = self.asked(request, head) else {
+                let Some((id, index)) = list else {
                     return tell::plain(sink, exchange, function, operation, outcome, violations);
                 };
                 let address =
@@ -335,6 +339,7 @@ impl Comm {
             (group::CYCLIC, 0x01 | 0x05 | 0x07) => {
                 let items = cyclic_part(head.sub, body);
                 if outcome == Outcome::Ok
+                    && Item::read(&mut Reader::new(items)).is_some()
                     && let Some(answer) = answer.and_then(|answer| UserData::read(answer.param))
                 {
                     let _before = self.cycle(answer.sequence);

@@ -133,9 +133,7 @@ pub(super) fn service(fields: &mut Fields, param: &[u8]) -> Result<(), Short> {
 }
 
 fn service_name(fields: &mut Fields, name: &[u8]) {
-    if !name.is_empty() {
-        text(fields, "s7comm.param.pistart.servicename", ascii(name));
-    }
+    text(fields, "s7comm.param.pistart.servicename", ascii(name));
 }
 
 /// The argument of a service. Services that sign in carry a password: it is not shown.

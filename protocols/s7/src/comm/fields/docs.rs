@@ -221,6 +221,7 @@ static OWN: &[FieldDoc] = layer_docs! { docs
     "s7comm.tiap.item.crc" Number "1200 sym CRC"
     "s7comm.tiap.item.lid_flags" Number "LID flags"
     "s7comm.tiap.item.value" Number "Value"
+    "s7comm.fragment" Number "On the last part of an answer: the frames that brought its parts"
     "s7comm.fragment.count" Number "On the last part of an answer: how many there were"
     "s7comm.reassembled.length" Number "On the last part of an answer: bytes in all"
     "s7comm.data.userdata.szl_name" Text "What the status list holds (not a Wireshark field)"

@@ -13,7 +13,7 @@ use ot_protocol::Fields;
 pub(crate) use user_data::diagnostic;
 
 /// Fields of a unit. `joined`: the data of a user data answer that came in parts, on its last part.
-pub(crate) fn unit(fields: &mut Fields, unit: &Unit<'_>, joined: Option<(&[u8], u32)>) {
+pub(crate) fn unit(fields: &mut Fields, unit: &Unit<'_>, joined: Option<(&[u8], &[u64])>) {
     header(fields, unit.header);
     if unit.error() != 0 {
         number(fields, "s7comm.param.errcod", unit.error());

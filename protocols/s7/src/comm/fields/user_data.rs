@@ -31,7 +31,7 @@ pub(super) fn param(fields: &mut Fields, param: &[u8], head: UserData) {
 }
 
 /// Fields of the data part.
-pub(super) fn data(fields: &mut Fields, head: UserData, part: &[u8], joined: Option<(&[u8], u32)>) {
+pub(super) fn data(fields: &mut Fields, head: UserData, part: &[u8], joined: Option<(&[u8], &[u64])>) {
     let Some(data) = Data::read(&mut Reader::new(part)) else { return };
     number(fields, "s7comm.data.returncode", data.code);
     number(fields, "s7comm.data.transportsize", data.size);
@@ -40,8 +40,11 @@ pub(super) fn data(fields: &mut Fields, head: UserData, part: &[u8], joined: Opt
         return;
     }
     let body = match joined {
-        Some((joined, count)) => {
-            number(fields, "s7comm.fragment.count", count);
+        Some((joined, frames)) => {
+            for &frame in frames {
+                number(fields, "s7comm.fragment", frame);
+            }
+            number(fields, "s7comm.fragment.count", u64::try_from(frames.len()).unwrap_or(u64::MAX));
             number(fields, "s7comm.reassembled.length", u64::try_from(joined.len()).unwrap_or(u64::MAX));
             joined
         }

@@ -150,10 +150,10 @@ super::layout_table! { GENERAL GENERAL_DOCS
         10 2 Number 0x00 "s7comm.szl.0132.0004.crst_wrst"
         12 2 Number 0x00 "s7comm.szl.0132.0004.ken_f"
         14 2 Number 0x00 "s7comm.szl.0132.0004.ken_rel"
-        16 2 Number 0x00 "s7comm.szl.0132.0004.ken_ver1_hw"
-        18 2 Number 0x00 "s7comm.szl.0132.0004.ken_ver2_hw"
-        20 2 Number 0x00 "s7comm.szl.0132.0004.ken_ver1_awp"
-        22 2 Number 0x00 "s7comm.szl.0132.0004.ken_ver2_awp"
+        16 2 Number 0x00 "s7comm.szl.0132.0004.ken_ver1_hw" little
+        18 2 Number 0x00 "s7comm.szl.0132.0004.ken_ver2_hw" little
+        20 2 Number 0x00 "s7comm.szl.0132.0004.ken_ver1_awp" little
+        22 2 Number 0x00 "s7comm.szl.0132.0004.ken_ver2_awp" little
         24 16 Bytes 0x00 "s7comm.szl.0132.0004.res"
     }
     (index 0x0132 0x0005) "0x0132, index 0x0005" {

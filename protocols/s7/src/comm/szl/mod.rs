@@ -39,6 +39,8 @@ pub(crate) struct Place {
     pub kind: FieldKind,
     /// Bits that it takes of them; 0: all.
     pub mask: u64,
+    /// Least significant byte first.
+    pub little: bool,
     /// Wireshark's name.
     pub name: &'static str,
 }
@@ -54,7 +56,7 @@ pub(crate) struct Layout {
 
 /// A table of layouts, and of what their fields mean.
 macro_rules! layout_table {
-    ($table:ident $docs:ident $(($($pick:tt)*) $label:literal { $($offset:literal $size:literal $kind:ident $mask:literal $name:literal)* })*) => {
+    ($table:ident $docs:ident $(($($pick:tt)*) $label:literal { $($offset:literal $size:literal $kind:ident $mask:literal $name:literal $($little:ident)?)* })*) => {
         pub(super) static $table: &[Layout] = &[$(Layout {
             pick: super::pick!($($pick)*),
             places: &[$(super::Place {
@@ -62,6 +64,7 @@ macro_rules! layout_table {
                 size: $size,
                 kind: FieldKind::$kind,
                 mask: $mask,
+                little: false $(|| super::little!($little))?,
                 name: $name,
             }),*],
         }),*];
@@ -88,7 +91,13 @@ macro_rules! pick {
     };
 }
 
-use {layout_table, pick};
+macro_rules! little {
+    (little) => {
+        true
+    };
+}
+
+use {layout_table, little, pick};
 
 /// Lists by the low byte of their id.
 pub(crate) static LISTS: &[(u8, &str)] = &[
@@ -250,10 +259,14 @@ fn place_fields(fields: &mut Fields, layout: &Layout, entry: &[u8]) {
         let end = if place.size == 0 { entry.len() } else { place.offset + place.size };
         let Some(bytes) = entry.get(place.offset..end) else { continue };
         let value = match place.kind {
-            FieldKind::Text => FieldValue::Text(super::value::text(bytes)),
+            FieldKind::Text => match super::value::text(bytes) {
+                empty if empty.is_empty() => continue,
+                text => FieldValue::Text(text),
+            },
             FieldKind::Bytes => FieldValue::Bytes(bytes.to_vec()),
             _ => {
-                let whole = bytes.iter().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+                let join = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
+                let whole = if place.little { bytes.iter().rev().fold(0, join) } else { bytes.iter().fold(0, join) };
                 let number = if place.mask == 0 { whole } else { (whole & place.mask) >> place.mask.trailing_zeros() };
                 if place.kind == FieldKind::Bool { FieldValue::Bool(number != 0) } else { FieldValue::Unsigned(number) }
             }
