@@ -16,6 +16,8 @@ mod layers;
 mod link;
 mod plus;
 mod probe;
+#[cfg(test)]
+mod readme;
 mod session;
 mod tpkt;
 

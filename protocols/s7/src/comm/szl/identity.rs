@@ -12,8 +12,12 @@ const MOST: usize = 64;
 /// Properties in a whole list.
 pub(crate) fn identities(bytes: &[u8]) -> Vec<Property> {
     let Some(list) = List::read(bytes) else { return Vec::new() };
+    let [_, low] = list.id.to_be_bytes();
+    if !super::IDENTITY.contains(&low) {
+        return Vec::new();
+    }
     let mut found = Vec::new();
-    match list.id & 0xFF {
+    match low {
         0x11 => list.entries().for_each(|entry| module(&mut found, entry)),
         0x1C => list.entries().for_each(|entry| component(&mut found, entry)),
         0x24 => list.entries().take(1).for_each(|entry| operating_state(&mut found, entry)),

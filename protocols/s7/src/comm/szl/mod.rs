@@ -7,6 +7,8 @@ mod identity;
 mod layouts;
 mod layouts_0131;
 
+#[cfg(test)]
+pub(crate) use identity::STATES;
 pub(crate) use identity::identities;
 use ot_protocol::{FieldDoc, FieldKind, FieldValue, Fields, Reader};
 
@@ -144,6 +146,19 @@ pub(crate) static LISTS: &[(u8, &str)] = &[
 fn name(id: u16) -> &'static str {
     let [_, list] = id.to_be_bytes();
     LISTS.iter().find(|(known, _)| *known == list).map_or("unknown list", |(_, name)| name)
+}
+
+/// Lists that identity and state of a device are taken from, by the low byte of their id.
+pub(crate) static IDENTITY: &[u8] = &[0x11, 0x19, 0x1C, 0x24, 0x31, 0x32, 0x74, 0x91, 0xA0];
+
+/// Whether entries of a list are shown field by field.
+#[cfg(test)]
+pub(crate) fn has_fields(list: u8) -> bool {
+    let known = |pick: Pick| match pick {
+        Pick::Exact(id) | Pick::Index(id, _) => id.to_be_bytes()[1] == list,
+        Pick::List(of) | Pick::Entry(of, _) => of == list,
+    };
+    matches!(list, 0x19 | 0xA0) || all().any(|layout| known(layout.pick))
 }
 
 /// All layouts, those of one id and index before those of a whole class.
