@@ -114,8 +114,11 @@ impl Alerts {
             let opening = table.openings.entry(alert.key.clone()).or_default();
             *opening = (*opening).max(alert.opening);
             table.last = table.last.max(alert.number);
-            if alert.status != Status::Closed || alert.muted || alert.learned {
+            // What is open answers to the key before what was learned with an earlier alert.
+            if alert.status != Status::Closed {
                 table.current.insert(alert.key.clone(), alert.number);
+            } else if alert.muted || alert.learned {
+                table.current.entry(alert.key.clone()).or_insert(alert.number);
             }
             if alert.status != Status::Closed {
                 *table.open_of_type.entry(alert.kind.id).or_default() += 1;
@@ -131,8 +134,11 @@ impl Alerts {
     pub fn raise(&mut self, config: &EngineConfig, finding: &Finding<'_>) -> (Raised, Option<u32>) {
         let mut key = key_of(finding);
         match self.current.get(&key) {
-            Some(&number) if self.alerts.contains_key(&number) => return self.update(number, finding),
-            // It left memory under another key.
+            // What a person did not learn with the alert is told by an alert of its own.
+            Some(&number) if self.alerts.contains_key(&number) && !self.goes_beyond(number, finding) => {
+                return self.update(number, finding);
+            }
+            // Or it left memory under another key.
             Some(_) => drop(self.current.remove(&key)),
             None => {}
         }
@@ -145,6 +151,16 @@ impl Alerts {
             }
         }
         self.open(config, key, finding)
+    }
+
+    /// Whether a learned alert does not hold what the finding would have a person allow.
+    fn goes_beyond(&self, number: u32, finding: &Finding<'_>) -> bool {
+        self.alerts.get(&number).is_some_and(|alert| {
+            alert.learned
+                && alert.status == Status::Closed
+                && !alert.muted
+                && !finding.entries.iter().all(|entry| alert.entries.contains(entry))
+        })
     }
 
     fn open(&mut self, config: &EngineConfig, key: AlertKey, finding: &Finding<'_>) -> (Raised, Option<u32>) {
@@ -223,12 +239,8 @@ impl Alerts {
     fn update(&mut self, number: u32, finding: &Finding<'_>) -> (Raised, Option<u32>) {
         let Some(alert) = self.alerts.get_mut(&number) else { return (Raised::Silent, None) };
         if alert.muted || (alert.learned && alert.status == Status::Closed) {
-            // A learned alert whose violations differ from what was learned speaks again as a new alert.
-            let held = finding.entries.iter().all(|entry| alert.entries.contains(entry));
-            if alert.muted || held {
-                self.silenced += finding.count;
-                return (Raised::Silent, None);
-            }
+            self.silenced += finding.count;
+            return (Raised::Silent, None);
         }
         alert.count += finding.count;
         alert.first_detection = alert.first_detection.min(finding.times[0]);

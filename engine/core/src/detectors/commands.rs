@@ -1,10 +1,10 @@
 //! Commands to a controller's program, mode, configuration and communication, by class of operation.
 
-use super::{Detector, of_activity, row};
+use super::{Detector, is_allowed_by_person, of_activity, row};
 use crate::alerts::{Raised, Text};
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
-use crate::model::{DeviceId, EntryId, EntryKey, EntryKind, Origin};
+use crate::model::{DeviceId, EntryId, EntryKey, EntryKind};
 use crate::programs::Compared;
 use crate::shared::{Core, Seen};
 use crate::table::WindowCount;
@@ -120,7 +120,7 @@ impl Detector for Commands {
             if let Some(met) = core.observe(key, activity.function.name, seen.times, seen.count, seen.frames[0]) {
                 entries.push(met.entry);
                 allowed = met.allowed;
-                by_person = allowed && is_by_person(core, met.entry);
+                by_person = is_allowed_by_person(core, met.entry);
             }
         }
         let flagged = seen.client.ip.and_then(|ip| core.config.known(ip)).is_some_and(|known| known.programming);
@@ -148,11 +148,6 @@ impl Detector for Commands {
             ("stop-windows-evicted", self.stops.window.evicted),
         ]
     }
-}
-
-/// Whether a person, or an import, allowed the entry.
-fn is_by_person(core: &Core, entry: EntryId) -> bool {
-    core.baseline.get(entry).is_some_and(|entry| matches!(entry.origin, Origin::Person(_) | Origin::Import(_)))
 }
 
 fn raise(core: &mut Core, seen: &Seen<'_>, kind: &'static AlertType, quiet: Quiet, entries: &[EntryId]) {
@@ -223,7 +218,7 @@ impl Rate {
                 ..EntryKey::new(EntryKind::Operation)
             };
             if let Some(met) = core.observe(key, self.commands, seen.times, seen.count, seen.frames[0]) {
-                if met.allowed && is_by_person(core, met.entry) {
+                if is_allowed_by_person(core, met.entry) {
                     return;
                 }
                 entries.push(met.entry);

@@ -348,4 +348,25 @@ mod tests {
             assert_eq!(plant.alerts_of("dnp3-function-not-learned").len(), told, "{learned}");
         }
     }
+
+    #[test]
+    fn what_was_not_learned_with_an_alert_is_told_by_another() {
+        let mut plant = Plant::learning_until(100);
+        plant.poll(1, 10, 11);
+        plant.end_of_second(100);
+        plant.act(101, write(10, 11, "coils", 3, Values::Bits(vec![true])));
+        let first = plant.alerts_of("modbus-function-not-learned")[0].clone();
+        plant.learn(&first.id);
+        plant.act(102, write(10, 11, "coils", 3, Values::Bits(vec![true])));
+        assert_eq!(plant.alerts_of("modbus-function-not-learned").len(), 1);
+        plant.act(103, write(10, 11, "holding-registers", 3, Values::Words(vec![1])));
+        let alerts = plant.alerts_of("modbus-function-not-learned");
+        assert_eq!(alerts.iter().map(|alert| (alert.opening, alert.count)).collect::<Vec<_>>(), [(1, 1), (2, 1)]);
+        assert_eq!(alerts[0].status, crate::model::Status::Closed);
+        assert_eq!(alerts[1].status, crate::model::Status::New);
+        // The open one goes on after a restart of the sensor.
+        let mut plant = plant.restart();
+        plant.act(104, write(10, 11, "holding-registers", 3, Values::Words(vec![1])));
+        assert_eq!(plant.alerts_of("modbus-function-not-learned")[0].count, 2);
+    }
 }

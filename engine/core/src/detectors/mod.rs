@@ -40,7 +40,7 @@ use crate::alerts::{Finding, Text};
 use crate::catalogue::AlertType;
 use crate::config::EngineConfig;
 use crate::inventory::MacBinding;
-use crate::model::{EntryId, EntryKey, EntryKind, Peer};
+use crate::model::{EntryId, EntryKey, EntryKind, Origin, Peer};
 use crate::shared::{Core, Seen, SeenFlow};
 use ot_protocol::{Claim, Fold, FrameRef, Identity, SessionId, Timestamp};
 
@@ -180,6 +180,13 @@ fn protocol_of(identity: &Identity) -> Option<&'static str> {
     const NAMES: [(&str, &str); 4] =
         [("Modbus", "modbus"), ("DNP3", "dnp3"), ("S7comm-plus", "s7comm-plus"), ("S7", "s7comm")];
     NAMES.iter().find(|(name, _)| identity.source.starts_with(name)).map(|(_, id)| *id)
+}
+
+/// Whether a person, or an import, allows an entry. Types that speak while learning, too, are silenced by nothing less.
+fn is_allowed_by_person(core: &Core, entry: EntryId) -> bool {
+    core.baseline
+        .get(entry)
+        .is_some_and(|entry| entry.allowed && matches!(entry.origin, Origin::Person(_) | Origin::Import(_)))
 }
 
 /// The baseline entry of a function that a client uses of a server. What a DNP3 function has as its subfunction is a

@@ -1,6 +1,6 @@
 //! Files of DNP3 outstations (IEEE 1815-2012, clause 5.3): opened, written, deleted, authenticated.
 
-use super::{Detector, of_activity, row};
+use super::{Detector, is_allowed_by_person, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::model::{EntryKey, EntryKind};
@@ -50,7 +50,7 @@ impl Detector for OutstationFiles {
                 ..EntryKey::new(EntryKind::Operation)
             };
             if let Some(met) = core.observe(key, activity.function.name, seen.times, seen.count, seen.frames[0]) {
-                if met.allowed {
+                if is_allowed_by_person(core, met.entry) {
                     return;
                 }
                 entries.push(met.entry);
@@ -90,19 +90,24 @@ mod tests {
     }
 
     #[test]
-    fn file_operations_are_told_unless_learned() {
+    fn file_operations_are_told_until_a_person_learns_them() {
         let mut plant = Plant::learning_until(100);
-        plant.act(1, on_file(25, "Open File"));
-        plant.end_of_second(100);
-        plant.act(101, on_file(25, "Open File"));
-        plant.act(102, dnp3(10, 11, 2, "Write", Operation::TimeSet).on("time", 0, 1));
-        plant.act(103, on_file(26, "Close File"));
+        plant.act(1, dnp3(10, 11, 2, "Write", Operation::TimeSet).on("time", 0, 1));
+        plant.act(2, on_file(26, "Close File"));
         assert!(plant.alerts_of("dnp3-file-operation").is_empty());
-        plant.act(104, on_file(27, "Delete File"));
+        plant.act(3, on_file(27, "Delete File"));
+        plant.end_of_second(100);
+        plant.act(101, on_file(27, "Delete File"));
         let alerts = plant.alerts_of("dnp3-file-operation");
+        assert_eq!(alerts[0].count, 2);
         assert_eq!(
             alerts[0].description,
             "10.0.0.10 link 1 deleted file config.xml of 10.0.0.11 link 10 by Delete File (function 27); the device accepted it."
         );
+        plant.learn(&alerts[0].id);
+        plant.act(102, on_file(27, "Delete File"));
+        assert_eq!(plant.alerts_of("dnp3-file-operation").len(), 1);
+        plant.act(103, on_file(25, "Open File"));
+        assert_eq!(plant.alerts_of("dnp3-file-operation").len(), 2);
     }
 }

@@ -1,10 +1,10 @@
 //! Credentials presented to devices: refused, repeated, guessed.
 
-use super::{Detector, of_activity, row};
+use super::{Detector, is_allowed_by_person, of_activity, row};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
-use crate::model::{EntryId, EntryKey, EntryKind, Origin, Peer};
+use crate::model::{EntryId, EntryKey, EntryKind, Peer};
 use crate::shared::{Core, Seen};
 use crate::table::WindowCount;
 use crate::words;
@@ -68,8 +68,7 @@ impl SignIn {
             ..EntryKey::new(EntryKind::Operation)
         };
         let Some(met) = core.observe(key, "refused sign-in", seen.times, seen.count, seen.frames[0]) else { return };
-        let held = core.baseline.get(met.entry).filter(|entry| entry.allowed);
-        if held.is_some_and(|entry| matches!(entry.origin, Origin::Person(_) | Origin::Import(_))) {
+        if is_allowed_by_person(core, met.entry) {
             return;
         }
         let limit = self.refused.limit;

@@ -1,6 +1,6 @@
 //! A small plant for the tests of detectors: hosts `10.0.0.N` with MAC address `02:00:00:00:00:N`.
 
-use crate::changes::Snapshot;
+use crate::changes::{Action, Command, Snapshot};
 use crate::config::{AlertSetting, EngineConfig, Learning};
 use crate::engine::Engine;
 use crate::model::{Alert, BaselineEntry, Device, ProgramVersion};
@@ -298,6 +298,19 @@ impl Plant {
         let frame = self.frame();
         let activity = Activity { time: at(second), frames: [frame; 2], ..activity };
         self.engine.apply(Fact::Activity(Box::new(activity)));
+    }
+
+    /// A person learns an alert.
+    pub fn learn(&mut self, id: &str) {
+        let command = Command {
+            id: 1,
+            alert: Some(id.to_owned()),
+            action: Action::Learn,
+            who: "operator".to_owned(),
+            why: String::new(),
+            wall_time: at(0),
+        };
+        self.engine.command(&command).expect("the alert is open");
     }
 
     /// Several activities of one message.
