@@ -57,7 +57,7 @@ impl UnitType {
 
 /// Whether the second byte of a transport unit names a type that ISO 8073 defines.
 pub(crate) fn is_known(byte: u8) -> bool {
-    UnitType::NAMES.iter().any(|(kind, ..)| kind.0 == byte >> 4)
+    matches!(byte >> 4, 0x1 | 0x2 | 0x4..=0x8 | 0xC..=0xF)
 }
 
 /// A transport unit.
@@ -283,6 +283,13 @@ mod tests {
         let called = Selector::read(unit.selectors()[1]).expect("two bytes");
         assert_eq!((called.kind_name(), called.rack, called.slot, called.is_s7()), ("PG", 1, 2, true));
         assert_eq!(unit.parameters().len(), 3);
+    }
+
+    #[test]
+    fn known_types_have_names() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_known(byte), UnitType::NAMES.iter().any(|(kind, ..)| kind.0 == byte >> 4));
+        }
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub(crate) static SUBFUNCTIONS: &[(u8, u8, &str, Operation)] = &[
     (group::PROGRAMMER, 0x13, "Block status, version 2", Operation::Diagnose),
     (group::PROGRAMMER, 0x16, "Flash LED", Operation::Diagnose),
     (group::CYCLIC, 0x01, "Cyclic transfer", Operation::Read),
-    (group::CYCLIC, 0x04, "End of cyclic transfer", Operation::CommsOff),
+    (group::CYCLIC, 0x04, "End of cyclic transfer", Operation::Read),
     (group::CYCLIC, 0x05, "Transfer on change", Operation::Read),
     (group::CYCLIC, 0x07, "Change of a transfer on change", Operation::Read),
     (group::CYCLIC, 0x08, "Read record", Operation::ConfigRead),

@@ -3,6 +3,16 @@
 use super::value::{self, Encoding, ItemType};
 use ot_protocol::{Operation, Reader, Target};
 
+/// Small numbers of spaces that are no areas. Areas have those of the wire, which are others.
+pub(crate) mod space {
+    pub const TAG: u8 = 0xF1;
+    pub const DRIVE: u8 = 0xF2;
+    pub const NCK: u8 = 0xF3;
+    pub const ITEM: u8 = 0xF4;
+    pub const LIST: u8 = 0xF5;
+    pub const BLOCK: u8 = 0xF6;
+}
+
 /// Syntax ids of items.
 pub(crate) mod syntax {
     /// Address of any type, ten bytes.
@@ -144,7 +154,9 @@ impl<'a> Item<'a> {
             syntax::SYMBOLIC => self.symbolic(),
             syntax::DRIVE_ES => self.drive(),
             syntax::NCK | syntax::NCK_METRIC | syntax::NCK_INCH => self.nck(),
-            _ => Address { space: "item", number: Some(u32::from(self.syntax)), ..Address::default() },
+            _ => {
+                Address { space: "item", code: space::ITEM, number: Some(u32::from(self.syntax)), ..Address::default() }
+            }
         }
     }
 
@@ -153,10 +165,11 @@ impl<'a> Item<'a> {
         let mut reader = Reader::new(self.body);
         let (Ok(_ranges), Ok(length), Ok(db), Ok(start)) = (reader.u8(), reader.u8(), reader.u16(), reader.u16())
         else {
-            return Address { space: "data-block", ..Address::default() };
+            return Address { space: "data-block", code: 0x84, ..Address::default() };
         };
         Address {
             space: "data-block",
+            code: 0x84,
             number: Some(u32::from(db)),
             start: u32::from(start) * 8,
             count: u32::from(length),
@@ -169,7 +182,15 @@ impl<'a> Item<'a> {
     /// Symbolic address: reserved, root area (2 and 2 bytes), CRC over the names, then a path of local ids.
     fn symbolic(self) -> Address {
         let crc = self.body.get(5..9).map(|bytes| bytes.iter().fold(0, |crc, &byte| crc << 8 | u32::from(byte)));
-        Address { space: "tag", number: crc, count: 1, width: 1, extra: fold(self.body), ..Address::default() }
+        Address {
+            space: "tag",
+            code: space::TAG,
+            number: crc,
+            count: 1,
+            width: 1,
+            extra: fold(self.body),
+            ..Address::default()
+        }
     }
 
     /// Drive parameter: three unknown values, number and index of the parameter.
@@ -179,6 +200,7 @@ impl<'a> Item<'a> {
         };
         Address {
             space: "drive-parameter",
+            code: space::DRIVE,
             number: word(5),
             start: word(7).unwrap_or_default(),
             count: 1,
@@ -200,10 +222,11 @@ impl<'a> Item<'a> {
             Some([area.into(), column.into(), line.into(), module.into(), lines.into()])
         };
         let Some([area, column, line, module, lines]) = next() else {
-            return Address { space: "nck", ..Address::default() };
+            return Address { space: "nck", code: space::NCK, ..Address::default() };
         };
         Address {
             space: "nck",
+            code: space::NCK,
             number: Some(area << 8 | module),
             start: column << 16 | line,
             count: lines,
@@ -248,7 +271,16 @@ impl Any {
             false => (self.address, self.kind.width),
         };
         let extra = u16::from(self.kind.code);
-        Address { space: self.area.space, number, start, count: u32::from(self.count), width, kind: self.kind, extra }
+        Address {
+            space: self.area.space,
+            code: self.area.code,
+            number,
+            start,
+            count: u32::from(self.count),
+            width,
+            kind: self.kind,
+            extra,
+        }
     }
 }
 
@@ -257,6 +289,8 @@ impl Any {
 pub(crate) struct Address {
     /// Address space.
     pub space: &'static str,
+    /// A small number of the space, for keys: of the area, or one of [`space`].
+    pub code: u8,
     /// Number of the space.
     pub number: Option<u32>,
     /// First address: in bits for memory areas.
@@ -274,7 +308,7 @@ pub(crate) struct Address {
 impl Default for Address {
     fn default() -> Self {
         let kind = ItemType { code: 0, name: "unknown", width: 8, encoding: Encoding::Opaque };
-        Self { space: "", number: None, start: 0, count: 0, width: 0, kind, extra: 0 }
+        Self { space: "", code: 0, number: None, start: 0, count: 0, width: 0, kind, extra: 0 }
     }
 }
 
@@ -291,24 +325,9 @@ impl Address {
         }
     }
 
-    /// A small number of the space, for keys.
-    pub fn space_number(&self) -> u8 {
-        let place = AREAS.iter().position(|area| area.space == self.space);
-        match (place, self.space) {
-            (Some(place), _) => u8::try_from(place).unwrap_or(0).saturating_add(1),
-            (_, "tag") => 101,
-            (_, "drive-parameter") => 102,
-            (_, "nck") => 103,
-            (_, "item") => 104,
-            (_, "szl") => 105,
-            (_, "block") => 106,
-            _ => 0,
-        }
-    }
-
     /// Class of a write to it.
     pub fn write(&self) -> Operation {
-        AREAS.iter().find(|area| area.space == self.space).map_or(Operation::Write, |area| area.write())
+        area_of(self.code).write()
     }
 }
 

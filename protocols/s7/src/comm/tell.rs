@@ -3,7 +3,7 @@
 use super::block::{self, Key, Name, Transfer};
 use super::function::{self, code};
 use super::header::{Data, Unit};
-use super::item::{Address, Item};
+use super::item::{Address, Item, space};
 use super::value::{self, Encoding};
 use super::{Comm, ID, error};
 use crate::link::Link;
@@ -115,7 +115,7 @@ pub(super) fn addressed(
     let key = ActivityKey {
         // Type of the elements, or a hash of what else is in the address: they make another point.
         subfunction: address.extra.wrapping_add(function.sub.map_or(0, |sub| sub.saturating_add(1) << 8)),
-        space: address.space_number(),
+        space: address.code,
         number: address.number.unwrap_or_default(),
         start: address.start,
         count: address.count,
@@ -435,7 +435,7 @@ impl Comm {
         if matches!(code, code::DOWNLOAD_BLOCK | code::UPLOAD) && violations.is_empty() {
             let hash =
                 name.iter().fold(0x811C_9DC5_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-            let key = ActivityKey { space: 106, number: hash, ..exchange.key(function, operation, outcome) };
+            let key = ActivityKey { space: space::BLOCK, number: hash, ..exchange.key(function, operation, outcome) };
             let latency = exchange.latency.unwrap_or_default();
             if sink.known(&key, exchange.time, exchange.frames, latency, ValueView::None) {
                 return;

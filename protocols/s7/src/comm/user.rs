@@ -2,7 +2,7 @@
 
 use super::function::{self, group};
 use super::header::{Data, Unit, UserData, rosctr};
-use super::item::{Address, Item, area_of};
+use super::item::{Address, Item, area_of, space};
 use super::tell::{self, Datas, Exchange};
 use super::value::{Encoding, ItemType};
 use super::{About, Comm, Told, bad, error, message, szl};
@@ -65,6 +65,11 @@ fn list_operation(id: u16) -> Operation {
     }
 }
 
+/// Whether a request for messages asks for none any more.
+fn is_sign_off(head: UserData, unit: &Unit<'_>) -> bool {
+    (head.group, head.sub) == (group::CPU, 2) && body(unit.data).first() == Some(&0)
+}
+
 /// The outcome that an answer tells.
 fn outcome(head: UserData, unit: &Unit<'_>) -> Outcome {
     if head.error != 0 {
@@ -105,7 +110,11 @@ impl Comm {
             UserData::REQUEST => {
                 let (_, class) = function::user_data(head.group, head.sub);
                 let list = self.asked(unit, head).filter(|_| (head.group, head.sub) == (group::CPU, 1));
-                let operation = list.map_or(class, |(id, _)| list_operation(id));
+                let operation = match list {
+                    Some((id, _)) => list_operation(id),
+                    None if is_sign_off(head, unit) => Operation::CommsOff,
+                    None => class,
+                };
                 let about = About { operation: Some(operation), ..About::default() };
                 message(context.sink, link, told.direction, told.head, Some(unit), about, &told.violations);
                 self.open(context, link, unit, bytes, told.direction, (head.group, head.sub, list), told.violations);
@@ -297,12 +306,17 @@ impl Comm {
                 let Some((id, index)) = list else {
                     return tell::plain(sink, exchange, function, operation, outcome, violations);
                 };
-                let address =
-                    Address { space: "szl", number: Some(id.into()), start: index.into(), ..Address::default() };
+                let address = Address {
+                    space: "szl",
+                    code: space::LIST,
+                    number: Some(id.into()),
+                    start: index.into(),
+                    ..Address::default()
+                };
                 let operation = list_operation(id);
                 tell::addressed(sink, exchange, function, operation, outcome, &address, ValueView::None, violations);
             }
-            (group::CPU, 2) if body.first() == Some(&0) => {
+            (group::CPU, 2) if is_sign_off(head, request) => {
                 tell::plain(sink, exchange, function, Operation::CommsOff, outcome, violations);
             }
             (group::BLOCKS, 3) => {
@@ -316,7 +330,8 @@ impl Comm {
                     ..Target::default()
                 };
                 let hash = name.iter().fold(7_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-                let key = ActivityKey { space: 106, number: hash, ..exchange.key(function, operation, outcome) };
+                let key =
+                    ActivityKey { space: space::BLOCK, number: hash, ..exchange.key(function, operation, outcome) };
                 let latency = exchange.latency.unwrap_or_default();
                 if violations.is_empty() && sink.known(&key, exchange.time, exchange.frames, latency, ValueView::None) {
                     return;
@@ -325,7 +340,7 @@ impl Comm {
                 sink.activity(key, Activity { target, violations, ..exchange.activity(function, operation, outcome) });
             }
             (group::BLOCKS, 1 | 2) => {
-                let address = Address { space: "block", ..Address::default() };
+                let address = Address { space: "block", code: space::BLOCK, ..Address::default() };
                 tell::addressed(sink, exchange, function, operation, outcome, &address, ValueView::None, violations);
             }
             (group::PROGRAMMER, 0x02 | 0x07 | 0x08 | 0x09) => {
@@ -468,6 +483,7 @@ fn variable([place, factor, db_high, db_low, start_high, start_low]: [u8; 6]) ->
     let bit = if width == 1 { u32::from(factor & 7) } else { 0 };
     Address {
         space: area.space,
+        code: area.code,
         number: (area.code == 0x84).then_some(db),
         start: if area.counts_elements() { start * 16 } else { start * 8 + bit },
         count: if width == 1 { 1 } else { u32::from(factor).max(1) },

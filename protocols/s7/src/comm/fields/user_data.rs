@@ -169,7 +169,7 @@ fn cyclic(fields: &mut Fields, head: UserData, body: &[u8]) -> Result<(), Short>
     let mut reader = Reader::new(body);
     match head.sub {
         0x01 | 0x05 | 0x07 if request(head) => {
-            let count = if head.sub == 0x01 { reader.u16()? } else { u16::from(reader.u8()?) };
+            let count = reader.u16()?;
             number(fields, "s7comm.param.itemcount", count);
             if head.sub == 0x01 {
                 number(fields, "s7comm.cyclic.interval_timebase", reader.u8()?);
