@@ -70,8 +70,10 @@ impl Seen<'_> {
     /// came from the client's side, whatever its direction bit says.
     pub fn is_of_client(&self) -> bool {
         const ODD: [&str; 2] = ["dnp3-illegal-operation", "modbus-exception-from-client"];
-        self.activity.outcome != Outcome::Pending
-            || self.activity.violations.iter().all(|violation| !ODD.contains(&violation.rule))
+        let activity = self.activity;
+        let response = activity.protocol == "dnp3" && activity.function.code >= 129;
+        (activity.outcome != Outcome::Pending && !response)
+            || activity.violations.iter().all(|violation| !ODD.contains(&violation.rule))
     }
 
     /// Whether the server answered, with whatever.

@@ -9,12 +9,11 @@ use crate::words;
 use ot_protocol::{Activity, ActivityKey, Operation, Outcome};
 
 /// Rules of violations that leave no function to speak of: they are told by an alert of their own.
-const NO_FUNCTION: [&str; 7] = [
+const NO_FUNCTION: [&str; 6] = [
     "modbus-exception-from-client",
     "modbus-function-zero",
     "dnp3-bad-checksum",
     "dnp3-bad-length",
-    "dnp3-illegal-operation",
     "dnp3-reserved-function",
     // An answer without a job.
     "s7-response-mismatch",
@@ -124,6 +123,9 @@ impl Detector for Functions {
         let address = || Some(format!("{} {}", seen.server.ip?, activity.server.sub).trim_end().into());
         let key = EntryKey { text: if invisible { address() } else { None }, ..function_key(seen) };
         // What is no request by its header or its function code is told as malformed: it uses no function.
+        if !seen.is_of_client() {
+            return;
+        }
         if activity
             .violations
             .iter()

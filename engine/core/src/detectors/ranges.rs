@@ -72,7 +72,7 @@ impl Detector for Ranges {
         if target.count == 0 || target.space.is_empty() || seen.server_id().is_none() || !is_asked_for(activity) {
             return;
         }
-        if core.learning_at(seen.times[1]) && activity.outcome != Outcome::Ok {
+        if !seen.is_of_client() || (core.learning_at(seen.times[1]) && activity.outcome != Outcome::Ok) {
             return;
         }
         let end = target.end();
