@@ -5,7 +5,6 @@ use crate::alerts::{Raised, Text};
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
 use crate::model::{DeviceId, EntryId, EntryKey, EntryKind};
-use crate::programs::Compared;
 use crate::shared::{Core, Seen};
 use crate::table::WindowCount;
 use crate::words;
@@ -195,9 +194,13 @@ fn raise(core: &mut Core, seen: &Seen<'_>, kind: &'static AlertType, quiet: Quie
         u64::from(ActivityKey::outcome(activity.outcome)),
     ]);
     let raised = core.raise(&of_activity(kind, seen, entries, id, &text));
-    // That a program is not what it was is the news, also of an alert that is open already.
-    if let (Raised::Updated(number), Some(true)) = (raised, moved.as_ref().map(Compared::differs)) {
-        core.retell(number, text().description);
+    // That a program is not what it was is the news, also of an alert that is open already; and that it was moved whole, of
+    // one that told of the beginning.
+    if let (Raised::Updated(number), Some(moved)) = (raised, moved.as_ref()) {
+        let begun = core.alert(number).is_some_and(|alert| alert.description.contains(" began to "));
+        if begun || moved.differs() {
+            core.retell(number, text().description);
+        }
     }
 }
 
@@ -396,10 +399,14 @@ mod tests {
         let told = plant.alerts_of("plc-program-upload")[0].description.clone();
         assert!(told.ends_with("accepted it. No version of block DB 10 was known before."), "{told}");
         // The request comes before the block is whole.
+        let request = Function { code: 0x1a, sub: None, name: "Request Download" };
+        plant.act(2, Activity { function: request, ..s7_block(66, 11, Operation::ProgramWrite, "DB 9") });
+        let told = plant.alerts_of("plc-programming")[0].description.clone();
+        assert!(told.starts_with("10.0.0.66 began to download block DB 9 to"), "{told}");
         plant.act(2, s7_block(66, 11, Operation::ProgramWrite, "DB 10"));
         plant.act(3, download(b"xbc"));
         let told = plant.alerts_of("plc-programming")[0].clone();
-        assert_eq!((told.count, told.violation_count), (2, 2));
+        assert_eq!((told.count, told.violation_count), (3, 3));
         assert!(
             told.description.ends_with("differs from the version last seen 1970-01-01T00:00:01Z: 1 byte, at offset 0."),
             "{}",

@@ -5,8 +5,10 @@
 use super::{Deed, values};
 use ot_protocol::{Activity, Operation, Target};
 
-/// Function code of the job that writes variables.
+/// Function codes of S7comm jobs: writing variables, and the ones that begin to move a block.
 const WRITE_VAR: u16 = 5;
+const REQUEST_DOWNLOAD: u16 = 0x1a;
+const START_UPLOAD: u16 = 0x1d;
 
 /// Whether an address space is one of S7. `counters` belongs to other protocols as well; there a point is one address.
 fn is_ours(target: &Target) -> bool {
@@ -164,6 +166,13 @@ pub(super) fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
         Operation::ProgramWrite if name.contains("_MODU") => {
             make("saved", "save", format!(" the program{of} from working to load memory"))
         }
+        // The first job of a transfer: that it came to its end is told by the last one.
+        Operation::ProgramWrite if activity.function.code == REQUEST_DOWNLOAD => {
+            make("began to download", "download", format!(" {block} to {server}"))
+        }
+        Operation::ProgramRead if activity.function.code == START_UPLOAD => {
+            make("began to upload", "upload", format!(" {block} from {server}"))
+        }
         Operation::ProgramWrite => make("downloaded", "download", format!(" {block} to {server}")),
         Operation::ProgramRead => make("uploaded", "upload", format!(" {block} from {server}")),
         Operation::ProgramDelete => make("deleted", "delete", format!(" {block} from {server}")),
@@ -246,6 +255,9 @@ mod tests {
         assert_eq!(told(&call(Operation::ModeStop, 0x29, "PLC Stop")), "stopped the CPU of PLC 7");
         let mut download = s7_block(10, 11, Operation::ProgramWrite, "DB 10");
         assert_eq!(told(&download), "downloaded block DB 10 to PLC 7");
+        let request = Function { code: 0x1a, sub: None, name: "Request Download" };
+        let begun = Activity { function: request, ..download.clone() };
+        assert_eq!(told(&begun), "began to download block DB 10 to PLC 7");
         download.outcome = Outcome::Rejected(0xd241, "no permission");
         assert_eq!(told(&download), "tried to download block DB 10 to PLC 7");
         assert_eq!(told(&s7_block(10, 11, Operation::ProgramRead, "OB 1")), "uploaded block OB 1 from PLC 7");

@@ -4,6 +4,7 @@ use super::{moment, reader};
 use crate::cli::{DevicesListArgs, DevicesShowArgs, PointsListArgs, flat};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, short_time, yes};
+use ot_engine::words::codes;
 use ot_store::read::DeviceQuery;
 use ot_views::alert::short_id;
 use ot_views::device::{DeviceStory, FunctionView, NeighbourView, RangeView, device, find_device};
@@ -223,12 +224,9 @@ fn neighbour_row(neighbour: &NeighbourView) -> Vec<Text> {
 }
 
 fn function(function: &FunctionView) -> String {
-    let code = match (function.code, function.subfunction) {
-        (Some(code), Some(sub)) => format!("{code}/{sub}"),
-        (Some(code), None) => code.to_string(),
-        _ => String::new(),
-    };
-    if function.name.is_empty() { code } else { format!("{} ({code})", function.name) }
+    let code = function.code.map(|code| codes(&function.protocol, code, function.subfunction)).unwrap_or_default();
+    let code = code.trim_start_matches("function ");
+    if function.name.is_empty() { code.to_owned() } else { format!("{} ({code})", function.name) }
 }
 
 fn range_row(range: &RangeView) -> Vec<Text> {
