@@ -100,6 +100,7 @@ impl Exchanges {
             sender: told.direction,
             latency: None,
             violations: std::mem::take(&mut told.faults.list),
+            told: 0,
             sink: told.sink,
         }
     }
@@ -437,6 +438,7 @@ impl Exchanges {
             sender,
             latency: answer.map(|(packet, _)| packet.time.since(open.packet.time)),
             violations,
+            told: 0,
         };
         if open.link {
             return exchange.tell(&link_part(open.header), ValueView::None, outcome);

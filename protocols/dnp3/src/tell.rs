@@ -14,6 +14,11 @@ use ot_protocol::{
 /// Most runs of points with index prefixes that are told of one object header.
 const MOST_RUNS: u32 = 64;
 
+/// Most activities that are told of one message: more object headers than any device sends.
+const MOST_TOLD: u32 = 512;
+/// Object headers of a request that are held against those of its answer.
+const MOST_MATCHED: usize = 64;
+
 /// What all activities of an exchange share.
 pub(crate) struct Exchange<'a> {
     pub sink: &'a mut dyn Sink,
@@ -28,6 +33,8 @@ pub(crate) struct Exchange<'a> {
     pub latency: Option<Nanos>,
     /// Told with the first activity.
     pub violations: Vec<Violation>,
+    /// How many were told.
+    pub told: u32,
 }
 
 /// One operation on one range of points.
@@ -124,6 +131,13 @@ pub(crate) fn file_operation(code: u8, name: &str, header: Option<&Header<'_>>) 
 impl Exchange<'_> {
     /// Tells one activity.
     pub(crate) fn tell(&mut self, part: &Part<'_>, values: ValueView<'_>, outcome: Outcome) {
+        self.told += 1;
+        if self.told > MOST_TOLD {
+            if self.told == MOST_TOLD + 1 {
+                self.sink.evicted(EVENTS_NOT_TOLD);
+            }
+            return;
+        }
         let key = ActivityKey {
             sub: self.sub,
             function: part.function.code,
@@ -193,7 +207,8 @@ impl Exchange<'_> {
             self.tell(&part, ValueView::None, outcome);
             told = true;
         }
-        for header in request.walk() {
+        for (place, header) in request.walk().enumerate() {
+            let answer = answer.filter(|_| place < MOST_MATCHED);
             if header.group == 60 {
                 assigned = Some(u16::from(header.variation.saturating_sub(1)));
                 continue;

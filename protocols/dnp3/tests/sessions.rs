@@ -882,6 +882,18 @@ fn what_is_kept_is_bounded() {
 }
 
 #[test]
+fn many_object_headers_stay_cheap() {
+    // Longer than any device sends: 3000 ranges asked for, each answered.
+    let asked = [hex("C1 01"), hex("0101 00 0000").repeat(3000)].concat();
+    let answered = [hex("C1 81 0000"), hex("0101 00 0000 01").repeat(2600)].concat();
+    let begin = std::time::Instant::now();
+    let player = run(vec![(A, request(&asked)), (B, response(&answered))]);
+    assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
+    assert_eq!(player.recorder.activities.len(), 1024);
+    assert_eq!(player.recorder.evicted, 2);
+}
+
+#[test]
 fn probe_and_session_agree_on_the_master() {
     for (direction, bytes) in plant().segments {
         let both: [&[u8]; 2] = if direction == A { [&bytes, &[]] } else { [&[], &bytes] };
