@@ -1,6 +1,7 @@
 //! COTP: the transport units that TPKT carries (ISO 8073 / ITU-T X.224, class 0), and how user data is put together.
 
-use ot_protocol::Reader;
+use crate::link;
+use ot_protocol::{Reader, Violation};
 use smallvec::SmallVec;
 
 /// Most bytes of user data put together in one direction. S7 units are announced with 16 bits.
@@ -84,6 +85,24 @@ pub(crate) enum Fault {
     Type(u8),
 }
 
+impl Fault {
+    /// As a departure; `length` bytes were there.
+    pub fn violation(self, length: usize) -> Violation {
+        const REASON: &str =
+            "a transport unit has a defined type and a header that fits the packet (ISO 8073, clause 13)";
+        match self {
+            Self::Empty => link::violation(link::rule::BAD_HEADER, "cotp", 0, "a transport unit", "nothing", REASON),
+            Self::Type(kind) => {
+                link::violation(link::rule::BAD_HEADER, "cotp", 1, "a defined type", format!("0x{kind:02X}"), REASON)
+            }
+            Self::Length(li) => {
+                let found = format!("length indicator {li} in {length} bytes");
+                link::violation(link::rule::BAD_HEADER, "cotp", 0, "a header within the packet", found, REASON)
+            }
+        }
+    }
+}
+
 impl<'a> Unit<'a> {
     /// Reads what a TPKT carries.
     ///
@@ -137,6 +156,30 @@ impl<'a> Unit<'a> {
         let find =
             |wanted: u8| self.parameters().iter().find(|(code, _)| *code == wanted).map_or(&[][..], |(_, value)| value);
         [find(0xC1), find(0xC2)]
+    }
+}
+
+/// Why a connection was refused or ended (ISO 8073, clauses 13.5.3 and 13.12.3).
+pub(crate) fn reason(kind: UnitType, reason: u8) -> &'static str {
+    match (kind, reason) {
+        (UnitType::DR, 0) => "reason not specified",
+        (UnitType::DR, 1) => "congestion at the selector",
+        (UnitType::DR, 2) => "session entity not attached to the selector",
+        (UnitType::DR, 3) => "address unknown",
+        (UnitType::DR, 128) => "normal disconnect",
+        (UnitType::DR, 129) => "remote congestion at connect request",
+        (UnitType::DR, 130) => "negotiation failed",
+        (UnitType::DR, 131) => "duplicate source reference",
+        (UnitType::DR, 132) => "mismatched references",
+        (UnitType::DR, 133) => "protocol error",
+        (UnitType::DR, 135) => "reference overflow",
+        (UnitType::DR, 136) => "connection request refused on this network connection",
+        (UnitType::DR, 138) => "header or parameter length invalid",
+        (UnitType::ER, 0) => "reject cause not specified",
+        (UnitType::ER, 1) => "invalid parameter code",
+        (UnitType::ER, 2) => "invalid unit type",
+        (UnitType::ER, 3) => "invalid parameter value",
+        _ => "unknown reason",
     }
 }
 

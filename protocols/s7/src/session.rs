@@ -1,7 +1,7 @@
 //! A conversation: packets, who connects to whom, and which protocol the user data is.
 
 use crate::comm::{self, Comm};
-use crate::cotp::{Assembled, Assembler, Fault, Selector, Unit, UnitType};
+use crate::cotp::{self, Assembled, Assembler, Selector, Unit, UnitType};
 use crate::layers;
 use crate::link::{Link, rule, violation};
 use crate::plus::{self, Plus};
@@ -91,7 +91,7 @@ impl S7Session {
         let mut violations = Vec::new();
         let header = Header::read(bytes);
         if wrong_length && let Some(header) = header {
-            violations.push(bad_packet(header, Some(bytes.len())));
+            violations.push(tpkt::violation(header, Some(bytes.len())));
         }
         let mut head = Fields::new();
         let wanted = context.sink.wants_messages();
@@ -103,7 +103,7 @@ impl S7Session {
             Ok(unit) => unit,
             Err(fault) => {
                 context.sink.decoded(bytes.len());
-                violations.push(bad_unit(fault, carried.len()));
+                violations.push(fault.violation(carried.len()));
                 self.damaged(context, direction, head, violations);
                 return;
             }
@@ -313,7 +313,7 @@ impl S7Session {
     ) {
         let refused = self.connect.take_if(|open| unit.kind != UnitType::DC && open.sender != direction);
         let reason = unit.header.get(if unit.kind == UnitType::DR { 6 } else { 4 }).copied().unwrap_or_default();
-        let outcome = Outcome::Rejected(u16::from(reason), reason_name(unit.kind, reason));
+        let outcome = Outcome::Rejected(u16::from(reason), cotp::reason(unit.kind, reason));
         self.message(context, direction, head, refused.as_ref().map(|open| (open, outcome)), &violations);
         match refused {
             Some(open) => self.tell_connect(context, &open, outcome, Some(context.packet), violations),
@@ -509,8 +509,8 @@ impl Session for S7Session {
                         layers::bytes(&mut head, "tpkt.continuation_data", passed);
                     }
                     let violation = match Header::read(passed) {
-                        Some(header) => bad_packet(header, None),
-                        None => bad_packet(
+                        Some(header) => tpkt::violation(header, None),
+                        None => tpkt::violation(
                             Header { version: passed.first().copied().unwrap_or(0), reserved: 0, length: 0 },
                             None,
                         ),
@@ -587,55 +587,6 @@ fn rack_slot(called: &[u8]) -> SubAddress {
     match Selector::read(called) {
         Some(selector) if selector.is_s7() => SubAddress::RackSlot(selector.rack, selector.slot),
         _ => SubAddress::None,
-    }
-}
-
-/// Why a connection was refused or ended (ISO 8073, clauses 13.5.3 and 13.12.3).
-fn reason_name(kind: UnitType, reason: u8) -> &'static str {
-    match (kind, reason) {
-        (UnitType::DR, 0) => "reason not specified",
-        (UnitType::DR, 1) => "congestion at the selector",
-        (UnitType::DR, 2) => "session entity not attached to the selector",
-        (UnitType::DR, 3) => "address unknown",
-        (UnitType::DR, 128) => "normal disconnect",
-        (UnitType::DR, 129) => "remote congestion at connect request",
-        (UnitType::DR, 130) => "negotiation failed",
-        (UnitType::DR, 131) => "duplicate source reference",
-        (UnitType::DR, 132) => "mismatched references",
-        (UnitType::DR, 133) => "protocol error",
-        (UnitType::DR, 135) => "reference overflow",
-        (UnitType::DR, 136) => "connection request refused on this network connection",
-        (UnitType::DR, 138) => "header or parameter length invalid",
-        (UnitType::ER, 0) => "reject cause not specified",
-        (UnitType::ER, 1) => "invalid parameter code",
-        (UnitType::ER, 2) => "invalid unit type",
-        (UnitType::ER, 3) => "invalid parameter value",
-        _ => "unknown reason",
-    }
-}
-
-fn bad_packet(header: Header, real: Option<usize>) -> Violation {
-    const REASON: &str =
-        "a TPKT has version 3, a reserved byte of 0 and the length of the whole packet (RFC 1006, clause 6)";
-    if header.version != 3 {
-        violation(rule::BAD_HEADER, "tpkt", 0, "version 3", format!("{}", header.version), REASON)
-    } else if header.reserved != 0 {
-        violation(rule::BAD_HEADER, "tpkt", 1, "reserved byte 0", format!("{}", header.reserved), REASON)
-    } else {
-        let needed = real.map_or("length of 7 or more".to_owned(), |real| format!("length {real}"));
-        violation(rule::BAD_HEADER, "tpkt", 2, needed, format!("{}", header.length), REASON)
-    }
-}
-
-fn bad_unit(fault: Fault, length: usize) -> Violation {
-    const REASON: &str = "a transport unit has a defined type and a header that fits the packet (ISO 8073, clause 13)";
-    match fault {
-        Fault::Empty => violation(rule::BAD_HEADER, "cotp", 0, "a transport unit", "nothing", REASON),
-        Fault::Type(kind) => violation(rule::BAD_HEADER, "cotp", 1, "a defined type", format!("0x{kind:02X}"), REASON),
-        Fault::Length(li) => {
-            let found = format!("length indicator {li} in {length} bytes");
-            violation(rule::BAD_HEADER, "cotp", 0, "a header within the packet", found, REASON)
-        }
     }
 }
 

@@ -6,7 +6,8 @@
 //! | 1 | reserved, 0 |
 //! | 2 | length of the whole packet, most significant byte first, 7 to 65535 |
 
-use crate::cotp;
+use crate::{cotp, link};
+use ot_protocol::Violation;
 
 /// Bytes of the header.
 pub(crate) const HEADER: usize = 4;
@@ -120,6 +121,20 @@ fn next(bytes: &[u8]) -> usize {
         .find(|&at| begins(bytes.get(at..).unwrap_or_default()) != Some(false))
         .unwrap_or(bytes.len())
         .max(1)
+}
+
+/// What is wrong with a header. `real`: the length that it should have.
+pub(crate) fn violation(header: Header, real: Option<usize>) -> Violation {
+    const REASON: &str =
+        "a TPKT has version 3, a reserved byte of 0 and the length of the whole packet (RFC 1006, clause 6)";
+    if header.version != 3 {
+        link::violation(link::rule::BAD_HEADER, "tpkt", 0, "version 3", format!("{}", header.version), REASON)
+    } else if header.reserved != 0 {
+        link::violation(link::rule::BAD_HEADER, "tpkt", 1, "reserved byte 0", format!("{}", header.reserved), REASON)
+    } else {
+        let needed = real.map_or("length of 7 or more".to_owned(), |real| format!("length {real}"));
+        link::violation(link::rule::BAD_HEADER, "tpkt", 2, needed, format!("{}", header.length), REASON)
+    }
 }
 
 #[cfg(test)]
