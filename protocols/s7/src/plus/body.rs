@@ -29,7 +29,8 @@ impl Head {
     /// Whether the head of a message is one that the protocol knows; otherwise the bytes are the middle of a message.
     pub fn is_plausible(message: &[u8]) -> bool {
         match message {
-            [opcode::NOTIFICATION, ..] => true,
+            // Object and kind.
+            [opcode::NOTIFICATION, _, _, _, _, 4, 0, ..] => true,
             [opcode::REQUEST | opcode::RESPONSE | opcode::RESPONSE2, 0, 0, high, low, 0, 0, ..] => {
                 matches!(u16::from_be_bytes([*high, *low]), 0x0480..=0x05FF)
             }

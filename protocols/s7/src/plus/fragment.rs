@@ -1,6 +1,5 @@
 //! Messages of several units of user data.
 
-use super::wire::opcode;
 use ot_protocol::{Direction, Fields, FrameRef, Timestamp, Violation};
 
 /// Longest message that is put together; of longer ones the beginning.
@@ -74,9 +73,4 @@ pub(crate) struct Unit<'a> {
     pub fields: Fields,
     /// What is wrong with its headers.
     pub violations: Vec<Violation>,
-}
-
-/// Whether data look like the middle of a message: no opcode at the front.
-pub(crate) fn is_middle(data: &[u8]) -> bool {
-    !data.first().is_some_and(|opcode| opcode::is_known(*opcode))
 }

@@ -3,7 +3,7 @@
 use super::body::{self, Head};
 use super::exchange::{Exchange, blob, outcome_of};
 use super::found::Found;
-use super::fragment::{Assembly, Fragment, Unit, is_middle};
+use super::fragment::{Assembly, Fragment, Unit};
 use super::line::{Answer, bad, count, finish_fields, frames, head_fields, identify, send};
 use super::meaning::Part;
 use super::names::function;
@@ -37,7 +37,9 @@ pub(crate) struct Plus {
     exchange: Exchange,
     tls: Option<Box<Tls>>,
     last: Option<Timestamp>,
-    /// Protocol version that the server was told to speak.
+    /// Whether the last unit of each direction ended a message: the next begins one.
+    aligned: [bool; 2],
+    /// Protocol version that the server speaks, as told.
     spoken: Option<u8>,
 }
 
@@ -66,6 +68,9 @@ impl Plus {
     /// Bytes of a direction are lost: what was begun is taken as it is.
     pub fn gap(&mut self, context: &mut Context<'_>, direction: Direction) {
         self.exchange.blind();
+        if let Some(aligned) = self.aligned.get_mut(direction.index()) {
+            *aligned = false;
+        }
         if let Some(tls) = &mut self.tls {
             tls.gap(direction);
         }
@@ -314,6 +319,7 @@ impl Plus {
         let index = unit.direction.index();
         let going = self.assembly.get(index).is_some_and(|assembly| assembly.fragments > 0);
         let streaming = self.stream.as_ref().is_some_and(|stream| stream.direction == unit.direction);
+        let aligned = self.aligned.get_mut(index).map(|aligned| std::mem::replace(aligned, unit.trailer));
         // The end of the last message was not seen, and a new one begins.
         let begins = unit.data.first() != Some(&opcode::NOTIFICATION) && Head::is_plausible(unit.data);
         if going && begins {
@@ -329,7 +335,10 @@ impl Plus {
             return self.continued(context, link, unit);
         }
         if unit.trailer {
-            let known = Head::is_plausible(unit.data) || !unit.violations.is_empty() || !is_middle(unit.data);
+            let known = aligned == Some(true)
+                || unit.version == version::V1
+                || Head::is_plausible(unit.data)
+                || !unit.violations.is_empty();
             if known {
                 return self.message(context, link, unit, Fragment::Whole, FrameRef::default());
             }

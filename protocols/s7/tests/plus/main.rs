@@ -298,7 +298,7 @@ fn fragments_are_put_together() {
 
 #[test]
 fn a_message_without_its_beginning_is_passed_over() {
-    let data = request(CREATE_OBJECT, 1, 0x36, &join(&[&3_u32.to_be_bytes(), &block(7, &[0x44; 500])]));
+    let data = request(CREATE_OBJECT, 1, 0x36, &join(&[&3_u32.to_be_bytes(), &block(7, &[0x33; 500])]));
     let middle = fragment(3, &data[300..400], false);
     let end = fragment(3, &data[400..], true);
     let player = play(&[
