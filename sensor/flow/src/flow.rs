@@ -166,6 +166,10 @@ impl Flow {
         if let Some(client) = self.syn.or(self.protocol_client) {
             return (client, true);
         }
+        // A group of devices is asked and never asks, whatever the ports.
+        if matches!(self.macs, [Some(_), None]) {
+            return (Direction::AtoB, false);
+        }
         let (a, b) = (self.end(Direction::AtoB).port, self.end(Direction::BtoA).port);
         let client = match (standard(a), standard(b)) {
             (true, false) => Direction::BtoA,

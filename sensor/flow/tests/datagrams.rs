@@ -52,6 +52,18 @@ fn udp_conversations() {
 }
 
 #[test]
+fn who_sends_to_all_asks_whatever_the_ports() {
+    let all = End { ip: [10, 0, 0, 255], port: 1741 };
+    let mut frame = udp(End { port: 1740, ..CLIENT }, all, 1, b"anyone?");
+    frame[..6].fill(0xff);
+    let mut memory = Memory::default();
+    memory.push(START, frame);
+    let (facts, _) = run(&memory, &TOY, &config(0, 10));
+    let event = &flows(&facts)[0];
+    assert_eq!((event.client.port, event.server.port), (1740, 1741));
+}
+
+#[test]
 fn icmp_errors_refuse_the_conversation_they_are_about() {
     let mut memory = Memory::default();
     let asked = udp(CLIENT, SERVER, 1, b"anyone?");
