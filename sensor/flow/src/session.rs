@@ -27,6 +27,8 @@ struct FlowSink<'a> {
     protocol: &'static str,
     id: SessionId,
     too_long: Option<u64>,
+    /// Bytes that the session said what became of, in this call.
+    told: usize,
 }
 
 impl Sink for FlowSink<'_> {
@@ -95,12 +97,14 @@ impl Sink for FlowSink<'_> {
 
     fn decoded(&mut self, bytes: usize) {
         *self.skipped_run = 0;
+        self.told = self.told.saturating_add(bytes);
         self.shared.stats.decoded.add(self.protocol, long(bytes));
         self.shared.stats.messages.add(self.protocol, 1);
     }
 
     fn skipped(&mut self, bytes: usize, why: &'static str) {
         *self.skipped_run += long(bytes);
+        self.told = self.told.saturating_add(bytes);
         self.shared.stats.skipped.add(why, long(bytes));
     }
 
@@ -118,24 +122,26 @@ pub(crate) fn long(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-/// Calls the session of a conversation. A session that panics is given up; the conversation goes on without it.
+/// Calls the session of a conversation and shows it so many bytes. A session that panics is given up; the conversation goes
+/// on without it.
 fn with<R>(
     flow: &mut Flow,
     shared: &mut Shared,
     info: PacketInfo,
+    shown: usize,
     call: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> R,
 ) -> Option<R> {
     let seen = flow.seen;
     let protocol = flow.service.and_then(|index| shared.registry.get(usize::from(index))).map_or("", |p| p.id());
     let Ext { session, fold, identities, skipped_run, .. } = flow.ext.as_deref_mut()?;
     let session = session.as_deref_mut()?;
-    let mut sink = FlowSink { shared, fold, identities, skipped_run, protocol, id: flow.id, too_long: None };
+    let mut sink = FlowSink { shared, fold, identities, skipped_run, protocol, id: flow.id, too_long: None, told: 0 };
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut context = Context { packet: info, seen, sink: &mut sink };
         let result = call(session, &mut context);
         (result, session.client())
     }));
-    let too_long = sink.too_long;
+    let (too_long, told) = (sink.too_long, sink.told);
     match result {
         Ok((result, client)) => {
             flow.protocol_client = client.or(flow.protocol_client);
@@ -147,6 +153,10 @@ fn with<R>(
         Err(_) => {
             shared.stats.sessions_quarantined += 1;
             shared.trouble("sessions-quarantined", 1);
+            let rest = shown.saturating_sub(told);
+            if rest > 0 {
+                shared.stats.skipped.add("quarantined", long(rest));
+            }
             flow.ident = Ident::Quarantined;
             flush_folds(flow, shared);
             drop_ext(flow, shared);
@@ -243,7 +253,8 @@ fn data(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: Packet
     let at = direction.index();
     let Some(half) = flow.ext.as_deref_mut().map(|ext| &mut ext.halves[at]) else { return };
     if half.carry.is_empty() {
-        let Some(progress) = with(flow, shared, info, |session, context| session.data(context, direction, bytes))
+        let Some(progress) =
+            with(flow, shared, info, bytes.len(), |session, context| session.data(context, direction, bytes))
         else {
             return;
         };
@@ -260,7 +271,8 @@ fn data(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: Packet
         }
         let mut carry = std::mem::take(&mut half.carry);
         let wanted = half.need;
-        let Some(progress) = with(flow, shared, info, |session, context| session.data(context, direction, &carry))
+        let Some(progress) =
+            with(flow, shared, info, carry.len(), |session, context| session.data(context, direction, &carry))
         else {
             return;
         };
@@ -284,7 +296,7 @@ fn keep(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: Packet
         shared.stats.skipped.add("unfinished", long(length));
         ext.skipped_run += long(length);
         half.need = 0;
-        with(flow, shared, info, |session, context| session.gap(context, direction, 0));
+        with(flow, shared, info, 0, |session, context| session.gap(context, direction, 0));
     } else {
         half.carry = rest;
         half.need = need;
@@ -298,7 +310,7 @@ fn doubt(flow: &mut Flow, shared: &mut Shared, info: PacketInfo) {
         return;
     }
     shared.stats.sessions_lost += 1;
-    with(flow, shared, info, |session, context| session.finish(context, Finish::Closed));
+    with(flow, shared, info, 0, |session, context| session.finish(context, Finish::Closed));
     flush_folds(flow, shared);
     let Some(ext) = flow.ext.as_deref_mut() else { return };
     ext.session = None;
@@ -363,8 +375,10 @@ fn probe(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: Packe
                     Ident::Session => data(flow, shared, direction, info, bytes),
                     _ => shared.stats.skipped.add("quarantined", long(bytes.len())),
                 });
-                if !kept && flow.ident == Ident::Session {
-                    data(flow, shared, direction, info, bytes);
+                match flow.ident {
+                    _ if kept => {}
+                    Ident::Session => data(flow, shared, direction, info, bytes),
+                    _ => shared.stats.skipped.add("quarantined", long(bytes.len())),
                 }
             }
         }
@@ -441,7 +455,7 @@ pub(crate) fn gap(flow: &mut Flow, shared: &mut Shared, direction: Direction, in
     }
     match flow.ident {
         Ident::Session => {
-            with(flow, shared, info, |session, context| session.gap(context, direction, u64::from(bytes)));
+            with(flow, shared, info, 0, |session, context| session.gap(context, direction, u64::from(bytes)));
         }
         _ => {
             let lost = ext.probing.forget(direction);
@@ -471,7 +485,7 @@ pub(crate) fn deliver_datagram(
             return shared.stats.skipped.add("cut", long(bytes.len()));
         }
         Ident::Session => {
-            with(flow, shared, info, |session, context| session.datagram(context, direction, bytes));
+            with(flow, shared, info, bytes.len(), |session, context| session.datagram(context, direction, bytes));
             return doubt(flow, shared, info);
         }
         Ident::Unknown => {}
@@ -508,7 +522,9 @@ pub(crate) fn deliver_datagram(
                 account(flow, shared);
                 let mut show = |direction, info, bytes: &[u8]| match flow.ident {
                     Ident::Session => {
-                        with(flow, shared, info, |session, context| session.datagram(context, direction, bytes));
+                        with(flow, shared, info, bytes.len(), |session, context| {
+                            session.datagram(context, direction, bytes)
+                        });
                     }
                     _ => shared.stats.skipped.add("quarantined", long(bytes.len())),
                 };
@@ -521,7 +537,7 @@ pub(crate) fn deliver_datagram(
 
 /// A second has passed.
 pub(crate) fn tick(flow: &mut Flow, shared: &mut Shared, info: PacketInfo) {
-    with(flow, shared, info, |session, context| session.tick(context));
+    with(flow, shared, info, 0, |session, context| session.tick(context));
 }
 
 /// Tells what a conversation's fold cache has counted.
@@ -538,7 +554,7 @@ pub(crate) fn flush_folds(flow: &mut Flow, shared: &mut Shared) {
 /// The conversation is over.
 pub(crate) fn finish(flow: &mut Flow, shared: &mut Shared, info: PacketInfo, end_of_input: bool) {
     let why = if end_of_input { Finish::EndOfInput } else { Finish::Closed };
-    with(flow, shared, info, |session, context| session.finish(context, why));
+    with(flow, shared, info, 0, |session, context| session.finish(context, why));
     flush_folds(flow, shared);
     let unidentified = flow.ext.as_deref().map_or(0, |ext| ext.probing.len());
     if unidentified > 0 {
