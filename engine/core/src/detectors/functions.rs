@@ -36,6 +36,8 @@ fn kind_of(activity: &Activity) -> Option<&'static AlertType> {
         // Transport units open and close the connection below; they have codes of their own.
         "s7comm" | "s7comm-plus" if TRANSPORT.contains(&activity.function.code) => return None,
         "s7comm" => return s7_kind_of(activity),
+        // Who opens and closes sessions is told by the connection.
+        "s7comm-plus" if activity.operation == Operation::Session => return None,
         "s7comm-plus" => catalogue::S7PLUS_OPERATION_NOT_LEARNED,
         _ => return None,
     })
@@ -288,6 +290,8 @@ mod tests {
         // What a controller tells by itself is no function of the client.
         let told = Function { code: 0x33, sub: None, name: "Notification" };
         plant.act(107, Activity { protocol: "s7comm-plus", ..s7(10, 11, Operation::Read, told) });
+        let close = Function { code: 0x4d4, sub: None, name: "DeleteObject" };
+        plant.act(107, Activity { protocol: "s7comm-plus", ..s7(10, 11, Operation::Session, close) });
         let connect = Function { code: 0x1e0, sub: None, name: "Connection Request" };
         plant.act(107, s7(10, 11, Operation::Session, connect));
         plant.act(107, s7(10, 11, Operation::Unknown, Function { code: 0x100, sub: None, name: "damaged packet" }));
