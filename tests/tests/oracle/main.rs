@@ -4,6 +4,7 @@
 //! Beyond those, every field that `decode` and Wireshark both know is compared. All frames of all captures are: the
 //! largest takes tshark three seconds, all of them together a minute and a half of one processor.
 
+mod dnp3;
 mod modbus;
 mod sides;
 
@@ -48,7 +49,7 @@ impl Differs {
     }
 }
 
-static ORACLES: [&Oracle; 1] = [&modbus::ORACLE];
+static ORACLES: [&Oracle; 2] = [&modbus::ORACLE, &dnp3::ORACLE];
 
 /// A field that is compared: its protocol as an index of [`ORACLES`], its name, its kind for Wireshark.
 struct Field {
