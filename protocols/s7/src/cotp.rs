@@ -7,6 +7,9 @@ use smallvec::SmallVec;
 /// Most bytes of user data put together in one direction. S7 units are announced with 16 bits.
 pub(crate) const MOST_UNIT: usize = 1 << 16;
 
+/// Most frames of a unit of user data that are named.
+const MOST_FRAMES: usize = 64;
+
 /// Type of a transport unit: the high four bits of its second byte (clause 13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnitType(pub u8);
@@ -238,10 +241,11 @@ pub(crate) fn is_plus_selector(bytes: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
     parts: Vec<u8>,
-    /// Data units taken in for the unit of user data that is being put together, empty ones included.
-    count: u32,
-    /// Data units that made the last whole unit of user data.
-    pub units: u32,
+    /// Frames of the data units taken in for the unit of user data that is being put together, empty ones included, at
+    /// most [`MOST_FRAMES`].
+    frames: SmallVec<[u64; 4]>,
+    /// Whether that unit is whole.
+    whole: bool,
     /// Until the next last unit, nothing can be made of what comes.
     lost: bool,
 }
@@ -262,31 +266,37 @@ pub(crate) enum Assembled<'a> {
 }
 
 impl Assembler {
-    /// Takes a data unit in.
-    pub fn push<'a>(&mut self, data: &'a [u8], last: bool) -> Assembled<'a> {
+    /// Frames that brought the last whole unit of user data.
+    pub fn frames(&self) -> &[u64] {
+        &self.frames
+    }
+
+    /// Takes a data unit in that came in a frame.
+    pub fn push<'a>(&mut self, data: &'a [u8], last: bool, frame: u64) -> Assembled<'a> {
         if self.lost {
             self.lost = !last;
             return Assembled::Headless;
         }
-        self.count = self.count.saturating_add(1);
+        if std::mem::take(&mut self.whole) {
+            self.frames.clear();
+        }
+        if self.frames.len() < MOST_FRAMES {
+            self.frames.push(frame);
+        }
         // S7-1200 and S7-1500 send empty units as a sign of life: nothing needs to be copied for them.
         if last && self.parts.is_empty() {
-            self.units = std::mem::take(&mut self.count);
+            self.whole = true;
             return Assembled::Whole(data);
         }
         if self.parts.len() + data.len() > MOST_UNIT {
             self.parts = Vec::new();
-            self.count = 0;
+            self.frames.clear();
             self.lost = !last;
             return Assembled::TooLong;
         }
         self.parts.extend_from_slice(data);
-        if last {
-            self.units = std::mem::take(&mut self.count);
-            Assembled::Joined
-        } else {
-            Assembled::Part
-        }
+        self.whole = last;
+        if last { Assembled::Joined } else { Assembled::Part }
     }
 
     /// The joined unit; the buffer is to be given back with [`Assembler::give_back`].
@@ -306,8 +316,9 @@ impl Assembler {
     pub fn gap(&mut self) -> usize {
         // What is in the gap may be the last part, or the first one: only what has begun is lost for certain.
         let given_up = self.parts.len();
-        self.lost = self.count > 0;
-        self.count = 0;
+        self.lost = given_up > 0;
+        self.frames.clear();
+        self.whole = false;
         self.parts = Vec::new();
         given_up
     }
@@ -346,20 +357,20 @@ mod tests {
     #[test]
     fn joins_units_of_user_data() {
         let mut assembler = Assembler::default();
-        assert_eq!(assembler.push(b"whole", true), Assembled::Whole(b"whole"));
-        assert_eq!(assembler.push(b"", false), Assembled::Part);
-        assert_eq!(assembler.push(b"a", false), Assembled::Part);
-        assert_eq!(assembler.push(b"b", true), Assembled::Joined);
+        assert_eq!(assembler.push(b"whole", true, 1), Assembled::Whole(b"whole"));
+        assert_eq!(assembler.push(b"", false, 1), Assembled::Part);
+        assert_eq!(assembler.push(b"a", false, 1), Assembled::Part);
+        assert_eq!(assembler.push(b"b", true, 1), Assembled::Joined);
         assert_eq!(assembler.take(), b"ab");
-        assert_eq!(assembler.push(b"a", false), Assembled::Part);
+        assert_eq!(assembler.push(b"a", false, 1), Assembled::Part);
         assert_eq!(assembler.gap(), 1);
-        assert_eq!(assembler.push(b"b", true), Assembled::Headless);
-        assert_eq!(assembler.push(b"c", true), Assembled::Whole(b"c"));
+        assert_eq!(assembler.push(b"b", true, 1), Assembled::Headless);
+        assert_eq!(assembler.push(b"c", true, 1), Assembled::Whole(b"c"));
         for _ in 0..64 {
-            assert_eq!(assembler.push(&[0; 1024], false), Assembled::Part);
+            assert_eq!(assembler.push(&[0; 1024], false, 1), Assembled::Part);
         }
-        assert_eq!(assembler.push(&[0; 1024], true), Assembled::TooLong);
-        assert_eq!(assembler.push(b"c", true), Assembled::Whole(b"c"));
+        assert_eq!(assembler.push(&[0; 1024], true, 1), Assembled::TooLong);
+        assert_eq!(assembler.push(b"c", true, 1), Assembled::Whole(b"c"));
     }
 
     #[test]

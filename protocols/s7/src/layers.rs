@@ -34,6 +34,7 @@ macro_rules! layer_docs {
             "cotp.next-tpdu-number" Number "Acknowledgement, reject: number of the unit that is waited for"
             "cotp.eot" Bool "Last data unit of a unit of user data"
             "cotp.segment_data" Bytes "On the last of several data units: the user data put together"
+            "cotp.segment" Number "On the last of several data units: the frames that brought them"
             "cotp.segment.count" Number "On the last of several data units: how many there were"
             "cotp.reassembled.length" Number "On the last of several data units: bytes of user data in all"
             "cotp.tsap_kind" Text "Kind of connection that the called selector asks for: PG, OP, S7 basic, configured (not a Wireshark field)"
@@ -131,6 +132,21 @@ pub(crate) fn unit(fields: &mut Fields, unit: &Unit<'_>) {
             }
         }
         _ => {}
+    }
+}
+
+/// Fields of user data that came in several data units, on the last one.
+pub(crate) fn joined(fields: &mut Fields, wanted: bool, frames: &[u64], data: &[u8]) {
+    if !wanted || frames.len() < 2 {
+        return;
+    }
+    for &frame in frames {
+        number(fields, "cotp.segment", frame);
+    }
+    number(fields, "cotp.segment.count", u64::try_from(frames.len()).unwrap_or(u64::MAX));
+    number(fields, "cotp.reassembled.length", u64::try_from(data.len()).unwrap_or(u64::MAX));
+    if !data.is_empty() {
+        bytes(fields, "cotp.segment_data", data);
     }
 }
 

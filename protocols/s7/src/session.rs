@@ -138,12 +138,12 @@ impl S7Session {
         direction: Direction,
         unit: &Unit<'_>,
         length: usize,
-        head: Fields,
+        mut head: Fields,
         violations: Vec<Violation>,
     ) {
         let last = unit.is_last();
         let Some(assembler) = self.assemblers.get_mut(direction.index()) else { return };
-        match assembler.push(unit.data, last) {
+        match assembler.push(unit.data, last, context.packet.frame.number()) {
             Assembled::Part => {
                 context.sink.decoded(length);
                 self.message(context, direction, head, None, &violations);
@@ -158,13 +158,13 @@ impl S7Session {
                 self.message(context, direction, head, None, &violations);
             }
             Assembled::Whole(data) => {
-                let units = assembler.units;
-                self.unit_of_user_data(context, direction, data, units, length, head, violations);
+                layers::joined(&mut head, context.sink.wants_messages(), assembler.frames(), data);
+                self.unit_of_user_data(context, direction, data, length, head, violations);
             }
             Assembled::Joined => {
-                let units = assembler.units;
                 let data = assembler.take();
-                self.unit_of_user_data(context, direction, &data, units, length, head, violations);
+                layers::joined(&mut head, context.sink.wants_messages(), assembler.frames(), &data);
+                self.unit_of_user_data(context, direction, &data, length, head, violations);
                 if let Some(assembler) = self.assemblers.get_mut(direction.index()) {
                     assembler.give_back(data);
                 }
@@ -177,18 +177,10 @@ impl S7Session {
         context: &mut Context<'_>,
         direction: Direction,
         data: &[u8],
-        units: u32,
         length: usize,
-        mut head: Fields,
+        head: Fields,
         violations: Vec<Violation>,
     ) {
-        if context.sink.wants_messages() && units > 1 {
-            layers::number(&mut head, "cotp.segment.count", units);
-            layers::number(&mut head, "cotp.reassembled.length", u64::try_from(data.len()).unwrap_or(u64::MAX));
-            if !data.is_empty() {
-                layers::bytes(&mut head, "cotp.segment_data", data);
-            }
-        }
         let plus = self.kind == Kind::Plus && self.confirmed;
         let from_client = match data {
             [] => {

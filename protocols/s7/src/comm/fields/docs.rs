@@ -185,6 +185,7 @@ static OWN: &[FieldDoc] = layer_docs! { docs
     "s7comm.alarm.ack_state.going" Number "AckState going"
     "s7comm.alarm.query.unknown1" Number "Unknown/Reserved (1)"
     "s7comm.alarm.query.querytype" Number "Querytype"
+    "s7comm.alarm.query.complete_length" Number "Complete data length"
     "s7comm.alarm.query.unknown2" Number "Unknown/Reserved (2)"
     "s7comm.alarm.query.alarmtype" Number "Alarmtype"
     "s7comm.cpu.diag_msg.eventid" Number "Event ID"

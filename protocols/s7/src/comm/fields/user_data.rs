@@ -281,6 +281,16 @@ fn cpu(fields: &mut Fields, head: UserData, body: &[u8]) -> Result<(), Short> {
             }
         }
         (3, _) => diagnostic(fields, body),
+        (0x13, false) => {
+            number(fields, "s7comm.alarm.function", reader.u8()?);
+            number(fields, "s7comm.alarm.nr_objects", reader.u8()?);
+            number(fields, "s7comm.data.returncode", reader.u8()?);
+            number(fields, "s7comm.data.transportsize", reader.u8()?);
+            number(fields, "s7comm.alarm.query.complete_length", reader.u16()?);
+            if reader.remaining() > 0 {
+                bytes(fields, "s7comm.resp.data", reader.rest());
+            }
+        }
         _ => alarm(fields, head, &mut reader)?,
     }
     Ok(())
