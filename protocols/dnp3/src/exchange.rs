@@ -41,7 +41,7 @@ struct Open {
     /// Sequence number of the next response fragment.
     due: u8,
     /// The request's fragment.
-    bytes: SmallVec<[u8; 32]>,
+    bytes: SmallVec<[u8; 64]>,
     packet: PacketInfo,
     violations: Vec<Violation>,
     /// Name of the file that it is about.
@@ -209,8 +209,10 @@ impl Exchanges {
             _ => {}
         }
         let name = self.files.request(sub, fragment);
-        let summary = Summary { operation: Some(request_operation(fragment, name.as_deref())), ..Summary::default() };
-        told.message(roles, summary);
+        if told.fields.is_some() {
+            let operation = Some(request_operation(fragment, name.as_deref()));
+            told.message(roles, Summary { operation, ..Summary::default() });
+        }
         let silent = !function::is_answered(code)
             || told.header.destination >= BROADCAST
             || function::about(code).is_none()
@@ -277,10 +279,7 @@ impl Exchanges {
         let latency = told.packet.time.since(open.packet.time);
         let (asked, packet) = (open.function, open.packet);
         let request = Fragment::read(&open.bytes);
-        let operation = request
-            .as_ref()
-            .map_or(function::operation(asked), |request| request_operation(request, open.name.as_deref()));
-        let named = request.map_or(0, |request| tell::named_spaces(&request));
+        let named = request.as_ref().map_or(0, tell::named_spaces);
         // A challenge is no answer: that comes once the master has replied to it.
         let challenge = fragment.function == code::AUTHENTICATION_RESPONSE && asked != code::AUTHENTICATION_REQUEST;
         open.challenged |= challenge;
@@ -288,15 +287,19 @@ impl Exchanges {
         if !fragment.is_final() {
             open.due = (open.due + 1) & 0x0F;
         }
-        told.message(
-            roles,
-            Summary {
-                operation: Some(operation),
-                outcome: Some(outcome),
-                latency: Some(latency),
-                request: Some(packet.frame),
-            },
-        );
+        if told.fields.is_some() {
+            let operation =
+                request.map_or(function::operation(asked), |request| request_operation(&request, open.name.as_deref()));
+            told.message(
+                roles,
+                Summary {
+                    operation: Some(operation),
+                    outcome: Some(outcome),
+                    latency: Some(latency),
+                    request: Some(packet.frame),
+                },
+            );
+        }
         let found = told.violations();
         let frames = [packet.frame, told.packet.frame];
         // What is wrong with a fragment is told with the request that it answers; before its last one, at once.
@@ -318,7 +321,7 @@ impl Exchanges {
         if !last {
             return;
         }
-        if tell::refused(fragment).is_some() || outcome != Outcome::Ok {
+        if is_control(asked) && outcome != Outcome::Ok {
             self.selects.refused(sub);
         }
         let open = self.open.remove(at);
@@ -536,7 +539,7 @@ fn refusal(response: &Fragment<'_>) -> Option<Outcome> {
 /// What became of a request by its response.
 fn outcome(response: &Fragment<'_>, asked: u8) -> Outcome {
     let status = || {
-        let status = tell::refused(response).filter(|_| is_control(asked))?;
+        let status = if is_control(asked) { tell::refused(response)? } else { return None };
         Some(Outcome::Rejected(0x100 + u16::from(status), function::control_status(status)))
     };
     refusal(response)
