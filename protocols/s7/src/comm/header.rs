@@ -164,7 +164,9 @@ impl<'a> Data<'a> {
         let code = reader.u8().ok()?;
         let size = reader.u8().ok()?;
         let length = reader.u16().ok()?;
-        let wanted = super::value::data_bytes(size, length);
+        // A refused item has no data, but some servers give it a length (the Snap7 library: 4, as of its header).
+        let refused = size == 0 && !matches!(code, 0 | 0xFF);
+        let wanted = if refused { 0 } else { super::value::data_bytes(size, length) };
         let bytes = reader.take(wanted.min(reader.remaining())).unwrap_or_default();
         Some(Self { code, size, length, bytes, wanted })
     }
@@ -203,6 +205,14 @@ mod tests {
         assert!(Unit::read(&bytes[..11]).is_none());
         let data = Data::read(&mut Reader::new(unit.data)).expect("data");
         assert_eq!((data.code, data.bytes, data.wanted), (0xFF, &[9][..], 1));
+    }
+
+    #[test]
+    fn a_refused_item_has_no_data() {
+        let mut reader = Reader::new(&[0x0A, 0, 0, 4, 0xFF, 4, 0, 8, 9]);
+        let refused = Data::read(&mut reader).expect("data");
+        assert_eq!((refused.code, refused.bytes, refused.wanted, refused.length), (0x0A, &[][..], 0, 4));
+        assert_eq!(Data::read(&mut reader).map(|data| data.bytes), Some(&[9][..]));
     }
 
     #[test]

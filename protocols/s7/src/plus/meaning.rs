@@ -232,12 +232,6 @@ pub(crate) fn request(head: &Head, found: &Found, objects: &dyn Objects, parts: 
         function::CREATE_OBJECT => parts.push(create(found, &of)),
         function::DELETE_OBJECT => parts.push(delete(&of)),
         function::EXPLORE => parts.push(explore(&of)),
-        function::BEGIN_SEQUENCE => {
-            let download = found.objects.iter().any(|object| object.class == id::CLASS_TRANSACTION);
-            let operation =
-                if download || object == id::THE_PLC_PROGRAM { Operation::ProgramWrite } else { Operation::Session };
-            parts.push(Part::of(operation));
-        }
         function::INVOKE => parts.push(invoke(found, &of)),
         function::ADD_LINK => parts.push(Part { operation: Operation::CommsOn, ..of.whole() }),
         function::REMOVE_LINK => parts.push(Part { operation: Operation::CommsOff, ..of.whole() }),

@@ -36,6 +36,8 @@ pub(crate) struct Plus {
     stream: Option<Box<Stream>>,
     exchange: Exchange,
     tls: Option<Box<Tls>>,
+    /// Whether the operation of that name was told.
+    tls_told: bool,
     last: Option<Timestamp>,
     /// Whether the last unit of each direction ended a message: the next begins one.
     aligned: [bool; 2],
@@ -154,18 +156,21 @@ impl Plus {
         }
         if new {
             identify(context.sink, link, [("encryption", "tls".to_owned(), "S7comm-plus TLS")]);
-            let answered = direction != link.client_direction();
+        }
+        // That the client begins says nothing of the server: TLS is used once the server answers in it.
+        if !self.tls_told && direction != link.client_direction() {
+            self.tls_told = true;
             let told = Told {
                 link,
                 time: link.packet.time,
-                frames: frames(!answered, link.packet.frame),
+                frames: frames(false, link.packet.frame),
                 sender: direction,
                 function: Function { code: 0, sub: None, name: "TLS" },
                 latency: None,
                 name: None,
             };
             let part = Part::of(Operation::Session);
-            told.part(context.sink, &part, Outcome::Pending, &[], &mut Vec::new(), &mut None);
+            told.part(context.sink, &part, Outcome::Ok, &[], &mut Vec::new(), &mut None);
         }
         identify(context.sink, link, told);
         unknown
