@@ -1,23 +1,22 @@
 //! The engine: takes facts in order, keeps inventory, baseline and points, and runs the detectors.
 
 use crate::alerts::Alerts;
-use crate::baseline::{Baseline, Observation};
+use crate::baseline::Baseline;
 use crate::catalogue::AlertType;
 use crate::changes::{Action, Changes, Command, Snapshot};
 use crate::config::{EngineConfig, Learning};
 use crate::detectors::{Detector, registry};
 use crate::inventory::{Inventory, MacBinding};
+use crate::known::{Known, KnownActivities};
 use crate::model::{Alert, DeviceId, EntryId, Event, Origin, Peer, Role, Status};
 use crate::points::{Access, Points};
 use crate::programs::{Comparison, Moved, Programs};
 use crate::shared::{Core, Seen, SeenFlow};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use ot_protocol::{
     Activity, Claim, Fact, FlowEvent, FlowKind, Fold, FrameRef, Health, Identity, Operation, Outcome, SessionId,
     SubAddress, Timestamp, Values,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// Which device of an endpoint was seen.
 #[derive(Clone, Copy)]
@@ -67,62 +66,6 @@ fn role_of_client(activity: &Activity) -> (Role, &'static str) {
     }
 }
 
-/// What the engine keeps of a session's known activities.
-#[derive(Default)]
-struct Session {
-    slots: Vec<Option<Box<Known>>>,
-}
-
-/// A known activity, to which repetitions refer.
-struct Known {
-    activity: Activity,
-    client: Peer,
-    server: Peer,
-    entries: Vec<EntryId>,
-    standing: Vec<(u32, u32)>,
-    /// Repetitions go through the detectors: it changes something, or was not accepted.
-    rerun: bool,
-    generation: u64,
-    learning: bool,
-    /// Repetitions not yet put down in baseline, inventory and alerts.
-    pending: Pending,
-    /// What detectors noted about it, in the order of those that want folds.
-    notes: [u64; NOTES],
-}
-
-/// Detectors that can leave a note with an activity; further ones find 0 each time.
-const NOTES: usize = 2;
-
-/// Repetitions since they were last put down.
-#[derive(Clone, Copy, Default)]
-struct Pending {
-    count: u64,
-    times: [Timestamp; 2],
-    frames: [FrameRef; 2],
-}
-
-impl Known {
-    /// Puts repetitions down.
-    fn settle(&mut self, core: &mut Core) {
-        let Pending { count, times, frames } = std::mem::take(&mut self.pending);
-        if count == 0 {
-            return;
-        }
-        let seen = Observation { count, times, frame: frames[0], learning: self.learning };
-        for &entry in &self.entries {
-            core.baseline.touch(entry, seen);
-        }
-        for &(alert, row) in &self.standing {
-            core.alerts.repeat(alert, row, count, times[1], frames[1]);
-        }
-        for peer in [&self.client, &self.server] {
-            if let Some(id) = peer.device {
-                core.inventory.touch(id, times[1]);
-            }
-        }
-    }
-}
-
 /// Repetitions are put down at least this often, in seconds of packet time.
 const SETTLE_SECONDS: i64 = 16;
 
@@ -132,8 +75,7 @@ pub struct Engine {
     detectors: Vec<Box<dyn Detector>>,
     /// Which of them want folds.
     folding: Vec<usize>,
-    sessions: HashMap<SessionId, Session, FixedState>,
-    session_order: VecDeque<SessionId>,
+    known: KnownActivities,
     /// Known activities with repetitions not yet put down, in the order of the first.
     unsettled: Vec<(SessionId, u16)>,
 }
@@ -177,14 +119,7 @@ impl Engine {
         };
         let detectors = registry(&core.config);
         let folding = (0..).zip(&detectors).filter(|(_, detector)| detector.wants_folds()).map(|(at, _)| at).collect();
-        Self {
-            core,
-            detectors,
-            folding,
-            sessions: HashMap::default(),
-            session_order: VecDeque::new(),
-            unsettled: Vec::new(),
-        }
+        Self { core, detectors, folding, known: KnownActivities::default(), unsettled: Vec::new() }
     }
 
     /// Whether the engine is learning at the newest packet time.
@@ -200,6 +135,13 @@ impl Engine {
     /// Number of alerts opened so far.
     pub fn alerts_opened(&self) -> u32 {
         self.core.alerts.last()
+    }
+
+    /// Tells that a fact comes soon: what it will touch is fetched into the processor's caches. Changes nothing.
+    pub fn expect(&self, fact: &Fact) {
+        if let Fact::Fold(fold) = fact {
+            self.known.fetch(fold);
+        }
     }
 
     /// Takes one fact. Facts must come in order.
@@ -237,14 +179,12 @@ impl Engine {
     /// Puts down all repetitions that wait.
     fn settle(&mut self) {
         for (session, slot) in std::mem::take(&mut self.unsettled) {
-            let known = self
-                .sessions
-                .get_mut(&session)
-                .and_then(|session| session.slots.get_mut(usize::from(slot)))
-                .and_then(Option::as_deref_mut);
-            if let Some(known) = known {
+            if let Some(known) = self.known.get_mut(session, slot) {
                 known.settle(&mut self.core);
             }
+        }
+        for detector in &mut self.detectors {
+            detector.settle(&mut self.core);
         }
     }
 
@@ -399,50 +339,10 @@ impl Engine {
         if !activity.operation.writes_values() {
             activity.values = Values::None;
         }
-        let known = Known {
-            rerun,
-            learning: self.core.learning_at(time),
-            generation: self.core.generation(),
-            entries: self.core.met.clone(),
-            standing: self.core.standing.clone(),
-            pending: Pending::default(),
-            notes: [0; NOTES],
-            client,
-            server,
-            activity,
-        };
-        self.remember(slot, known);
-    }
-
-    fn remember(&mut self, slot: u16, known: Known) {
-        let id = known.activity.session;
-        if !self.sessions.contains_key(&id) {
-            while self.sessions.len() >= self.core.config.limits.sessions {
-                let Some(oldest) = self.session_order.pop_front() else { break };
-                if let Some(mut session) = self.sessions.remove(&oldest) {
-                    for known in session.slots.iter_mut().flatten() {
-                        known.settle(&mut self.core);
-                    }
-                    self.core.count("engine-sessions-evicted", 1);
-                }
-            }
-            self.session_order.push_back(id);
-            if self.session_order.len() > 2 * self.core.config.limits.sessions {
-                let sessions = &self.sessions;
-                self.session_order.retain(|id| sessions.contains_key(id));
-            }
-        }
-        let session = self.sessions.entry(id).or_default();
-        let at = usize::from(slot);
-        if session.slots.len() <= at {
-            session.slots.resize_with(at + 1, || None);
-        }
-        if let Some(place) = session.slots.get_mut(at) {
-            if let Some(before) = place {
-                before.settle(&mut self.core);
-            }
-            *place = Some(Box::new(known));
-        }
+        let known = Known::new(activity, client, server, rerun, &self.core);
+        let limit = self.core.config.limits.sessions;
+        let evicted = self.known.insert(slot, known, limit, &mut self.core);
+        self.core.count("engine-sessions-evicted", evicted);
     }
 
     /// What the exchange tells of the two devices.
@@ -576,12 +476,7 @@ impl Engine {
     fn fold(&mut self, fold: &Fold) {
         self.clock(fold.times[1]);
         let core = &mut self.core;
-        let known = self
-            .sessions
-            .get_mut(&fold.session)
-            .and_then(|session| session.slots.get_mut(usize::from(fold.slot)))
-            .and_then(Option::as_deref_mut);
-        let Some(known) = known else {
+        let Some(known) = self.known.get_mut(fold.session, fold.slot) else {
             core.count("folds-without-activity", u64::from(fold.count));
             return;
         };
@@ -613,15 +508,8 @@ impl Engine {
             known.standing.clone_from(&core.standing);
             known.generation = core.generation();
             known.learning = learning;
-        } else {
-            if known.pending.count == 0 {
-                known.pending.times[0] = fold.times[0];
-                known.pending.frames[0] = fold.frames[0];
-                self.unsettled.push((fold.session, fold.slot));
-            }
-            known.pending.count += u64::from(fold.count);
-            known.pending.times[1] = fold.times[1];
-            known.pending.frames[1] = fold.frames[1];
+        } else if known.wait(fold) {
+            self.unsettled.push((fold.session, fold.slot));
         }
         let seen = Seen {
             activity: &known.activity,
@@ -650,11 +538,7 @@ impl Engine {
         self.clock(event.time);
         match event.kind {
             FlowKind::Close(_) => {
-                if let Some(mut session) = self.sessions.remove(&event.session) {
-                    for known in session.slots.iter_mut().flatten() {
-                        known.settle(&mut self.core);
-                    }
-                }
+                self.known.remove(event.session, &mut self.core);
             }
             FlowKind::Attempt | FlowKind::OneSided => {
                 self.see(&event.client, event.time, event.frame, Who::Itself);

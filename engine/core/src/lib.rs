@@ -12,6 +12,7 @@ pub mod config;
 pub mod detectors;
 pub mod engine;
 pub mod inventory;
+mod known;
 pub mod model;
 pub mod points;
 pub mod programs;

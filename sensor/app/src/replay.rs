@@ -23,6 +23,8 @@ const COMMIT_EVERY: Duration = Duration::from_millis(500);
 const COMMIT_AT_LATEST: Duration = Duration::from_secs(2);
 /// Where a commit takes long, so many times as long is worked until the next one.
 const WORK_PER_COMMIT: u32 = 10;
+/// Facts between one that is applied and one that is announced to the engine.
+const AHEAD: usize = 8;
 
 /// Runs `replay`.
 ///
@@ -162,7 +164,11 @@ impl Run {
             self.commit()?;
             self.show(progress);
         }
-        for (order, fact) in facts {
+        let mut facts = facts.into_iter();
+        while let Some((order, fact)) = facts.next() {
+            if let Some(later) = facts.peek(AHEAD) {
+                self.engine.expect(later);
+            }
             while self.replayed.front().is_some_and(|next| next.position < order.packet) {
                 if let Some(next) = self.replayed.pop_front() {
                     recall(&mut self.engine, &mut self.store, &next.command)?;

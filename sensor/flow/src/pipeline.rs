@@ -134,6 +134,15 @@ pub struct IntoFacts {
     index: std::vec::IntoIter<(Order, Place)>,
 }
 
+impl IntoFacts {
+    /// The fact that comes after `ahead` others, where there is one.
+    pub fn peek(&self, ahead: usize) -> Option<&Fact> {
+        let (_, place) = self.index.as_slice().get(ahead)?;
+        let (_, fact) = self.parts.get(usize::from(place.part))?.get(place.at as usize)?;
+        Some(fact)
+    }
+}
+
 impl Iterator for IntoFacts {
     type Item = (Order, Fact);
 

@@ -67,6 +67,11 @@ pub trait Detector: Send {
         let _ = (core, seen, fold, note);
     }
 
+    /// Puts down what it gathered from folds: comes every few seconds of packet time, and before the input ends.
+    fn settle(&mut self, core: &mut Core) {
+        let _ = core;
+    }
+
     /// Something happened to a conversation.
     fn flow(&mut self, core: &mut Core, flow: &SeenFlow<'_>) {
         let _ = (core, flow);

@@ -36,6 +36,8 @@ const FORGOTTEN: Nanos = 600 * SECOND;
 /// Learns intervals, and tells changed ones and silence.
 pub struct Rhythm {
     tracks: Vec<Option<Track>>,
+    /// Tracks of which something waits to be put down.
+    unsettled: Vec<u32>,
     free: Vec<u32>,
     by_key: HashMap<EntryKey, u32, FixedState>,
     serial: u32,
@@ -51,22 +53,48 @@ pub struct Rhythm {
     last_epoch: Option<Timestamp>,
 }
 
-/// An exchange.
+/// An exchange. What each repetition touches stands first, so that little memory has to be fetched for it.
+#[repr(C)]
 struct Track {
-    key: EntryKey,
     serial: u32,
     channel: u32,
+    /// Client and server of the key.
+    pair: (DeviceId, DeviceId),
     last: Timestamp,
     session: SessionId,
-    recent: VecDeque<(Nanos, u32)>,
     entry: Option<EntryId>,
     learned: Option<Learned>,
+    recent: VecDeque<(Nanos, u32)>,
+    waiting: Waiting,
+    key: EntryKey,
     /// Samples while learning that lie far from the rhythm, and their intervals.
     odd: Intervals,
     odd_samples: u32,
     even_samples: u32,
     /// Told as changed, and when last.
     changed: Option<Timestamp>,
+}
+
+/// What was seen of a rhythm while learning and is not put down in the baseline yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    intervals: Intervals,
+    count: u64,
+    times: [Timestamp; 2],
+    frame: FrameRef,
+}
+
+impl Track {
+    /// Puts down what waits.
+    fn settle(&mut self, core: &mut Core) {
+        let Waiting { intervals, count, times, frame } = std::mem::take(&mut self.waiting);
+        if let Some(entry) = self.entry
+            && count > 0
+        {
+            core.baseline.add_intervals(entry, &intervals);
+            core.baseline.touch(entry, Observation { count, times, frame, learning: true });
+        }
+    }
 }
 
 /// A rhythm.
@@ -99,6 +127,7 @@ impl Rhythm {
         let silence = config.threshold(catalogue::CHANNEL_SILENT, Threshold { count: 0, seconds: 60 });
         Self {
             tracks: Vec::new(),
+            unsettled: Vec::new(),
             free: Vec::new(),
             by_key: HashMap::default(),
             serial: 0,
@@ -173,7 +202,8 @@ impl Rhythm {
 
     /// The track of an activity, made where there is none.
     fn track(&mut self, core: &Core, seen: &Seen<'_>) -> Option<u32> {
-        let key = key(seen.activity, seen.client_id()?, seen.server_id()?);
+        let pair = (seen.client_id()?, seen.server_id()?);
+        let key = key(seen.activity, pair.0, pair.1);
         if let Some(&at) = self.by_key.get(&key) {
             return Some(at);
         }
@@ -191,6 +221,8 @@ impl Rhythm {
             key: key.clone(),
             serial: self.serial,
             channel,
+            pair,
+            waiting: Waiting::default(),
             last: Timestamp(i64::MIN),
             session: seen.activity.session,
             recent: VecDeque::new(),
@@ -244,8 +276,8 @@ impl Rhythm {
         let at = u32::try_from(*note >> 32).ok()?.wrapping_sub(1);
         if let Some(Some(track)) = self.tracks.get(at as usize)
             && u64::from(track.serial) == *note & 0xffff_ffff
-            && track.key.client == seen.client_id()
-            && track.key.server == seen.server_id()
+            && Some(track.pair.0) == seen.client_id()
+            && Some(track.pair.1) == seen.server_id()
         {
             return Some(at);
         }
@@ -296,6 +328,9 @@ impl Rhythm {
         }
         track.recent.push_back((mean, count));
         let learning = core.learning_at(seen.times[1]);
+        if !learning && track.waiting.count > 0 {
+            track.settle(core);
+        }
         match track.learned {
             None => self.find(core, at, seen, learning),
             Some(learned) if learning => self.refine(core, at, seen, learned, (mean, count)),
@@ -351,6 +386,7 @@ impl Rhythm {
             track.odd_samples += 1;
             if track.odd_samples >= 4 && track.odd_samples > track.even_samples / 4 {
                 // No rhythm after all: the entry holds what was seen, so that it is not believed later either.
+                track.settle(core);
                 if let Some(entry) = track.entry {
                     core.baseline.add_intervals(entry, &track.odd);
                 }
@@ -376,12 +412,17 @@ impl Rhythm {
             count: learned.count.saturating_add(count).min(1_000_000),
         };
         track.learned = Some(merged);
-        let Some(entry) = track.entry else { return };
-        let mut sums = Intervals::default();
-        add(&mut sums, mean, count);
-        core.baseline.add_intervals(entry, &sums);
-        core.baseline
-            .touch(entry, Observation { count: seen.count, times: seen.times, frame: seen.frames[0], learning: true });
+        if track.entry.is_none() {
+            return;
+        }
+        if track.waiting.count == 0 {
+            track.waiting.times[0] = seen.times[0];
+            track.waiting.frame = seen.frames[0];
+            self.unsettled.push(at);
+        }
+        track.waiting.times[1] = seen.times[1];
+        track.waiting.count += seen.count;
+        add(&mut track.waiting.intervals, mean, count);
     }
 
     /// Holds the newest samples against the learned rhythm.
@@ -558,6 +599,14 @@ impl Detector for Rhythm {
             self.alive(channel, seen);
         }
         self.sample(core, at, seen, Some(&fold.intervals));
+    }
+
+    fn settle(&mut self, core: &mut Core) {
+        for at in self.unsettled.drain(..) {
+            if let Some(Some(track)) = self.tracks.get_mut(at as usize) {
+                track.settle(core);
+            }
+        }
     }
 
     fn flow(&mut self, _core: &mut Core, flow: &SeenFlow<'_>) {
