@@ -154,7 +154,7 @@ pub(crate) struct Data<'a> {
     pub length: u16,
     /// The data, as far as they are there.
     pub bytes: &'a [u8],
-    /// Bytes that the length asks for.
+    /// Bytes that the length asks for; none for a refused item.
     pub wanted: usize,
 }
 
@@ -164,11 +164,22 @@ impl<'a> Data<'a> {
         let code = reader.u8().ok()?;
         let size = reader.u8().ok()?;
         let length = reader.u16().ok()?;
-        // A refused item has no data, but some servers give it a length (the Snap7 library: 4, as of its header).
-        let refused = size == 0 && !matches!(code, 0 | 0xFF);
-        let wanted = if refused { 0 } else { super::value::data_bytes(size, length) };
-        let bytes = reader.take(wanted.min(reader.remaining())).unwrap_or_default();
-        Some(Self { code, size, length, bytes, wanted })
+        let mut data = Self { code, size, length, bytes: &[], wanted: 0 };
+        if !data.is_refused() {
+            data.wanted = super::value::data_bytes(size, length);
+            data.bytes = reader.take(data.wanted.min(reader.remaining())).unwrap_or_default();
+        }
+        Some(data)
+    }
+
+    /// A refused item has no data, but some servers give it a length (the Snap7 library: 4, as of its header).
+    fn is_refused(&self) -> bool {
+        self.size == 0 && !matches!(self.code, 0 | 0xFF)
+    }
+
+    /// The length that it tells, in bytes.
+    pub fn told(&self) -> usize {
+        if self.is_refused() { usize::from(self.length) } else { self.wanted }
     }
 }
 
@@ -211,7 +222,7 @@ mod tests {
     fn a_refused_item_has_no_data() {
         let mut reader = Reader::new(&[0x0A, 0, 0, 4, 0xFF, 4, 0, 8, 9]);
         let refused = Data::read(&mut reader).expect("data");
-        assert_eq!((refused.code, refused.bytes, refused.wanted, refused.length), (0x0A, &[][..], 0, 4));
+        assert_eq!((refused.code, refused.bytes, refused.wanted, refused.told()), (0x0A, &[][..], 0, 4));
         assert_eq!(Data::read(&mut reader).map(|data| data.bytes), Some(&[9][..]));
     }
 

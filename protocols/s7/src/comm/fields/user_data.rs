@@ -103,13 +103,13 @@ fn programmer(fields: &mut Fields, head: UserData, body: &[u8]) -> Result<(), Sh
     }
     let mut reader = Reader::new(data);
     match head.sub {
-        0x02 | 0x08 if request(head) => {
+        0x02 | 0x08 | 0x09 if request(head) => {
             let count = reader.u16()?;
             number(fields, "s7comm.varstat.item_count", count);
             for _ in 0..count {
                 address(fields, &mut reader)?;
             }
-            if head.sub == 0x08 {
+            if head.sub != 0x02 {
                 vars::data(fields, reader.rest(), Some(usize::from(count)), true)?;
             }
         }

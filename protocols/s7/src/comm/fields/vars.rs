@@ -134,7 +134,7 @@ pub(super) fn data(fields: &mut Fields, data: &[u8], count: Option<usize>, fille
         let Some(data) = Data::read(&mut reader) else { break };
         number(fields, "s7comm.data.returncode", data.code);
         number(fields, "s7comm.data.transportsize", data.size);
-        number(fields, "s7comm.data.length", u64::try_from(data.wanted).unwrap_or(u64::MAX));
+        number(fields, "s7comm.data.length", u64::try_from(data.told()).unwrap_or(u64::MAX));
         if !data.bytes.is_empty() {
             bytes(fields, "s7comm.resp.data", data.bytes);
         }
