@@ -556,6 +556,9 @@ fn damage_is_told_and_decoding_goes_on() {
         bytes[at] = byte;
         bytes
     };
+    for transfer in ["1B 00", "1C 00 0000 00000001", "1D 00 0000 00000000 09 5F30", "1E 00", "1F 00 0000"] {
+        assert_eq!(damaged(job(9, transfer, "")), [("s7comm", 10)], "{transfer}");
+    }
     assert_eq!(damaged(with(0, 4)), [("tpkt", 0)]);
     assert_eq!(damaged(with(1, 4)), [("tpkt", 1)]);
     assert_eq!(damaged(with(3, 6)), [("tpkt", 2)]);

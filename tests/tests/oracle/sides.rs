@@ -79,7 +79,8 @@ pub fn ours(file: &Path, fields: &[Field]) -> Result<(Frames, BTreeSet<u64>)> {
                 Value::Null => continue,
                 single => vec![one(single)],
             };
-            if !list.is_empty() {
+            // Wireshark shows an empty text as no text.
+            if list.iter().any(|text| !text.is_empty()) {
                 frames.entry(frame).or_default().entry(at).or_default().extend(list);
             }
         }
@@ -97,14 +98,15 @@ fn normal(text: &str, kind: &str) -> String {
         _ => {}
     }
     match kind {
-        "FT_STRING" | "FT_STRINGZ" | "FT_STRINGZPAD" | "FT_UINT_STRING" => text.to_owned(),
+        "FT_STRING" | "FT_STRINGZ" | "FT_STRINGZPAD" | "FT_UINT_STRING" | "FT_ABSOLUTE_TIME" => {
+            time(text).unwrap_or_else(|| text.to_owned())
+        }
         "FT_BYTES" | "FT_UINT_BYTES" => text.replace(':', ""),
         // `decode` tells microseconds.
         "FT_RELATIVE_TIME" => text
             .split_once('.')
             .map_or(number(text), |(whole, rest)| number(&format!("{whole}.{}", rest.get(..6).unwrap_or(rest))))
             .unwrap_or_else(|| text.to_owned()),
-        "FT_ABSOLUTE_TIME" => time(text).unwrap_or_else(|| text.to_owned()),
         _ => number(text).unwrap_or_else(|| text.to_owned()),
     }
 }
@@ -122,11 +124,13 @@ fn number(text: &str) -> Option<String> {
     Some(if short == 0.0 { "0".to_owned() } else { format!("{short}") })
 }
 
-/// `Jan 15, 2026 08:11:25.021845000 UTC` as `2026-01-15T08:11:25.021845000Z`.
+/// `Jan 15, 2026 08:11:25.021845000 UTC` (some texts have fewer digits and no zone) as `2026-01-15T08:11:25.021845000Z`.
 fn time(text: &str) -> Option<String> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let mut words = text.split_whitespace();
     let month = 1 + MONTHS.iter().position(|name| words.clone().next() == Some(name))?;
     let day: u8 = words.nth(1)?.strip_suffix(',')?.parse().ok()?;
-    Some(format!("{}-{month:02}-{day:02}T{}Z", words.next()?, words.next()?))
+    let (year, clock) = (words.next()?, words.next()?);
+    let (second, digits) = clock.split_once('.').unwrap_or((clock, ""));
+    Some(format!("{year}-{month:02}-{day:02}T{second}.{digits:0<9}Z"))
 }

@@ -405,6 +405,20 @@ fn check_job(unit: &Unit<'_>, function: u8, violations: &mut Vec<Violation>) {
                 format!("{}", unit.param.len()),
             ));
         }
+        code::REQUEST_DOWNLOAD
+        | code::DOWNLOAD_BLOCK
+        | code::DOWNLOAD_ENDED
+        | code::START_UPLOAD
+        | code::UPLOAD
+        | code::END_UPLOAD => {
+            // Function, status, two bytes of error, four of the upload; all but the last two name the block behind that.
+            let name = unit.param.get(8).map_or(1, |&length| 1 + usize::from(length));
+            let needed = 8 + if matches!(function, code::UPLOAD | code::END_UPLOAD) { 0 } else { name };
+            if unit.param.len() < needed {
+                let there = format!("{}", unit.param.len());
+                violations.push(bad(offset, format!("{needed} bytes of parameters for a transfer"), there));
+            }
+        }
         code::READ | code::WRITE => {
             let announced = unit.param.get(1).copied().map(usize::from);
             let items = tell::Items::of(unit).count();

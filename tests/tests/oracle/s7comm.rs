@@ -1,0 +1,67 @@
+//! S7comm, with TPKT and COTP below it, against Wireshark.
+
+use crate::{Differs, Oracle};
+
+pub static ORACLE: Oracle = Oracle {
+    protocol: "s7comm",
+    fields: &[
+        "tpkt.length",
+        "cotp.type",
+        "cotp.destref",
+        "cotp.srcref",
+        "cotp.src-tsap",
+        "cotp.dst-tsap",
+        "s7comm.header.protid",
+        "s7comm.header.rosctr",
+        "s7comm.header.pduref",
+        "s7comm.header.parlg",
+        "s7comm.header.datlg",
+        "s7comm.header.errcls",
+        "s7comm.header.errcod",
+        "s7comm.param.func",
+        "s7comm.param.maxamq_calling",
+        "s7comm.param.maxamq_called",
+        "s7comm.param.pdu_length",
+        "s7comm.param.itemcount",
+        "s7comm.param.item.syntaxid",
+        "s7comm.param.item.transp_size",
+        "s7comm.param.item.length",
+        "s7comm.param.item.db",
+        "s7comm.param.item.area",
+        "s7comm.param.item.address",
+        "s7comm.data.returncode",
+        "s7comm.data.transportsize",
+        "s7comm.data.length",
+        "s7comm.param.userdata.type",
+        "s7comm.param.userdata.funcgroup",
+        "s7comm.param.userdata.subfunc",
+        "s7comm.param.userdata.seq_num",
+        "s7comm.data.userdata.szl_id",
+        "s7comm.data.userdata.szl_index",
+        "s7comm.param.pistart.servicename",
+        "s7comm.param.pistart.argument",
+        "s7comm.param.blockcontrol.filename",
+        "s7comm.data.blockcontrol.block_type",
+        "s7comm.data.blockcontrol.block_number",
+        "s7comm.data.blockcontrol.dest_filesys",
+    ],
+    differs: &[
+        Differs {
+            capture: "agent-plant-mix-1.pcapng",
+            fields: &["tpkt.continuation_data"],
+            frames: &[930, 2592, 2664],
+            why: "The byte of a TCP keep-alive (RFC 9293, 3.8.4), which is before the data that is expected next.",
+        },
+        Differs {
+            capture: "s7-malformed/capture.pcap.zst",
+            fields: &[],
+            frames: &[195, 258],
+            why: "A message type that S7comm does not have, and a TPKT of version 5: Wireshark passes over the whole; here what \
+                  follows is decoded, with a violation.",
+        },
+    ],
+    partial: &[(
+        "cotp.segment_data",
+        "told here for units that are not the last; the last one's is shown as what it carries",
+    )],
+};
