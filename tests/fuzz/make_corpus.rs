@@ -158,7 +158,6 @@ fn stream_inputs(pieces: &[Piece]) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         };
         let target = match claimed_by([&first(true), &first(false)], [client.1, server.1], datagram) {
             "dnp3" => "fuzz_dnp3",
-            "dnp3" => "fuzz_dnp3",
             "s7comm" | "s7comm-plus" => "fuzz_s7",
             _ => "fuzz_modbus",
         };

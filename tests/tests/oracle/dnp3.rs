@@ -47,10 +47,40 @@ pub static ORACLE: Oracle = Oracle {
         "dnp3.al.biq.b7",
     ],
     differs: &[
-        Differs { capture: "emre-dnp3-dataset-with-restarts.pcap", fields: EVERY, frames: &[], why: RUN_OVER },
-        Differs { capture: "otsec-dnp3-odd-functions.pcapng", fields: EVERY, frames: &[], why: SENT_AGAIN },
-        Differs { capture: "qut-dnp3-attacks-training-frequent.pcap", fields: EVERY, frames: &[], why: AFTER_RESET },
-        Differs { capture: "qut-dnp3-injection-training-frequent.pcap", fields: EVERY, frames: &[], why: AFTER_RESET },
+        Differs {
+            capture: "emre-dnp3-dataset-with-restarts.pcap",
+            fields: EVERY,
+            frames: &[
+                570, 785, 2518, 2728, 3803, 4027, 4238, 4240, 4451, 4454, 4661, 4878, 5102, 5312, 5529, 6621, 6831,
+                8135, 8345, 10515, 10739, 10949, 12904, 13121, 14633, 14852, 15069, 15279, 16154, 16374, 16598, 16814,
+                16816, 17030, 17033, 17247, 17469, 18943, 19177, 19402, 21414, 21629, 21851, 22113,
+            ],
+            why: RUN_OVER,
+        },
+        Differs {
+            capture: "otsec-dnp3-odd-functions.pcapng",
+            fields: EVERY,
+            frames: &[
+                164, 166, 168, 170, 172, 174, 176, 180, 182, 184, 185, 186, 187, 188, 192, 196, 198, 202, 204, 207,
+                208, 210, 211, 212, 213, 214, 215, 216, 227, 228,
+            ],
+            why: SENT_AGAIN,
+        },
+        Differs {
+            capture: "qut-dnp3-attacks-training-frequent.pcap",
+            fields: EVERY,
+            frames: &[11077, 11079, 13939, 13941, 33827, 33829, 39925, 40575, 40577],
+            why: AFTER_RESET,
+        },
+        Differs {
+            capture: "qut-dnp3-injection-training-frequent.pcap",
+            fields: EVERY,
+            frames: &[
+                2628, 2630, 3035, 3037, 3293, 3295, 4407, 4513, 5061, 5063, 6837, 6839, 7716, 7718, 7900, 7902, 8270,
+                8272, 10055, 10057, 10963, 10965, 11331, 11333, 12069, 12071, 14144, 14146, 14319, 14321, 14918, 14920,
+            ],
+            why: AFTER_RESET,
+        },
         Differs { capture: "qut-dnp3-mitm-training-frequent.pcap", fields: EVERY, frames: &[6646], why: AFTER_RESET },
         Differs { capture: "iti-dnp3-assign-class.pcap", fields: OBJECTS, frames: &[1], why: NOT_DISSECTED },
         Differs {
