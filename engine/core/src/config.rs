@@ -108,13 +108,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             devices: 65_536,
-            entries: 327_680,
+            entries: 262_144,
             points: 1_048_576,
             program_versions: 4_096,
             program_bytes: 16 << 20,
             alerts: 30_000,
             alerts_of_a_type: 2_000,
-            sessions: 131_072,
+            sessions: 98_304,
             window_keys: 32_768,
         }
     }

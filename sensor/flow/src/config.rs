@@ -8,7 +8,7 @@ pub struct FlowConfig {
     pub workers: usize,
     /// Packets a batch. Results do not depend on it.
     pub batch_packets: usize,
-    /// Open conversations, in all. Default 163,840.
+    /// Open conversations, in all. Default 131,072.
     pub max_flows: usize,
     /// Bytes of out-of-order segments, unfinished messages, bytes kept for comparison and for identification, a lane.
     /// Default 2 MiB.
@@ -48,7 +48,7 @@ impl Default for FlowConfig {
         Self {
             workers: default_workers(),
             batch_packets: 2048,
-            max_flows: 163_840,
+            max_flows: 131_072,
             lane_buffer_bytes: 2 << 20,
             lane_fold_bytes: 2 << 20,
             session_slots: 256,
