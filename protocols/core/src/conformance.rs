@@ -100,6 +100,54 @@ impl Sink for Recorder {
     }
 }
 
+/// Knows every activity, as the sensor does once a poll repeats, and keeps counts alone: for tests of allocations and cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Knowing {
+    /// Activities asked for.
+    pub known: usize,
+    /// Values they had.
+    pub values: usize,
+    /// Identities told.
+    pub identities: usize,
+}
+
+impl Sink for Knowing {
+    fn wants_messages(&self) -> bool {
+        false
+    }
+
+    fn message(&mut self, _: Message) {}
+
+    fn known(&mut self, _: &ActivityKey, _: Timestamp, _: [FrameRef; 2], _: Nanos, values: ValueView<'_>) -> bool {
+        self.known += 1;
+        self.values += match values {
+            ValueView::None => 0,
+            ValueView::Bits(_, count) => count,
+            ValueView::Words(bytes) => bytes.len() / 2,
+            ValueView::Numbers(numbers) => numbers.len(),
+        };
+        true
+    }
+
+    /// # Panics
+    /// Always: what is known is not told.
+    fn activity(&mut self, _: Option<ActivityKey>, _: Activity) {
+        panic!("all is known");
+    }
+
+    fn identity(&mut self, _: Identity) {
+        self.identities += 1;
+    }
+
+    fn decoded(&mut self, _: usize) {}
+
+    fn skipped(&mut self, _: usize, _: &'static str) {}
+
+    fn evicted(&mut self, _: &'static str) {}
+
+    fn too_long(&mut self, _: u64) {}
+}
+
 /// Plays segments to a session as the sensor does.
 pub struct Player {
     session: Box<dyn Session>,

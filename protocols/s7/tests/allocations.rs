@@ -1,45 +1,13 @@
 //! The usual poll, once known, makes no allocation.
 
-use ot_protocol::{
-    Activity, ActivityKey, Context, Direction, Endpoint, FrameRef, Identity, Message, Nanos, PacketInfo, Protocol,
-    SessionId, SessionStart, Sink, Timestamp, ValueView,
-};
+use ot_protocol::conformance::Knowing;
+use ot_protocol::{Context, Direction, Endpoint, FrameRef, PacketInfo, Protocol, SessionId, SessionStart, Timestamp};
 use ot_s7::S7COMM;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// Knows everything.
-#[derive(Default)]
-struct Knowing {
-    known: usize,
-    values: usize,
-}
-
-impl Sink for Knowing {
-    fn wants_messages(&self) -> bool {
-        false
-    }
-    fn message(&mut self, _: Message) {}
-    fn known(&mut self, _: &ActivityKey, _: Timestamp, _: [FrameRef; 2], _: Nanos, values: ValueView<'_>) -> bool {
-        self.known += 1;
-        self.values += match values {
-            ValueView::None => 0,
-            ValueView::Bits(_, count) => count,
-            ValueView::Words(bytes) => bytes.len() / 2,
-            ValueView::Numbers(numbers) => numbers.len(),
-        };
-        true
-    }
-    fn activity(&mut self, _: Option<ActivityKey>, _: Activity) {}
-    fn identity(&mut self, _: Identity) {}
-    fn decoded(&mut self, _: usize) {}
-    fn skipped(&mut self, _: usize, _: &'static str) {}
-    fn evicted(&mut self, _: &'static str) {}
-    fn too_long(&mut self, _: u64) {}
-}
 
 /// Header of packet, data unit and S7comm unit around two parts.
 fn unit(kind: u8, reference: u8, param: &[u8], data: &[u8]) -> Vec<u8> {
