@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{Knowing, exchanges};
+use common::exchanges;
 use ot_dnp3::DNP3;
+use ot_protocol::conformance::Knowing;
 use ot_protocol::{Context, Direction, Endpoint, FrameRef, PacketInfo, Protocol, SessionId, SessionStart, Timestamp};
 use std::hint::black_box;
 use std::time::Instant;

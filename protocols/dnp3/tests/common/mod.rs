@@ -3,7 +3,7 @@
 // Each test uses some of it.
 #![allow(dead_code)]
 
-use ot_protocol::{Activity, ActivityKey, Direction, FrameRef, Identity, Message, Nanos, Sink, Timestamp, ValueView};
+use ot_protocol::Direction;
 
 /// The CRC of the link layer, bit by bit.
 pub fn crc(bytes: &[u8]) -> [u8; 2] {
@@ -53,44 +53,6 @@ pub fn request(fragment: &[u8]) -> Vec<u8> {
 /// What the outstation sends.
 pub fn response(fragment: &[u8]) -> Vec<u8> {
     frames(0x44, MASTER, OUTSTATION, fragment)
-}
-
-/// Knows everything.
-#[derive(Default)]
-pub struct Knowing {
-    /// Activities asked for.
-    pub known: usize,
-    /// Values they had.
-    pub values: usize,
-    /// Identities told.
-    pub identities: usize,
-}
-
-impl Sink for Knowing {
-    fn wants_messages(&self) -> bool {
-        false
-    }
-    fn message(&mut self, _: Message) {}
-    fn known(&mut self, _: &ActivityKey, _: Timestamp, _: [FrameRef; 2], _: Nanos, values: ValueView<'_>) -> bool {
-        self.known += 1;
-        self.values += match values {
-            ValueView::None => 0,
-            ValueView::Bits(_, count) => count,
-            ValueView::Words(bytes) => bytes.len() / 2,
-            ValueView::Numbers(numbers) => numbers.len(),
-        };
-        true
-    }
-    fn activity(&mut self, _: Option<ActivityKey>, _: Activity) {
-        panic!("all is known");
-    }
-    fn identity(&mut self, _: Identity) {
-        self.identities += 1;
-    }
-    fn decoded(&mut self, _: usize) {}
-    fn skipped(&mut self, _: usize, _: &'static str) {}
-    fn evicted(&mut self, _: &'static str) {}
-    fn too_long(&mut self, _: u64) {}
 }
 
 /// Exchanges that repeat: two polls, an event, a control.
