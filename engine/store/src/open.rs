@@ -5,7 +5,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `OTsn`: tells our databases from those of other programs (SQLite file format, section 1.3.16).
 pub const APPLICATION_ID: i32 = 0x4f54_736e;
@@ -26,6 +26,18 @@ const BUSY: Duration = Duration::from_secs(5);
 /// A connection that writes.
 pub(crate) fn writer(path: &Path, create: bool) -> Result<Connection, StoreError> {
     check_path(path, create)?;
+    let deadline = Instant::now() + BUSY;
+    loop {
+        match try_writer(path, create) {
+            // Of two connections that turn a new store to WAL at the same moment, SQLite sends one away at once instead of
+            // waiting, for they would wait for each other. That one begins again.
+            Err(StoreError::Locked { .. }) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            done => return done,
+        }
+    }
+}
+
+fn try_writer(path: &Path, create: bool) -> Result<Connection, StoreError> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let fail = |error| StoreError::from_sqlite(path, error);

@@ -195,13 +195,20 @@ fn a_store_begun_by_a_killed_process_opens() {
 
 #[test]
 fn several_open_a_new_store_at_once() {
-    let (_folder, path) = place();
-    std::thread::scope(|scope| {
-        let openers: Vec<_> = (0..4).map(|_| scope.spawn(|| Store::open(&path).map(drop))).collect();
-        for opener in openers {
-            opener.join().unwrap().unwrap();
-        }
-    });
+    for _ in 0..20 {
+        let (_folder, path) = place();
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                Store::open(&path).map(drop)
+            };
+            let openers: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            for opener in openers {
+                opener.join().unwrap().unwrap();
+            }
+        });
+    }
 }
 
 #[test]
