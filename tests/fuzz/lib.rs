@@ -4,7 +4,7 @@ pub mod session;
 
 use ot_capture::{CaptureError, LinkType, Packet, Progress, Source, Warning};
 use ot_flow::FlowConfig;
-use ot_protocol::{Activity, ActivityKey, FrameRef, Identity, Message, Nanos, PacketInfo, Sink, Timestamp, ValueView};
+use ot_protocol::{Activity, ActivityKey, FrameRef, Identity, Message, NameUse, Nanos, PacketInfo, Sink, Timestamp, ValueView};
 
 pub use ot_sensor::protocols::PROTOCOLS;
 
@@ -119,6 +119,8 @@ impl Sink for Counts {
     }
     fn activity(&mut self, _: Option<ActivityKey>, _: Activity) {}
     fn identity(&mut self, _: Identity) {}
+    fn hearsay(&mut self, _: Identity) {}
+    fn name(&mut self, _: NameUse) {}
     fn decoded(&mut self, bytes: usize) {
         self.bytes += bytes;
     }

@@ -152,6 +152,8 @@ impl Engine {
             Fact::Flow(event) => self.flow(&event),
             Fact::Claim(claim) => self.claim(&claim),
             Fact::Identity(identity) => self.identity(&identity),
+            Fact::Hearsay(identity) => self.hearsay(&identity),
+            Fact::Name(name) => self.clock(name.time),
             Fact::Health(Health { counter, count, .. }) => self.core.count(counter, count),
             Fact::EpochEnd(time) => self.epoch(time),
             Fact::TimeJump { to, .. } => {
@@ -595,6 +597,15 @@ impl Engine {
         let peer = self.core.inventory.peer(&identity.device);
         for detector in &mut self.detectors {
             detector.identity(&mut self.core, &peer, identity, before.as_deref());
+        }
+    }
+
+    /// A device told what another one is.
+    fn hearsay(&mut self, identity: &Identity) {
+        self.clock(identity.time);
+        let peer = self.core.inventory.peer(&identity.device);
+        if let Some(id) = peer.device {
+            self.core.inventory.identity(id, identity);
         }
     }
 

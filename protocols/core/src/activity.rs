@@ -352,8 +352,21 @@ pub struct Activity {
     pub latency: Option<Nanos>,
     /// Departures from the specification in request or response.
     pub violations: Vec<Violation>,
+    /// What was presented, where the operation is a sign-in of which more is known than its outcome.
+    pub sign_in: Option<Box<SignIn>>,
     /// The program block or file that this operation moved, told once with the operation that completes it.
     pub artifact: Option<Box<Artifact>>,
+}
+
+/// Credentials that crossed the network. Never holds a password, a community string or anything made of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignIn {
+    /// Name of the user, text cleaned of control characters; `None` where the protocol has none.
+    pub user: Option<String>,
+    /// Whether the secret could be read by anyone on the way.
+    pub clear_text: bool,
+    /// Products whose published factory default the credentials are, for people: `WAGO 750 controllers`.
+    pub factory_default: Option<&'static str>,
 }
 
 /// A program block or file that crossed the network: evidence of a version.

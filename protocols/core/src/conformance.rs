@@ -13,7 +13,7 @@
 //! ```
 
 use crate::activity::{Activity, ActivityKey, ValueView};
-use crate::fact::{Identity, SessionId};
+use crate::fact::{Identity, NameUse, SessionId};
 use crate::message::Message;
 use crate::net::{Direction, Endpoint, FrameRef, SubAddress};
 use crate::session::{Context, Finish, PacketInfo, Protocol, Session, SessionStart, Sink};
@@ -44,6 +44,10 @@ pub struct Recorder {
     pub messages: Vec<Message>,
     /// Identities.
     pub identities: Vec<Identity>,
+    /// What was told of other devices.
+    pub hearsay: Vec<Identity>,
+    /// Names asked for and used.
+    pub names: Vec<NameUse>,
     /// Bytes decoded.
     pub decoded: usize,
     /// Bytes passed over.
@@ -81,6 +85,14 @@ impl Sink for Recorder {
 
     fn identity(&mut self, identity: Identity) {
         self.identities.push(identity);
+    }
+
+    fn hearsay(&mut self, identity: Identity) {
+        self.hearsay.push(identity);
+    }
+
+    fn name(&mut self, name: NameUse) {
+        self.names.push(name);
     }
 
     fn decoded(&mut self, bytes: usize) {
@@ -138,6 +150,10 @@ impl Sink for Knowing {
     fn identity(&mut self, _: Identity) {
         self.identities += 1;
     }
+
+    fn hearsay(&mut self, _: Identity) {}
+
+    fn name(&mut self, _: NameUse) {}
 
     fn decoded(&mut self, _: usize) {}
 

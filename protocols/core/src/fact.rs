@@ -43,6 +43,10 @@ pub enum Fact {
     Claim(Claim),
     /// A device tells what it is.
     Identity(Box<Identity>),
+    /// A device tells what another one is, which may not have been seen: a name server, a neighbour.
+    Hearsay(Box<Identity>),
+    /// A name of another host was asked for or used.
+    Name(Box<NameUse>),
     /// The sensor's own health.
     Health(Health),
     /// The end of a second of packet time: windows and timers move to this time. Emitted once, not by sessions.
@@ -264,7 +268,7 @@ pub struct Claim {
 pub struct Identity {
     /// Session it was told in.
     pub session: SessionId,
-    /// The device.
+    /// The device. What is told of another device than the speaker is told in [`Fact::Hearsay`].
     pub device: Endpoint,
     /// Which property: `vendor`, `product`, `revision`, `model`, `serial`, `name`, `application`, `url`, `run-status` …
     pub property: &'static str,
@@ -276,6 +280,30 @@ pub struct Identity {
     pub time: Timestamp,
     /// Frame.
     pub frame: FrameRef,
+}
+
+/// A client asked for, or contacted, a domain name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameUse {
+    /// Session it was seen in.
+    pub session: SessionId,
+    /// Packet time.
+    pub time: Timestamp,
+    /// Frame.
+    pub frame: FrameRef,
+    /// Who asked for the name, or used it.
+    pub client: Endpoint,
+    /// Whom it asked or contacted: the name server for a query, else the host that has the name.
+    pub server: Endpoint,
+    /// The name in lower case, without the last dot; at most [`NameUse::MOST_CHARACTERS`].
+    pub name: String,
+    /// Where it stood: `DNS query`, `TLS SNI`, `HTTP Host`.
+    pub via: &'static str,
+}
+
+impl NameUse {
+    /// Most characters of a name (RFC 1035, clause 2.3.4).
+    pub const MOST_CHARACTERS: usize = 255;
 }
 
 /// Something about the sensor itself.

@@ -17,14 +17,14 @@ pub mod session;
 pub mod time;
 
 pub use activity::{
-    Activity, ActivityKey, Artifact, Function, Operation, Outcome, Target, ValueView, Values, Violation,
+    Activity, ActivityKey, Artifact, Function, Operation, Outcome, SignIn, Target, ValueView, Values, Violation,
 };
 pub use fact::{
-    Claim, ClaimKind, Extremes, Fact, FlowEvent, FlowKind, Fold, Health, Identity, Intervals, Order, SessionId,
-    Transport,
+    Claim, ClaimKind, Extremes, Fact, FlowEvent, FlowKind, Fold, Health, Identity, Intervals, NameUse, Order,
+    SessionId, Transport,
 };
 pub use message::{FieldDoc, FieldKind, FieldValue, Fields, Message};
 pub use net::{Direction, Endpoint, FrameRef, Mac, SubAddress};
 pub use reader::{Reader, Short};
-pub use session::{Context, Finish, PacketInfo, Probe, Progress, Protocol, Session, SessionStart, Sink};
+pub use session::{Context, Domain, Finish, PacketInfo, Probe, Progress, Protocol, Session, SessionStart, Sink};
 pub use time::{Nanos, Timestamp};

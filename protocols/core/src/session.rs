@@ -1,7 +1,7 @@
 //! Protocols and their sessions: no sockets and no clock; time is an argument.
 
 use crate::activity::{Activity, ActivityKey, ValueView};
-use crate::fact::{Identity, SessionId};
+use crate::fact::{Identity, NameUse, SessionId};
 use crate::message::{FieldDoc, Message};
 use crate::net::{Direction, Endpoint, FrameRef};
 use crate::time::{Nanos, Timestamp};
@@ -92,6 +92,12 @@ pub trait Sink {
     /// A device told what it is. The sink drops what the session told before with the same value.
     fn identity(&mut self, identity: Identity);
 
+    /// A device told what another one is: the device of the identity did not speak, and may never have been seen.
+    fn hearsay(&mut self, identity: Identity);
+
+    /// A client asked for, or contacted, a domain name. The sink drops what the session told before.
+    fn name(&mut self, name: NameUse);
+
     /// A message of this many bytes was decoded.
     fn decoded(&mut self, bytes: usize);
 
@@ -115,6 +121,17 @@ pub struct Context<'a> {
     pub sink: &'a mut dyn Sink,
 }
 
+/// What a protocol is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Domain {
+    /// Runs the process: who speaks it is an OT device, and its network an OT network.
+    #[default]
+    Ot,
+    /// A companion from office networks, looked into to name devices and to see sign-ins and remote access. Who speaks it is
+    /// no OT device for that.
+    It,
+}
+
 /// A protocol: one item of the registry.
 pub trait Protocol: Sync {
     /// Id: `modbus`, `dnp3` …
@@ -122,6 +139,17 @@ pub trait Protocol: Sync {
 
     /// Name for people.
     fn name(&self) -> &'static str;
+
+    /// What it is for.
+    fn domain(&self) -> Domain {
+        Domain::Ot
+    }
+
+    /// Ethertypes of a protocol that runs over Ethernet itself; each frame is shown as a datagram. A protocol with
+    /// ethertypes is asked about no other conversations, and one without about none of these.
+    fn ethertypes(&self) -> &'static [u16] {
+        &[]
+    }
 
     /// Standard ports, TCP and UDP: a hint, not a proof.
     fn ports(&self) -> &'static [u16];
@@ -167,4 +195,10 @@ pub trait Session: Send {
 
     /// Direction of the client's messages, once the session's history has told it.
     fn client(&self) -> Option<Direction>;
+
+    /// Whether all that is looked for was found: the session is not shown more, and the rest of the conversation is only
+    /// counted.
+    fn is_done(&self) -> bool {
+        false
+    }
 }

@@ -182,6 +182,7 @@ impl Exchange<'_> {
                 outcome,
                 latency: self.latency,
                 violations: std::mem::take(&mut self.violations),
+                sign_in: None,
                 artifact: None,
             },
         );

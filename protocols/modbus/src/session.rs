@@ -529,6 +529,7 @@ impl ModbusSession {
                 outcome: Outcome::Pending,
                 latency: None,
                 violations: faults.list,
+                sign_in: None,
                 artifact: None,
             },
         );
@@ -883,6 +884,7 @@ impl ModbusSession {
                 outcome: transaction.outcome,
                 latency: transaction.latency,
                 violations,
+                sign_in: None,
                 artifact: None,
             },
         );

@@ -352,6 +352,7 @@ impl S7Session {
                 outcome,
                 latency: answer.map(|answer| answer.time.since(open.packet.time)),
                 violations,
+                sign_in: None,
                 artifact: None,
             },
         );
@@ -388,6 +389,7 @@ impl S7Session {
                 outcome,
                 latency: None,
                 violations,
+                sign_in: None,
                 artifact: None,
             },
         );
@@ -426,6 +428,7 @@ impl S7Session {
                 outcome: Outcome::Pending,
                 latency: None,
                 violations,
+                sign_in: None,
                 artifact: None,
             },
         );

@@ -5,8 +5,8 @@ mod bytes;
 
 use bytes::*;
 use ot_protocol::{
-    Activity, ActivityKey, Context, Direction, Endpoint, FrameRef, Identity, Message, Nanos, PacketInfo, Protocol,
-    SessionId, SessionStart, Sink, Timestamp, ValueView,
+    Activity, ActivityKey, Context, Direction, Endpoint, FrameRef, Identity, Message, NameUse, Nanos, PacketInfo,
+    Protocol, SessionId, SessionStart, Sink, Timestamp, ValueView,
 };
 use ot_s7::S7COMM_PLUS;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -36,6 +36,8 @@ impl Sink for Knowing {
     }
     fn activity(&mut self, _: Option<ActivityKey>, _: Activity) {}
     fn identity(&mut self, _: Identity) {}
+    fn hearsay(&mut self, _: Identity) {}
+    fn name(&mut self, _: NameUse) {}
     fn decoded(&mut self, _: usize) {}
     fn skipped(&mut self, _: usize, _: &'static str) {}
     fn evicted(&mut self, _: &'static str) {}

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let opened = Instant::now();
     let mut set = CaptureSet::open(&paths)?;
     let start = Instant::now();
-    let mut kinds = [0u64; 8];
+    let mut kinds = [0u64; 10];
     let config = FlowConfig { workers, ..FlowConfig::default() };
     let summary = ot_flow::run(&mut set, &MODBUS, &config, &mut |facts, _| {
         for (_, fact) in facts {
@@ -30,6 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Fact::Health(_) => 5,
                 Fact::EpochEnd(_) => 6,
                 Fact::TimeJump { .. } => 7,
+                Fact::Name(_) => 8,
+                Fact::Hearsay(_) => 9,
             };
             if let Some(count) = kinds.get_mut(index) {
                 *count += 1;
@@ -38,7 +40,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ControlFlow::Continue(())
     })?;
     let wall = start.elapsed();
-    let names = ["activities", "folds", "flow events", "claims", "identities", "health", "epochs", "jumps"];
+    let names =
+        ["activities", "folds", "flow events", "claims", "identities", "health", "epochs", "jumps", "names", "hearsay"];
     for (name, count) in names.iter().zip(kinds) {
         println!("{name:>14} {count}");
     }

@@ -97,6 +97,8 @@ pub(crate) struct Ext {
     pub fold: FoldCache,
     pub halves: [Half; 2],
     pub identities: Vec<Identity>,
+    /// Hashes of the names told.
+    pub names: Vec<u64>,
     /// Bytes passed over since the last that was decoded.
     pub skipped_run: u64,
     /// Bytes of ring that this conversation was granted.

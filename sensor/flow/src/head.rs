@@ -143,6 +143,16 @@ fn key(family: Family, src: [u64; 2], dst: [u64; 2], sport: u16, dport: u16, num
     }
 }
 
+/// Whether a frame without IP announces a device: LLDP (IEEE 802.1AB), CDP, PROFINET DCP. What PROFINET exchanges in its
+/// cycles has other frame ids (IEC 61158-6-10) and is only counted.
+fn tells_of_a_device(frame: &EthernetFrame<'_>) -> bool {
+    match frame.ethertype {
+        0x88cc | 0x2000 => true,
+        0x8892 => matches!(frame.payload, [0xfe, 0xfc..=0xff, ..]),
+        _ => false,
+    }
+}
+
 impl Head {
     fn new(info: PacketInfo, kind: Kind, (key, from_high): (Key, bool), wire: u32) -> Self {
         let (lane, hash) = hashes(&key);
@@ -271,13 +281,16 @@ impl Head {
         head
     }
 
-    /// Of a frame without IP.
+    /// Of a frame without IP. Its payload is looked into where such a frame tells of a device.
     pub fn of_ethernet(info: PacketInfo, wire: u32, frame: &EthernetFrame<'_>) -> Self {
         let pair = key(Family::Ethernet, mac_words(frame.src), mac_words(frame.dst), 0, 0, frame.ethertype);
         let mut head = Self::new(info, Kind::Other, pair, wire);
         head.src_mac = frame.src;
         head.dst_mac = frame.dst;
         head.vlan = frame.vlan;
+        if tells_of_a_device(frame) {
+            head.len = u32::try_from(frame.payload.len()).unwrap_or(0);
+        }
         head
     }
 

@@ -1,6 +1,6 @@
 //! Which protocol a conversation speaks: by its bytes, with the port as a hint.
 
-use ot_protocol::{Direction, PacketInfo, Probe, Protocol};
+use ot_protocol::{Direction, Domain, PacketInfo, Probe, Protocol};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Protocols that a sensor knows. At most 64.
@@ -79,17 +79,24 @@ impl Probing {
                 *place = &longer;
             }
         }
-        ask(registry, ports, shown, false, &mut self.excluded, &mut self.neighbour)
+        ask(registry, ports, None, shown, false, &mut self.excluded, &mut self.neighbour)
     }
 
-    /// Asks the probes about one datagram.
-    pub fn datagram(&mut self, registry: Registry, ports: [u16; 2], direction: Direction, bytes: &[u8]) -> Verdict {
+    /// Asks the probes about one datagram, or one frame without IP (its ethertype is given).
+    pub fn datagram(
+        &mut self,
+        registry: Registry,
+        ports: [u16; 2],
+        ethertype: Option<u16>,
+        direction: Direction,
+        bytes: &[u8],
+    ) -> Verdict {
         let bytes = bytes.get(..bytes.len().min(PROBE_BYTES)).unwrap_or_default();
         let shown = match direction {
             Direction::AtoB => [bytes, &[]],
             Direction::BtoA => [&[], bytes],
         };
-        ask(registry, ports, shown, true, &mut self.excluded, &mut self.neighbour)
+        ask(registry, ports, ethertype, shown, true, &mut self.excluded, &mut self.neighbour)
     }
 
     /// Hands over what was kept, in the order in which it came.
@@ -123,20 +130,33 @@ impl Probing {
     }
 }
 
-/// Asks all probes that have not said no, those of the port first.
+/// Asks all probes that have not said no: those of OT protocols first, and of each kind those of the port first.
 fn ask(
     registry: Registry,
     ports: [u16; 2],
+    ethertype: Option<u16>,
     shown: [&[u8]; 2],
     datagram: bool,
     excluded: &mut u64,
     neighbour: &mut bool,
 ) -> Verdict {
     let mut waiting = false;
-    for hinted in [true, false] {
+    let passes = [(Domain::Ot, true), (Domain::Ot, false), (Domain::It, true), (Domain::It, false)];
+    for (domain, hinted) in passes {
         for (index, protocol) in registry.iter().take(64).enumerate() {
+            if *excluded >> index & 1 == 1 || protocol.domain() != domain {
+                continue;
+            }
             let hint = protocol.ports().iter().any(|port| ports.contains(port));
-            if hint != hinted || *excluded >> index & 1 == 1 {
+            if hint != hinted {
+                continue;
+            }
+            let layer = match ethertype {
+                None => protocol.ethertypes().is_empty(),
+                Some(ethertype) => protocol.ethertypes().contains(&ethertype),
+            };
+            if !layer {
+                *excluded |= 1 << index;
                 continue;
             }
             // A probe that fails says no.

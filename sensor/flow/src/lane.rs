@@ -12,7 +12,7 @@ use crate::stream::Conflict;
 use hashbrown::HashTable;
 use ot_protocol::fact::CloseReason;
 use ot_protocol::{
-    Direction, Fact, FlowEvent, FlowKind, FrameRef, Health, Message, Order, PacketInfo, SessionId, Timestamp,
+    Direction, Domain, Fact, FlowEvent, FlowKind, FrameRef, Health, Message, Order, PacketInfo, SessionId, Timestamp,
 };
 use std::sync::Arc;
 
@@ -105,6 +105,13 @@ impl Shared {
     /// Whether a port is a standard port of a protocol.
     pub fn is_standard(&self, port: u16) -> bool {
         self.registry.iter().any(|protocol| protocol.ports().contains(&port))
+    }
+
+    /// Whether a confirmed protocol is a companion from office networks.
+    pub fn is_companion(&self, service: Option<u8>) -> bool {
+        service
+            .and_then(|index| self.registry.get(usize::from(index)))
+            .is_some_and(|protocol| protocol.domain() == Domain::It)
     }
 
     pub fn trouble(&mut self, counter: &'static str, count: u64) {
@@ -208,6 +215,8 @@ impl Lane {
         match head.kind {
             Kind::Tcp => self.tcp(head, payload),
             Kind::Udp => self.datagram(head, Some(payload)),
+            // A frame without IP that tells of a device.
+            Kind::Other if head.len > 0 => self.datagram(head, Some(payload)),
             Kind::Other => self.datagram(head, None),
             Kind::Arp => {
                 let Shared { out, stats, now, .. } = &mut self.shared;
@@ -261,7 +270,7 @@ impl Lane {
             let Some(flow) = self.flows.get(at) else { continue };
             let rank = match flow.ident {
                 _ if flow.closed => 0,
-                Ident::Session => 3,
+                Ident::Session if !self.shared.is_companion(flow.service) => 3,
                 _ if !flow.has_data && !flow.opened => 1,
                 _ => 2,
             };
@@ -323,7 +332,11 @@ impl Lane {
             shared.event(flow, FlowKind::Open, info.time, info.frame, 1);
         }
         let Some(payload) = payload else { return };
-        shared.stats.udp_payload += u64::from(head.len);
+        if head.kind == Kind::Udp {
+            shared.stats.udp_payload += u64::from(head.len);
+        } else {
+            shared.stats.frame_payload += u64::from(head.len);
+        }
         if payload.is_empty() {
             return;
         }
@@ -461,7 +474,7 @@ impl Lane {
                 (flow.closed_second, config.linger)
             } else {
                 let idle = match flow.ident {
-                    Ident::Session => config.idle_session,
+                    Ident::Session if !self.shared.is_companion(flow.service) => config.idle_session,
                     _ if flow.key.transport() != ot_protocol::Transport::Tcp => config.idle_datagram,
                     _ if flow.opened || flow.has_data => config.idle_tcp,
                     _ => config.idle_attempt,

@@ -290,7 +290,11 @@ fn read(
     match decoder.decode(&packet) {
         Decoded::Ip(ip) => datagram(&ip),
         Decoded::Arp(arp) => head(Head::of_arp(info, wire, &arp), &[]),
-        Decoded::Ethernet(frame) => head(Head::of_ethernet(info, wire, &frame), &[]),
+        Decoded::Ethernet(frame) => {
+            let main = Head::of_ethernet(info, wire, &frame);
+            let payload = frame.payload.get(..main.len as usize).unwrap_or_default();
+            head(main, payload);
+        }
         Decoded::FragmentConflict(conflict) => {
             let whole = conflict.datagram.as_ref();
             whole.into_iter().for_each(&mut datagram);

@@ -4,11 +4,14 @@ use crate::flow::{Ext, Flow, Ident};
 use crate::fold::{FoldCache, Known};
 use crate::identify::{Probing, Registry, Verdict};
 use crate::lane::Shared;
+use crate::stream::Ring;
+use foldhash::fast::FixedState;
 use ot_protocol::session::Finish;
 use ot_protocol::{
-    Activity, ActivityKey, Context, Direction, Fact, FlowKind, FrameRef, Identity, Message, Nanos, PacketInfo,
-    Progress, Protocol, Session, SessionId, SessionStart, Sink, Timestamp, Transport, ValueView,
+    Activity, ActivityKey, Context, Direction, Domain, Fact, FlowKind, FrameRef, Identity, Message, NameUse, Nanos,
+    PacketInfo, Progress, Protocol, Session, SessionId, SessionStart, Sink, Timestamp, Transport, ValueView,
 };
+use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes that a session may pass over in a row before its protocol is doubted.
@@ -17,12 +20,17 @@ const DOUBT: u64 = 64 << 10;
 const SESSIONS: u8 = 3;
 /// Identity facts remembered, a session.
 const IDENTITIES: usize = 64;
+/// Names remembered, a session.
+const NAMES: usize = 32;
+
+const STATE: FixedState = FixedState::with_seed(0x6f74_2d6e_616d_6573);
 
 /// Where a session of one conversation puts what it finds.
 struct FlowSink<'a> {
     shared: &'a mut Shared,
     fold: &'a mut FoldCache,
     identities: &'a mut Vec<Identity>,
+    names: &'a mut Vec<u64>,
     skipped_run: &'a mut u64,
     protocol: &'static str,
     id: SessionId,
@@ -81,18 +89,27 @@ impl Sink for FlowSink<'_> {
     }
 
     fn identity(&mut self, identity: Identity) {
-        let known = |told: &Identity| told.property == identity.property && told.device == identity.device;
-        match self.identities.iter_mut().find(|told| known(told)) {
-            Some(told) if told.value == identity.value => return,
-            Some(told) => told.value.clone_from(&identity.value),
-            None => {
-                if self.identities.len() >= IDENTITIES {
-                    self.identities.remove(0);
-                }
-                self.identities.push(identity.clone());
-            }
+        if self.is_new(&identity) {
+            self.shared.out.fact(self.id, Fact::Identity(Box::new(identity)));
         }
-        self.shared.out.fact(self.id, Fact::Identity(Box::new(identity)));
+    }
+
+    fn hearsay(&mut self, identity: Identity) {
+        if self.is_new(&identity) {
+            self.shared.out.fact(self.id, Fact::Hearsay(Box::new(identity)));
+        }
+    }
+
+    fn name(&mut self, name: NameUse) {
+        let hash = STATE.hash_one((&name.name, name.via, name.client.ip, name.server.ip));
+        if self.names.contains(&hash) {
+            return;
+        }
+        if self.names.len() >= NAMES {
+            self.names.remove(0);
+        }
+        self.names.push(hash);
+        self.shared.out.fact(self.id, Fact::Name(Box::new(name)));
     }
 
     fn decoded(&mut self, bytes: usize) {
@@ -118,6 +135,26 @@ impl Sink for FlowSink<'_> {
     }
 }
 
+impl FlowSink<'_> {
+    /// Whether an identity differs from what the session told last.
+    fn is_new(&mut self, identity: &Identity) -> bool {
+        let known = |told: &Identity| {
+            told.property == identity.property && told.device == identity.device && told.source == identity.source
+        };
+        match self.identities.iter_mut().find(|told| known(told)) {
+            Some(told) if told.value == identity.value => return false,
+            Some(told) => told.value.clone_from(&identity.value),
+            None => {
+                if self.identities.len() >= IDENTITIES {
+                    self.identities.remove(0);
+                }
+                self.identities.push(identity.clone());
+            }
+        }
+        true
+    }
+}
+
 pub(crate) fn long(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
@@ -133,20 +170,32 @@ fn with<R>(
 ) -> Option<R> {
     let seen = flow.seen;
     let protocol = flow.service.and_then(|index| shared.registry.get(usize::from(index))).map_or("", |p| p.id());
-    let Ext { session, fold, identities, skipped_run, .. } = flow.ext.as_deref_mut()?;
+    let Ext { session, fold, identities, names, skipped_run, .. } = flow.ext.as_deref_mut()?;
     let session = session.as_deref_mut()?;
-    let mut sink = FlowSink { shared, fold, identities, skipped_run, protocol, id: flow.id, too_long: None, told: 0 };
+    let id = flow.id;
+    let mut sink = FlowSink { shared, fold, identities, names, skipped_run, protocol, id, too_long: None, told: 0 };
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut context = Context { packet: info, seen, sink: &mut sink };
         let result = call(session, &mut context);
-        (result, session.client())
+        (result, session.client(), session.is_done())
     }));
     let (too_long, told) = (sink.too_long, sink.told);
     match result {
-        Ok((result, client)) => {
+        Ok((result, client, done)) => {
             flow.protocol_client = client.or(flow.protocol_client);
             if let Some(bytes) = too_long {
                 shared.event(flow, FlowKind::TooLong(bytes), info.time, info.frame, 1);
+            }
+            if done {
+                // What the session did not say of the bytes it was just shown is no more looked into.
+                let rest = shown.saturating_sub(told);
+                if rest > 0 {
+                    shared.stats.skipped.add("not-ot", long(rest));
+                }
+                flush_folds(flow, shared);
+                flow.ident = Ident::NotOt;
+                drop_ext(flow, shared);
+                return None;
             }
             Some(result)
         }
@@ -236,7 +285,9 @@ pub(crate) fn deliver(flow: &mut Flow, shared: &mut Shared, direction: Direction
             probe(flow, shared, direction, info, bytes);
         }
         Ident::Session => {
-            remember(flow, shared, direction, bytes);
+            if !shared.is_companion(flow.service) {
+                remember(flow, shared, direction, bytes);
+            }
             data(flow, shared, direction, info, bytes);
         }
     }
@@ -306,7 +357,7 @@ fn keep(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: Packet
 
 /// Gives a session up that has passed over everything for too long.
 fn doubt(flow: &mut Flow, shared: &mut Shared, info: PacketInfo) {
-    if flow.ext.as_deref().is_none_or(|ext| ext.skipped_run <= DOUBT) {
+    if flow.ext.as_deref().is_none_or(|ext| ext.skipped_run <= DOUBT) || shared.is_companion(flow.service) {
         return;
     }
     shared.stats.sessions_lost += 1;
@@ -373,12 +424,12 @@ fn probe(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: Packe
             if let Some(probing) = kept_bytes {
                 probing.replay(|direction, info, bytes| match flow.ident {
                     Ident::Session => data(flow, shared, direction, info, bytes),
-                    _ => shared.stats.skipped.add("quarantined", long(bytes.len())),
+                    _ => shared.stats.skipped.add(passed_over(flow.ident), long(bytes.len())),
                 });
                 match flow.ident {
                     _ if kept => {}
                     Ident::Session => data(flow, shared, direction, info, bytes),
-                    _ => shared.stats.skipped.add("quarantined", long(bytes.len())),
+                    _ => shared.stats.skipped.add(passed_over(flow.ident), long(bytes.len())),
                 }
             }
         }
@@ -412,13 +463,33 @@ fn begin(
         return Some(probing);
     }
     ext.session = session;
+    let companion = protocol.domain() == Domain::It;
+    if companion {
+        // Only what is decoded for the process is held against what is sent again.
+        let ring = std::mem::take(&mut ext.ring);
+        for half in &mut ext.halves {
+            half.ring = Ring::default();
+        }
+        ext.bytes = ext.bytes.saturating_sub(2 * ring);
+        shared.buffers = shared.buffers.saturating_sub(2 * ring);
+        shared.stats.companions += 1;
+    } else {
+        shared.stats.sessions += 1;
+    }
     flow.ident = Ident::Session;
     flow.service = Some(index);
     flow.protocol_client = client;
     flow.sessions = flow.sessions.saturating_add(1);
-    shared.stats.sessions += 1;
     shared.event(flow, FlowKind::Identified, info.time, info.frame, 1);
+    if companion {
+        on_wrong_port(flow, shared, info);
+    }
     Some(probing)
+}
+
+/// Why bytes of a conversation without a session are passed over.
+fn passed_over(ident: Ident) -> &'static str {
+    if ident == Ident::Quarantined { "quarantined" } else { "not-ot" }
 }
 
 /// It is no protocol of the registry.
@@ -432,9 +503,17 @@ fn other(flow: &mut Flow, shared: &mut Shared, more: usize) {
 /// It is no protocol of the registry: to be told where it has the standard port of one.
 fn not_ot(flow: &mut Flow, shared: &mut Shared, info: PacketInfo, more: usize) {
     other(flow, shared, more);
+    on_wrong_port(flow, shared, info);
+}
+
+/// Tells that what is spoken has the standard port of an OT protocol.
+fn on_wrong_port(flow: &mut Flow, shared: &mut Shared, info: PacketInfo) {
     let (client, _) = flow.client(|port| shared.is_standard(port));
     let port = flow.end(client.reversed()).port;
-    let standard = shared.registry.iter().find(|protocol: &&&dyn Protocol| protocol.ports().contains(&port));
+    let standard = shared
+        .registry
+        .iter()
+        .find(|protocol: &&&dyn Protocol| protocol.domain() == Domain::Ot && protocol.ports().contains(&port));
     if let (Some(protocol), Transport::Tcp | Transport::Udp) = (standard, flow.transport()) {
         shared.event(flow, FlowKind::WrongProtocol(protocol.id()), info.time, info.frame, 1);
     }
@@ -492,11 +571,15 @@ pub(crate) fn deliver_datagram(
     }
     let ports = ports(flow);
     let registry = shared.registry;
+    let ethertype = match flow.transport() {
+        Transport::Ethernet(ethertype) => Some(ethertype),
+        _ => None,
+    };
     let full = buffers_full(shared, bytes.len());
     let mut fresh = Probing::default();
     // Most conversations are told by their first datagram: nothing is kept for them.
     let probing = flow.ext.as_deref_mut().map_or(&mut fresh, |ext| &mut ext.probing);
-    match probing.datagram(registry, ports, direction, bytes) {
+    match probing.datagram(registry, ports, ethertype, direction, bytes) {
         Verdict::Neighbour => other(flow, shared, bytes.len()),
         Verdict::None => not_ot(flow, shared, info, bytes.len()),
         Verdict::Wait => {
@@ -526,7 +609,7 @@ pub(crate) fn deliver_datagram(
                             session.datagram(context, direction, bytes)
                         });
                     }
-                    _ => shared.stats.skipped.add("quarantined", long(bytes.len())),
+                    _ => shared.stats.skipped.add(passed_over(flow.ident), long(bytes.len())),
                 };
                 probing.replay(&mut show);
                 show(direction, info, bytes);

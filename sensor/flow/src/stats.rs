@@ -5,7 +5,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident: $label:literal,)*) => {
         /// Counters of the flow stage. They only grow.
         ///
-        /// Payload bytes of TCP and UDP end in exactly one place: decoded or skipped by a session, skipped with a reason
+        /// Payload bytes of TCP, UDP and the frames without IP that are looked into end in exactly one place: decoded or skipped by a session, skipped with a reason
         /// of this stage, or counted as retransmitted.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct FlowStats {
@@ -51,6 +51,8 @@ counters! {
     tcp_payload: "tcp-payload-bytes",
     /// UDP payload bytes.
     udp_payload: "udp-payload-bytes",
+    /// Payload bytes of frames without IP that tell of a device.
+    frame_payload: "frame-payload-bytes",
     /// Segments sent again.
     retransmitted: "tcp-retransmitted",
     /// Their bytes.
@@ -79,8 +81,10 @@ counters! {
     flows: "flows",
     /// Conversations ended early because the table was full.
     flows_evicted: "flows-evicted",
-    /// Conversations in a confirmed protocol.
+    /// Conversations in a confirmed OT protocol.
     sessions: "sessions",
+    /// Conversations in a confirmed companion protocol (HTTP, DNS, SSH …).
+    companions: "companion-sessions",
     /// Sessions given up because nothing in 64 KiB made sense.
     sessions_lost: "sessions-lost",
     /// Sessions that failed and are no longer decoded.

@@ -64,6 +64,7 @@ pub(crate) fn write(client: u8, server: u8, space: &'static str, start: u32, val
         outcome: Outcome::Ok,
         latency: None,
         violations: Vec::new(),
+        sign_in: None,
         artifact: None,
     }
 }
@@ -288,6 +289,7 @@ impl Plant {
             outcome,
             latency: None,
             violations: Vec::new(),
+            sign_in: None,
             artifact: None,
         })));
         session

@@ -72,6 +72,7 @@ impl Exchange {
             outcome,
             latency: self.latency,
             violations: Vec::new(),
+            sign_in: None,
             artifact: None,
         }
     }

@@ -86,6 +86,7 @@ impl Told<'_> {
                 outcome,
                 latency: self.latency,
                 violations: std::mem::take(violations),
+                sign_in: None,
                 artifact: artifact.take(),
             },
         );

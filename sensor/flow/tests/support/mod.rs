@@ -323,6 +323,7 @@ impl ToySession {
                 outcome: Outcome::Ok,
                 latency: None,
                 violations: Vec::new(),
+                sign_in: None,
                 artifact: None,
             },
         );
