@@ -17,14 +17,24 @@ use std::hash::{BuildHasher as _, RandomState};
 pub(crate) struct Written {
     keys: RandomState,
     state: Option<State>,
-    /// Role reasons and identities of a device: they change seldom, the device itself with each packet.
-    devices: HashMap<DeviceId, (Vec<RoleReason>, Vec<IdentityValue>)>,
+    /// Lists of a device: they change seldom, the device itself with each packet.
+    devices: HashMap<DeviceId, Lists>,
     /// What hangs on an alert changes seldom as well, but for its last frame.
     alerts: HashMap<u32, Hung>,
 }
 
 /// Devices and alerts whose lists are remembered.
 const REMEMBERED: usize = 16_384;
+
+/// What was written beside the row of a device.
+#[derive(Debug)]
+struct Lists {
+    reasons: Vec<RoleReason>,
+    identities: Vec<IdentityValue>,
+    /// How many addresses, and how many protocols.
+    addresses: usize,
+    protocols: usize,
+}
 
 /// What was written beside the row of an alert.
 #[derive(Debug)]
@@ -130,16 +140,25 @@ fn devices(transaction: &Transaction<'_>, devices: &[Device], written: &mut Writ
         for (place, DeviceAddress { ip, vlan, first_seen, last_seen }) in (0_i64..).zip(&device.addresses) {
             addresses.upsert.execute(params![id, place, ip.to_string(), vlan, first_seen.0, last_seen.0])?;
         }
-        addresses.cut.execute(params![id, length(&device.addresses)])?;
+        // A deletion costs much even where there is nothing to delete.
+        let known = written.devices.get_mut(&device.id);
+        if known.as_ref().is_none_or(|known| known.addresses > device.addresses.len()) {
+            addresses.cut.execute(params![id, length(&device.addresses)])?;
+        }
         for (place, ProtocolUse { protocol, as_client, as_server, first_seen, last_seen }) in
             (0_i64..).zip(&device.protocols)
         {
             protocols.upsert.execute(params![id, place, protocol, as_client, as_server, first_seen.0, last_seen.0])?;
         }
-        protocols.cut.execute(params![id, length(&device.protocols)])?;
-        let known = written.devices.get(&device.id);
-        if known.is_some_and(|(reasons, told)| *reasons == device.role_reasons && *told == device.identities) {
-            continue;
+        if known.as_ref().is_none_or(|known| known.protocols > device.protocols.len()) {
+            protocols.cut.execute(params![id, length(&device.protocols)])?;
+        }
+        let remembered = known.is_some();
+        if let Some(known) = known {
+            (known.addresses, known.protocols) = (device.addresses.len(), device.protocols.len());
+            if known.reasons == device.role_reasons && known.identities == device.identities {
+                continue;
+            }
         }
         for (place, RoleReason { role, reason, time, frame }) in (0_i64..).zip(&device.role_reasons) {
             let (file, number) = frame_columns(*frame);
@@ -163,8 +182,14 @@ fn devices(transaction: &Transaction<'_>, devices: &[Device], written: &mut Writ
             ])?;
         }
         identities.cut.execute(params![id, length(&device.identities)])?;
-        if written.devices.len() < REMEMBERED || known.is_some() {
-            written.devices.insert(device.id, (device.role_reasons.clone(), device.identities.clone()));
+        if written.devices.len() < REMEMBERED || remembered {
+            let lists = Lists {
+                reasons: device.role_reasons.clone(),
+                identities: device.identities.clone(),
+                addresses: device.addresses.len(),
+                protocols: device.protocols.len(),
+            };
+            written.devices.insert(device.id, lists);
         }
     }
     Ok(())

@@ -87,15 +87,16 @@ impl Facts {
         self.index.is_empty()
     }
 
-    /// Takes what one lane told.
+    /// Takes what one lane told, as it stands in memory.
     fn take(&mut self, lane: u8, told: &mut Vec<(Order, Fact)>) {
-        if self.parts.is_empty() {
-            self.parts.push(Vec::new());
+        if told.is_empty() {
+            return;
         }
-        let Some(part) = self.parts.first_mut() else { return };
-        let from = u32::try_from(part.len()).unwrap_or(u32::MAX);
-        self.index.extend((from..).zip(told.iter()).map(|(at, (order, _))| (*order, Place { lane, part: 0, at })));
-        part.append(told);
+        let part = u8::try_from(self.parts.len()).unwrap_or(u8::MAX);
+        self.index.extend((0..).zip(told.iter()).map(|(at, (order, _))| (*order, Place { lane, part, at })));
+        // The next batch will tell about as much.
+        let room = Vec::with_capacity(told.len());
+        self.parts.push(std::mem::replace(told, room));
     }
 
     /// Takes all that another chunk holds.
@@ -391,7 +392,7 @@ fn run_inline(
 /// What lanes have told, not yet in order.
 fn collect(lanes: &mut [Lane]) -> Facts {
     let count = lanes.iter().map(|lane| lane.shared.out.facts.len()).sum();
-    let mut facts = Facts { parts: vec![Vec::with_capacity(count)], index: Vec::with_capacity(count) };
+    let mut facts = Facts { parts: Vec::with_capacity(lanes.len()), index: Vec::with_capacity(count) };
     for lane in lanes {
         facts.take(lane.number(), &mut lane.shared.out.facts);
     }
