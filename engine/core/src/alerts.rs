@@ -30,7 +30,7 @@ pub struct Finding<'a> {
     pub server: Option<Peer>,
     /// Table (address space), for types keyed by it.
     pub table: Option<&'static str>,
-    /// Point, for types keyed by it, as in [`AlertKey::point`].
+    /// Point, or number of the interface, for types keyed by it, as in [`AlertKey::point`].
     pub point: Option<u64>,
     /// Packet time of the first and of the last violation.
     pub times: [Timestamp; 2],
@@ -515,7 +515,7 @@ fn key_of(finding: &Finding<'_>) -> AlertKey {
         client: (own || by(Part::Client)).then(|| finding.client.as_ref().map(keyed)).flatten(),
         server: (own || by(Part::Server)).then(|| finding.server.as_ref().map(keyed)).flatten(),
         table: by(Part::Table).then_some(finding.table).flatten(),
-        point: by(Part::Point).then_some(finding.point).flatten(),
+        point: (by(Part::Point) || by(Part::Interface)).then_some(finding.point).flatten(),
     }
 }
 

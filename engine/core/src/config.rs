@@ -22,6 +22,9 @@ pub struct EngineConfig {
     pub ot_networks: Vec<IpNet>,
     /// What a person knows of devices.
     pub devices: Vec<KnownDevice>,
+    /// Whether packets come without pause, so that silence of an interface is the sensor's trouble: live, or a recording of
+    /// which somebody says so.
+    pub continuous: bool,
     /// Alert types that differ from the catalogue, by id.
     pub alerts: BTreeMap<String, AlertSetting>,
     /// How long to learn.
@@ -129,6 +132,7 @@ impl Default for EngineConfig {
             zones: Vec::new(),
             ot_networks: Vec::new(),
             devices: Vec::new(),
+            continuous: false,
             alerts: BTreeMap::new(),
             learning: Learning::AsStored,
             limits: Limits::default(),

@@ -155,6 +155,16 @@ impl Engine {
             Fact::Hearsay(identity) => self.hearsay(&identity),
             Fact::Name(name) => self.clock(name.time),
             Fact::Health(Health { counter, count, .. }) => self.core.count(counter, count),
+            Fact::Interface(traffic) => {
+                for detector in &mut self.detectors {
+                    detector.interface(&mut self.core, &traffic);
+                }
+            }
+            Fact::Sight(sight) => {
+                for detector in &mut self.detectors {
+                    detector.sight(&mut self.core, &sight);
+                }
+            }
             Fact::EpochEnd(time) => self.epoch(time),
             Fact::TimeJump { to, .. } => {
                 self.settle();

@@ -733,6 +733,19 @@ impl Inventory {
             || peer.ip.is_some_and(|ip| self.in_ot_subnet(ip))
     }
 
+    /// Whether a device with this address stands in the monitored network itself: its MAC claims the address by ARP, and
+    /// neither forwards packets of others nor answers for them.
+    pub fn is_neighbour(&self, ip: IpAddr) -> bool {
+        self.bindings.get(&ip).and_then(Binding::current).is_some_and(|bound| {
+            bound.claimed && self.macs.get(&bound.mac).is_none_or(|facts| !facts.router && !facts.many)
+        })
+    }
+
+    /// Whether any network is known as OT.
+    pub fn has_ot(&self) -> bool {
+        !(self.configured_networks.is_empty() && self.subnets.is_empty() && self.odd_subnets.is_empty())
+    }
+
     /// A peer for people: `HMI-1 (10.20.0.10)`, `10.20.0.11 unit 2 (Schneider Electric)`, `10.0.0.9`.
     pub fn display(&self, peer: &Peer) -> String {
         let device = peer.device.and_then(|id| self.get(id));

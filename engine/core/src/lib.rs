@@ -3,6 +3,7 @@
 //! Pure, ordered and single-threaded: the same facts give the same [`Changes`], whatever produced them. It names no
 //! protocol crate; a protocol reaches it only as [`ot_protocol::Activity`].
 
+pub mod addresses;
 pub mod alerts;
 pub mod attack;
 pub mod baseline;

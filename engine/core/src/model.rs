@@ -228,11 +228,14 @@ pub enum EntryKind {
     Operation,
     /// An exchange that comes at a steady interval: the entry holds the rhythm.
     Rhythm,
+    /// A device (`client`), or two, moved less than 2 to the power of `number` bytes in a minute; the entry's minimum and
+    /// maximum are the bytes.
+    Throughput,
 }
 
 impl EntryKind {
     /// All kinds, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Device,
         Self::Connection,
         Self::Function,
@@ -243,6 +246,7 @@ impl EntryKind {
         Self::Writer,
         Self::Operation,
         Self::Rhythm,
+        Self::Throughput,
     ];
 
     /// Stable id.
@@ -258,6 +262,7 @@ impl EntryKind {
             Self::Writer => "writer",
             Self::Operation => "operation",
             Self::Rhythm => "rhythm",
+            Self::Throughput => "throughput",
         }
     }
 
@@ -458,7 +463,8 @@ pub struct AlertKey {
     pub server: Option<Peer>,
     /// Table.
     pub table: Option<&'static str>,
-    /// Point: its address, and from bit 32 on the number of its space (data block, file), where that has one.
+    /// Point: its address, and from bit 32 on the number of its space (data block, file), where that has one. For the
+    /// sensor's own health: the number of the interface.
     pub point: Option<u64>,
 }
 

@@ -138,6 +138,7 @@ impl Core {
         let ot = finding.protocol.is_some()
             || kind.engine == EngineKind::Malware
             || kind.category == "sensor-traffic"
+            || kind == crate::catalogue::PUBLIC_ADDRESS_INSIDE
             || [&finding.client, &finding.server].into_iter().flatten().any(|peer| self.inventory.is_ot(peer));
         if !ot {
             return Raised::Silent;

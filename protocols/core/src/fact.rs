@@ -49,6 +49,10 @@ pub enum Fact {
     Name(Box<NameUse>),
     /// The sensor's own health.
     Health(Health),
+    /// What an interface received. Told at the end of each second in which it received something, or told of a loss.
+    Interface(Box<InterfaceTraffic>),
+    /// How whole the conversations of an interface are seen. Told each minute of packet time, by parts.
+    Sight(InterfaceSight),
     /// The end of a second of packet time: windows and timers move to this time. Emitted once, not by sessions.
     EpochEnd(Timestamp),
     /// Packet time jumped by more than an hour or backwards: timers are re-armed, not expired.
@@ -304,6 +308,40 @@ pub struct NameUse {
 impl NameUse {
     /// Most characters of a name (RFC 1035, clause 2.3.4).
     pub const MOST_CHARACTERS: usize = 255;
+}
+
+/// What an interface of the sensor received since it was last told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceTraffic {
+    /// Number of the interface: as in a pcapng file, 0 in a pcap file.
+    pub interface: u16,
+    /// Its name, as far as known; told with the first fact of an interface, empty afterwards.
+    pub name: String,
+    /// Packets received. 0 where only a loss is told, or where a live interface begins.
+    pub packets: u64,
+    /// Packets that were lost since the last count, where somebody counted: `None` tells nothing.
+    pub dropped: Option<u64>,
+    /// Packet time of the first and of the last packet; without packets, of the end of the second.
+    pub times: [Timestamp; 2],
+    /// Frames of the first and of the last packet.
+    pub frames: [FrameRef; 2],
+}
+
+/// How the TCP conversations of an interface were seen, each judged once: after a minute, or at its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceSight {
+    /// Number of the interface.
+    pub interface: u16,
+    /// Conversations judged: those with data and enough packets to tell.
+    pub sessions: u32,
+    /// Of which one direction only was seen.
+    pub one_sided: u32,
+    /// Of which most packets came twice within milliseconds.
+    pub doubled: u32,
+    /// Of which at least a quarter of the packets were cut by a snap length.
+    pub cut: u32,
+    /// Packet time.
+    pub time: Timestamp,
 }
 
 /// Something about the sensor itself.

@@ -20,8 +20,8 @@ pub use activity::{
     Activity, ActivityKey, Artifact, Function, Operation, Outcome, SignIn, Target, ValueView, Values, Violation,
 };
 pub use fact::{
-    Claim, ClaimKind, Extremes, Fact, FlowEvent, FlowKind, Fold, Health, Identity, Intervals, NameUse, Order,
-    SessionId, Transport,
+    Claim, ClaimKind, Extremes, Fact, FlowEvent, FlowKind, Fold, Health, Identity, InterfaceSight, InterfaceTraffic,
+    Intervals, NameUse, Order, SessionId, Transport,
 };
 pub use message::{FieldDoc, FieldKind, FieldValue, Fields, Message};
 pub use net::{Direction, Endpoint, FrameRef, Mac, SubAddress};

@@ -70,6 +70,7 @@ impl Config {
                 config.engine.sensor_name = name;
             }
             config.engine.site = sensor.text("site")?;
+            config.engine.continuous = sensor.truth("continuous")?.unwrap_or_default();
             sensor.end()?;
         }
         config.engine.ot_networks = top.networks("ot_subnets")?.unwrap_or_default();

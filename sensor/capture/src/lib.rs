@@ -109,4 +109,16 @@ pub trait Source: Send {
 
     /// What was noticed since the last call.
     fn warnings(&mut self) -> Vec<Warning>;
+
+    /// Packets lost since the last call, by interface, where somebody counted them since then (also where none was lost):
+    /// statistics of a pcapng file, counters of a live interface.
+    fn losses(&mut self) -> Vec<(u16, u64)> {
+        Vec::new()
+    }
+
+    /// Name of an interface, where known.
+    fn interface_name(&self, interface: u16) -> Option<&str> {
+        let _ = interface;
+        None
+    }
 }

@@ -19,6 +19,7 @@ mod block {
 /// Options (sections 4.2 and 4.6 of the draft).
 mod option {
     pub(super) const END: u16 = 0;
+    pub(super) const IF_NAME: u16 = 2;
     pub(super) const IF_TSRESOL: u16 = 9;
     pub(super) const IF_TSOFFSET: u16 = 14;
     pub(super) const ISB_IFDROP: u16 = 5;
@@ -32,6 +33,8 @@ const BLOCK_FRAME: u32 = 12;
 const MAX_WHOLE_BLOCK: u32 = 768 << 10;
 /// More interfaces than `Packet::interface` can tell apart.
 const MAX_INTERFACES: usize = 65_536;
+/// Characters kept of the name of an interface.
+const MAX_NAME: usize = 64;
 
 /// From ticks to nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +74,10 @@ impl Resolution {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Interface {
+    /// Empty where not told.
+    name: String,
     link: LinkType,
     snap_len: u32,
     resolution: Resolution,
@@ -94,6 +99,8 @@ pub(crate) struct Pcapng {
     /// Time of the last packet that has one, for simple packets, which have none.
     last: Timestamp,
     dropped: u64,
+    /// Losses by interface that nobody took yet.
+    losses: Vec<(u16, u64)>,
     /// Whether a record that cannot be used was told of.
     told: bool,
 }
@@ -160,6 +167,16 @@ impl Pcapng {
     /// Packets that the capturing host says it lost.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Losses by interface since the last call, in the order told.
+    pub(crate) fn take_losses(&mut self) -> Vec<(u16, u64)> {
+        std::mem::take(&mut self.losses)
+    }
+
+    /// Name of an interface of the current section.
+    pub(crate) fn name(&self, interface: u16) -> Option<&str> {
+        self.interfaces.get(usize::from(interface)).map(|interface| interface.name.as_str())
     }
 
     /// The link type, if all interfaces described so far are of kinds that are not decoded.
@@ -321,14 +338,24 @@ impl Pcapng {
         let index = fields.u32(8).and_then(|index| usize::try_from(index).ok());
         let Some(interface) = index.and_then(|index| self.interfaces.get_mut(index)) else { return };
         let mut dropped = 0_u64;
+        let mut counted = false;
         for (code, value) in fields.options(20) {
             if matches!(code, option::ISB_IFDROP | option::ISB_OSDROP) {
                 dropped = dropped.saturating_add(value.u64(0).unwrap_or(0));
+                counted = true;
             }
         }
         // Counted from the start of the capture: only what came on top is new.
-        self.dropped = self.dropped.saturating_add(dropped.saturating_sub(interface.dropped));
+        let more = dropped.saturating_sub(interface.dropped);
+        self.dropped = self.dropped.saturating_add(more);
         interface.dropped = interface.dropped.max(dropped);
+        let number = index.and_then(|index| u16::try_from(index).ok());
+        if let Some(number) = number.filter(|_| counted) {
+            match self.losses.iter_mut().find(|(known, _)| *known == number) {
+                Some((_, sum)) => *sum = sum.saturating_add(more),
+                None => self.losses.push((number, more)),
+            }
+        }
     }
 }
 
@@ -360,8 +387,13 @@ fn interface(fields: Fields<'_>) -> Option<Interface> {
     let link = LinkType::from_number(fields.u16(8)?);
     let snap_len = fields.u32(12)?;
     let (mut resolution, mut offset) = (Resolution::Multiply(1_000), 0_i64);
+    let mut name = String::new();
     for (code, value) in fields.options(16) {
         match code {
+            option::IF_NAME => {
+                let text = String::from_utf8_lossy(value.bytes);
+                name = text.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+            }
             option::IF_TSRESOL => {
                 if let Some([exponent]) = value.array::<1>(0) {
                     resolution = Resolution::new(exponent);
@@ -375,5 +407,5 @@ fn interface(fields: Fields<'_>) -> Option<Interface> {
             _ => {}
         }
     }
-    Some(Interface { link, snap_len, resolution, offset, dropped: 0, told: false })
+    Some(Interface { name, link, snap_len, resolution, offset, dropped: 0, told: false })
 }

@@ -188,6 +188,22 @@ impl Reader {
         }
     }
 
+    /// Losses by interface since the last call.
+    pub(crate) fn take_losses(&mut self) -> Vec<(u16, u64)> {
+        match &mut self.format {
+            Format::Pcap(_) => Vec::new(),
+            Format::Pcapng(pcapng) => pcapng.take_losses(),
+        }
+    }
+
+    /// Name of an interface.
+    pub(crate) fn interface_name(&self, interface: u16) -> Option<&str> {
+        match &self.format {
+            Format::Pcap(_) => None,
+            Format::Pcapng(pcapng) => pcapng.name(interface).filter(|name| !name.is_empty()),
+        }
+    }
+
     /// The link type, if all interfaces described so far are of kinds that are not decoded.
     pub(crate) fn only_unknown_links(&self) -> Option<u32> {
         match &self.format {

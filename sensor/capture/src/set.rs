@@ -40,6 +40,8 @@ pub struct CaptureSet {
     done: u64,
     total: Option<u64>,
     dropped: u64,
+    /// Losses by interface of files that are done, which nobody took yet.
+    losses: Vec<(u16, u64)>,
     warnings: Vec<Warning>,
 }
 
@@ -104,6 +106,7 @@ impl CaptureSet {
             done: 0,
             total: Some(0),
             dropped: 0,
+            losses: Vec::new(),
             warnings: Vec::new(),
         };
         for (file, probe) in (0_u16..).zip(probed) {
@@ -207,8 +210,9 @@ impl CaptureSet {
         let index = usize::from(file);
         self.fetch_warnings(file);
         let (Some(slot), Some(input)) = (self.readers.get_mut(index), self.files.get_mut(index)) else { return };
-        if let Some(reader) = slot.take() {
+        if let Some(mut reader) = slot.take() {
             self.dropped += reader.dropped();
+            self.losses.extend(reader.take_losses());
             if let Some(packets) = self.packets.get_mut(index) {
                 *packets = reader.frames();
             }
@@ -261,6 +265,18 @@ impl Source for CaptureSet {
             self.fetch_warnings(file);
         }
         std::mem::take(&mut self.warnings)
+    }
+
+    fn losses(&mut self) -> Vec<(u16, u64)> {
+        let mut losses = std::mem::take(&mut self.losses);
+        for reader in self.readers.iter_mut().flatten() {
+            losses.extend(reader.take_losses());
+        }
+        losses
+    }
+
+    fn interface_name(&self, interface: u16) -> Option<&str> {
+        self.readers.iter().flatten().find_map(|reader| reader.interface_name(interface))
     }
 }
 

@@ -311,6 +311,33 @@ fn losses_that_the_capture_tells_of_are_counted_once() {
 }
 
 #[test]
+fn losses_are_told_by_interface_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let statistics = |interface: u32, dropped: Option<u64>| {
+        let mut body = interface.to_le_bytes().to_vec();
+        body.extend([0; 8]);
+        if let Some(dropped) = dropped {
+            body.extend([5, 0, 8, 0]);
+            body.extend(dropped.to_le_bytes());
+        }
+        block(5, &body)
+    };
+    let name = [2, 0, 4, 0, b'e', b't', b'h', b'7'];
+    let second = block(1, &[1, 0, 0, 0, 0, 0, 0, 0]);
+    let begin = [pcapng(&name), second, statistics(1, Some(2)), enhanced(0, 1, b"x")].concat();
+    let end = [statistics(1, Some(2)), enhanced(1, 2, b"y"), statistics(0, None), statistics(1, Some(9))].concat();
+    let mut set = CaptureSet::open(&[write(&folder, "a.pcapng", &[begin, end].concat())]).unwrap();
+    assert!(set.next().unwrap().is_some());
+    assert_eq!(set.losses(), [(1, 2)]);
+    assert_eq!((set.interface_name(0), set.interface_name(1)), (Some("eth7"), None));
+    assert!(set.next().unwrap().is_some());
+    assert_eq!(set.losses(), [(1, 0)], "counted, and none lost since");
+    assert!(set.next().unwrap().is_none());
+    assert_eq!(set.losses(), [(1, 7)], "where nobody counted, nothing is told");
+    assert_eq!(set.losses(), []);
+}
+
+#[test]
 fn each_input_that_cannot_be_used_is_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let opened = Instant::now();
     let mut set = CaptureSet::open(&paths)?;
     let start = Instant::now();
-    let mut kinds = [0u64; 10];
+    let mut kinds = [0u64; 12];
     let config = FlowConfig { workers, ..FlowConfig::default() };
     let summary = ot_flow::run(&mut set, &MODBUS, &config, &mut |facts, _| {
         for (_, fact) in facts {
@@ -32,6 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Fact::TimeJump { .. } => 7,
                 Fact::Name(_) => 8,
                 Fact::Hearsay(_) => 9,
+                Fact::Interface(_) => 10,
+                Fact::Sight(_) => 11,
             };
             if let Some(count) = kinds.get_mut(index) {
                 *count += 1;
@@ -40,8 +42,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ControlFlow::Continue(())
     })?;
     let wall = start.elapsed();
-    let names =
-        ["activities", "folds", "flow events", "claims", "identities", "health", "epochs", "jumps", "names", "hearsay"];
+    let names = [
+        "activities",
+        "folds",
+        "flow events",
+        "claims",
+        "identities",
+        "health",
+        "epochs",
+        "jumps",
+        "names",
+        "hearsay",
+        "interfaces",
+        "sights",
+    ];
     for (name, count) in names.iter().zip(kinds) {
         println!("{name:>14} {count}");
     }

@@ -76,7 +76,7 @@ impl Claims {
             Fact::Claim(Claim {
                 kind: ClaimKind::IpSource,
                 mac,
-                vlan: head.vlan,
+                vlan: head.vlan(),
                 ip,
                 target: None,
                 time: head.info.time,
@@ -105,7 +105,7 @@ impl Claims {
         let claim = Claim {
             kind,
             mac,
-            vlan: head.vlan,
+            vlan: head.vlan(),
             ip: sender,
             target: Some(target),
             time: head.info.time,

@@ -37,6 +37,9 @@ pub(crate) struct Seq {
     pub started: bool,
     pub has_ack: bool,
     pub fin: bool,
+    /// Packets that came twice, and packets cut by a snap length, up to 255.
+    pub doubles: u8,
+    pub cuts: u8,
 }
 
 /// A conversation. What only few have is in `ext`.
@@ -62,6 +65,10 @@ pub(crate) struct Flow {
     pub sessions: u8,
     /// Packets so far, up to 255.
     pub first_packets: u8,
+    /// Whether it was told how whole it is seen.
+    pub judged: bool,
+    /// Interface of its first packet.
+    pub interface: u16,
     pub key: Key,
     pub hash: u64,
     pub id: SessionId,
@@ -126,11 +133,13 @@ impl Flow {
             spoke: [false; 2],
             sessions: 0,
             first_packets: 0,
+            judged: false,
+            interface: head.interface,
             key: head.key,
             hash: head.hash,
             id: SessionId(head.info.number),
             macs: [unicast(head.src_mac), unicast(head.dst_mac)],
-            vlans: [head.vlan, head.vlan],
+            vlans: [head.vlan(), head.vlan()],
             packets: [0; 2],
             bytes: [0; 2],
             last_second: 0,

@@ -6,6 +6,7 @@ use ot_link::{Arp, Datagram, EthernetFrame, FragmentConflict};
 use ot_protocol::{Mac, PacketInfo, Transport};
 use std::hash::{BuildHasher, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
 
 /// What a [`Head`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +81,9 @@ pub(crate) struct Head {
     pub flags: u8,
     pub src_mac: Option<Mac>,
     pub dst_mac: Option<Mac>,
-    pub vlan: Option<u16>,
+    pub vlan: Option<NonZeroU16>,
     pub id: u16,
+    pub interface: u16,
     pub seq: u32,
     pub ack: u32,
     /// Bytes of payload that the snap length cut off.
@@ -168,6 +170,7 @@ impl Head {
             dst_mac: None,
             vlan: None,
             id: 0,
+            interface: 0,
             seq: 0,
             ack: 0,
             missing: 0,
@@ -228,7 +231,7 @@ impl Head {
         };
         head.src_mac = ip.src_mac;
         head.dst_mac = ip.dst_mac;
-        head.vlan = ip.vlan;
+        head.vlan = ip.vlan.and_then(NonZeroU16::new);
         head.id = ip.id;
         head.len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         Some((head, payload))
@@ -277,7 +280,7 @@ impl Head {
         let mut head = Self::new(info, Kind::Arp, key(family, sender, target, 0, 0, 0), wire);
         head.seq = u32::from(arp.operation);
         head.src_mac = Some(arp.sender_mac);
-        head.vlan = arp.vlan;
+        head.vlan = arp.vlan.and_then(NonZeroU16::new);
         head
     }
 
@@ -287,7 +290,7 @@ impl Head {
         let mut head = Self::new(info, Kind::Other, pair, wire);
         head.src_mac = frame.src;
         head.dst_mac = frame.dst;
-        head.vlan = frame.vlan;
+        head.vlan = frame.vlan.and_then(NonZeroU16::new);
         if tells_of_a_device(frame) {
             head.len = u32::try_from(frame.payload.len()).unwrap_or(0);
         }
@@ -305,7 +308,7 @@ impl Head {
                 let mut head = Self::new(info, Kind::Conflict, pair, 0);
                 head.src_mac = conflict.src_mac;
                 head.dst_mac = conflict.dst_mac;
-                head.vlan = conflict.vlan;
+                head.vlan = conflict.vlan.and_then(NonZeroU16::new);
                 head
             }
         };
@@ -316,6 +319,11 @@ impl Head {
         head.ack = conflict.length;
         head.len = u32::try_from(both.len()).unwrap_or(0);
         (head, both)
+    }
+
+    /// VLAN.
+    pub fn vlan(&self) -> Option<u16> {
+        self.vlan.map(NonZeroU16::get)
     }
 
     /// Address of the sender.

@@ -7,6 +7,7 @@ use crate::flow::{Flow, Ident, NONE, Wheel, unicast};
 use crate::head::{Head, Kind};
 use crate::identify::Registry;
 use crate::session::{self, deliver_datagram};
+use crate::sight::Sights;
 use crate::stats::{FlowStats, Named};
 use crate::stream::Conflict;
 use hashbrown::HashTable;
@@ -93,6 +94,8 @@ pub(crate) struct Shared {
     pub stats: FlowStats,
     /// Counters to be told at the end of the epoch.
     pub health: Named,
+    /// How whole conversations are seen, to be told at the end of the minute.
+    pub sights: Sights,
     /// Seconds of timer time: packet time without its jumps.
     pub now: u32,
     /// Bytes of buffers in use.
@@ -158,6 +161,12 @@ const TICK: u8 = 1;
 const DIRTY: u8 = 2;
 const HOLDING: u8 = 4;
 const SYNS: u8 = 8;
+const PINGING: u8 = 16;
+
+/// Seconds between two tellings of how whole conversations are seen.
+const MINUTE: u32 = 60;
+/// ICMP messages of one second that are told at its end, not at the end of the minute.
+const PINGS: u32 = 8;
 
 /// A share of all conversations.
 pub(crate) struct Lane {
@@ -174,6 +183,7 @@ pub(crate) struct Lane {
     dirty: Vec<u32>,
     holding: Vec<u32>,
     syns: Vec<u32>,
+    pinging: Vec<u32>,
     due: Vec<u32>,
     claims: Claims,
 }
@@ -189,6 +199,7 @@ impl Lane {
                 out: Out { wants_messages, ..Out::default() },
                 stats: FlowStats::default(),
                 health: Named::default(),
+                sights: Sights::default(),
                 now: 1,
                 buffers: 0,
                 folds: 0,
@@ -204,6 +215,7 @@ impl Lane {
             dirty: Vec::new(),
             holding: Vec::new(),
             syns: Vec::new(),
+            pinging: Vec::new(),
             due: Vec::new(),
             claims: Claims::new(),
         }
@@ -310,7 +322,7 @@ impl Lane {
             if mac.is_some() {
                 flow.macs[at] = mac;
             }
-            flow.vlans[at] = head.vlan;
+            flow.vlans[at] = head.vlan();
             claims.source(head, &mut shared.out);
         }
         direction
@@ -331,7 +343,12 @@ impl Lane {
             flow.opened = true;
             shared.event(flow, FlowKind::Open, info.time, info.frame, 1);
         }
-        let Some(payload) = payload else { return };
+        let Some(payload) = payload else {
+            if flow.packets[0].max(flow.packets[1]) >= PINGS && flow.transport() == ot_protocol::Transport::Icmp {
+                self.pinged(slot);
+            }
+            return;
+        };
         if head.kind == Kind::Udp {
             shared.stats.udp_payload += u64::from(head.len);
         } else {
@@ -396,6 +413,15 @@ impl Lane {
         }
     }
 
+    /// Notes that ICMP messages come fast.
+    fn pinged(&mut self, slot: u32) {
+        let Some(listed) = self.listed.get_mut(slot as usize) else { return };
+        if *listed & PINGING == 0 {
+            *listed |= PINGING;
+            self.pinging.push(slot);
+        }
+    }
+
     /// A slot of a list, without its mark.
     fn take(listed: &mut [u8], slot: u32, mark: u8) {
         if let Some(listed) = listed.get_mut(slot as usize) {
@@ -448,7 +474,26 @@ impl Lane {
         }
         self.syns = syns;
         self.claims.epoch_end(&mut self.shared.out);
+        let mut pinging = std::mem::take(&mut self.pinging);
+        for slot in pinging.drain(..) {
+            Self::take(&mut self.listed, slot, PINGING);
+            if let Some(flow) = self.flows.get_mut(slot as usize).filter(|flow| flow.live && !flow.closed) {
+                let frame = flow.last_frame;
+                self.shared.event(flow, FlowKind::Update, marker.time, frame, 1);
+            }
+        }
+        self.pinging = pinging;
         self.timers(from, info);
+        if from / MINUTE != self.shared.now / MINUTE {
+            self.tell_sights(marker.time);
+        }
+    }
+
+    fn tell_sights(&mut self, time: Timestamp) {
+        let Shared { sights, out, .. } = &mut self.shared;
+        for sight in sights.drain(time) {
+            out.fact(SessionId(0), Fact::Sight(sight));
+        }
     }
 
     fn tell_health(&mut self, time: Timestamp) {
@@ -495,6 +540,7 @@ impl Lane {
             if !flow.closed {
                 let update = config.update.max(1);
                 if now.saturating_sub(flow.update_second) >= update {
+                    self.shared.sights.judge(flow, false);
                     if flow.packets != [0; 2] {
                         let frame = flow.last_frame;
                         self.shared.event(flow, FlowKind::Update, info.time, frame, 1);
@@ -517,6 +563,7 @@ impl Lane {
             return;
         }
         tell_syns(flow, shared, info.time);
+        shared.sights.judge(flow, true);
         session::finish(flow, shared, info, reason == CloseReason::EndOfInput);
         flow.closed = true;
         flow.closed_second = shared.now;
@@ -552,6 +599,7 @@ impl Lane {
         }
         self.flows = Vec::new();
         self.tell_health(marker.time);
+        self.tell_sights(marker.time);
         self.shared.out.end_epoch(self.index);
     }
 

@@ -8,6 +8,7 @@ use crate::LANES;
 use crate::config::FlowConfig;
 use crate::head::Head;
 use crate::identify::Registry;
+use crate::interfaces::Interfaces;
 use crate::lane::{Lane, Marker};
 use crate::session::registry_is_usable;
 use crate::stats::FlowStats;
@@ -266,6 +267,7 @@ fn read(
     source: &mut dyn Source,
     decoder: &mut Decoder,
     clock: &mut Clock,
+    interfaces: &mut Interfaces,
     unusable: &mut u64,
     mut mark: impl FnMut(Marker),
     mut head: impl FnMut(Head, &[u8]),
@@ -273,9 +275,16 @@ fn read(
     let Some(packet) = source.next()? else { return Ok(None) };
     let info = packet.info;
     let wire = packet.wire_len;
+    let interface = packet.interface;
     if let Some(marker) = clock.advance(info.number, info.time) {
+        interfaces.second(marker.packet);
         mark(marker);
     }
+    interfaces.packet(info, interface);
+    let mut head = |mut seen: Head, payload: &[u8]| {
+        seen.interface = interface;
+        head(seen, payload);
+    };
     let mut datagram = |ip: &ot_link::Datagram<'_>| {
         let Some((main, payload)) = Head::of_datagram(info, wire, ip) else {
             *unusable += 1;
@@ -371,6 +380,9 @@ fn run_inline(
                 std::iter::once((second, None)).chain(lanes.enumerate().map(|(index, marker)| (marker, Some(index))));
             for (marker, lane) in all {
                 inline.end(&marker, lane);
+                if lane.is_none() {
+                    inline.interfaces.take(source, Some((marker.packet, marker.time)), &mut loose);
+                }
                 marker_end(&marker, lane, &mut loose);
                 stop = consumer(inline.collect(&mut loose), &progress).is_break();
                 if stop {
@@ -404,6 +416,7 @@ struct Inline {
     lanes: Vec<Lane>,
     decoder: Decoder,
     clock: Clock,
+    interfaces: Interfaces,
     unusable: u64,
     packets: u64,
     first: Option<Timestamp>,
@@ -415,6 +428,7 @@ impl Inline {
             lanes: lanes(registry, config, wants_messages),
             decoder: Decoder::new(config.link.clone()),
             clock: Clock::default(),
+            interfaces: Interfaces::default(),
             unusable: 0,
             packets: 0,
             first: None,
@@ -423,12 +437,13 @@ impl Inline {
 
     /// One packet. Whether there was one.
     fn packet(&mut self, source: &mut dyn Source, facts: &mut Vec<(Order, Fact)>) -> Result<bool, CaptureError> {
-        let Self { lanes, decoder, clock, unusable, .. } = self;
+        let Self { lanes, decoder, clock, interfaces, unusable, .. } = self;
         let lanes = std::cell::RefCell::new(lanes);
         let info = read(
             source,
             decoder,
             clock,
+            interfaces,
             unusable,
             |marker| {
                 for lane in lanes.borrow_mut().iter_mut() {
@@ -445,6 +460,7 @@ impl Inline {
         let Some(info) = info else { return Ok(false) };
         self.packets = info.number;
         self.first = self.first.or(Some(info.time));
+        self.interfaces.take(source, None, facts);
         Ok(true)
     }
 
@@ -506,6 +522,8 @@ impl Part {
 struct BatchEnd {
     markers: Vec<Marker>,
     last: Option<(Marker, Option<usize>)>,
+    /// Facts that no lane tells.
+    loose: Vec<(Order, Fact)>,
     progress: Progress,
     failed: Option<CaptureError>,
 }
@@ -553,8 +571,7 @@ fn run_threads(
         let reader = scope.spawn(move || read_batches(source, config, &inputs, &recycled, &ends_in));
 
         let mut stopped = false;
-        for BatchEnd { markers, last, progress, failed: error } in &ends {
-            let mut loose = Vec::new();
+        for BatchEnd { markers, last, mut loose, progress, failed: error } in &ends {
             for marker in &markers {
                 marker_facts(marker, &mut loose);
             }
@@ -663,6 +680,7 @@ fn read_batches(
 ) -> ReaderEnd {
     let mut decoder = Decoder::new(config.link.clone());
     let mut clock = Clock::default();
+    let mut interfaces = Interfaces::default();
     let mut unusable = 0;
     let mut packets = 0;
     let mut first = None;
@@ -670,6 +688,7 @@ fn read_batches(
     loop {
         let mut parts: Vec<Part> = (0..workers).map(|_| recycled.try_recv().unwrap_or_default()).collect();
         let mut markers = Vec::new();
+        let mut loose = Vec::new();
         let mut failed = None;
         let mut ended = false;
         for _ in 0..config.batch_packets.max(1) {
@@ -678,6 +697,7 @@ fn read_batches(
                 source,
                 &mut decoder,
                 &mut clock,
+                &mut interfaces,
                 &mut unusable,
                 |marker| {
                     markers.push(marker);
@@ -697,6 +717,7 @@ fn read_batches(
                 Ok(Some(info)) => {
                     packets = info.number;
                     first = first.or(Some(info.time));
+                    interfaces.take(source, None, &mut loose);
                 }
                 Ok(None) => {
                     ended = true;
@@ -715,10 +736,12 @@ fn read_batches(
         for (input, part) in inputs.iter().zip(parts) {
             gone |= input.send(part).is_err();
         }
-        gone |= ends.send(BatchEnd { markers, last: None, progress, failed }).is_err();
+        gone |= ends.send(BatchEnd { markers, last: None, loose, progress, failed }).is_err();
         if over || gone {
             if ended && packets > 0 && !gone {
-                finish_batches(&clock, progress, inputs, ends);
+                let mut loose = Vec::new();
+                interfaces.take(source, Some((packets + 1, clock.newest)), &mut loose);
+                finish_batches(&clock, progress, loose, inputs, ends);
             }
             break;
         }
@@ -727,7 +750,13 @@ fn read_batches(
 }
 
 /// The steps after the last packet, each as a batch of its own.
-fn finish_batches(clock: &Clock, progress: Progress, inputs: &[Sender<Part>], ends: &Sender<BatchEnd>) {
+fn finish_batches(
+    clock: &Clock,
+    progress: Progress,
+    mut loose: Vec<(Order, Fact)>,
+    inputs: &[Sender<Part>],
+    ends: &Sender<BatchEnd>,
+) {
     let (second, lanes) = clock.end(progress.packets);
     let all = std::iter::once((second, None)).chain(lanes.enumerate().map(|(index, marker)| (marker, Some(index))));
     for step in all {
@@ -736,7 +765,14 @@ fn finish_batches(clock: &Clock, progress: Progress, inputs: &[Sender<Part>], en
                 return;
             }
         }
-        if ends.send(BatchEnd { markers: Vec::new(), last: Some(step), progress, failed: None }).is_err() {
+        let end = BatchEnd {
+            markers: Vec::new(),
+            last: Some(step),
+            loose: std::mem::take(&mut loose),
+            progress,
+            failed: None,
+        };
+        if ends.send(end).is_err() {
             return;
         }
     }

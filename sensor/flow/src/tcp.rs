@@ -71,6 +71,10 @@ impl Lane {
         let doubled = self.flows.get_mut(slot as usize).is_some_and(|flow| doubled(flow, head));
         let direction = if doubled {
             self.shared.stats.duplicates += 1;
+            if let Some(flow) = self.flows.get_mut(slot as usize) {
+                let seq = &mut flow.seq[flow.direction(head).index()];
+                seq.doubles = seq.doubles.saturating_add(1);
+            }
             if payload.is_empty() {
                 return;
             }
@@ -99,6 +103,10 @@ impl Lane {
         let start = head.seq.wrapping_add(u32::from(head.flags & SYN != 0));
         if !payload.is_empty() || head.missing > 0 {
             flow.has_data = true;
+            if head.missing > 0 {
+                let cuts = &mut flow.seq[at].cuts;
+                *cuts = cuts.saturating_add(1);
+            }
             if !doubled {
                 shared.stats.tcp_payload += long(payload.len());
             }

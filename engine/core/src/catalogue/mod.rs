@@ -133,11 +133,13 @@ pub enum Part {
     Table,
     /// One addressed point.
     Point,
+    /// The interface on which the sensor listens.
+    Interface,
 }
 
 impl Part {
     /// All, in the order of the enum.
-    pub const ALL: [Self; 4] = [Self::Client, Self::Server, Self::Table, Self::Point];
+    pub const ALL: [Self; 5] = [Self::Client, Self::Server, Self::Table, Self::Point, Self::Interface];
 
     /// Its stable name, as in output, filters and configuration.
     pub const fn as_str(self) -> &'static str {
@@ -146,6 +148,7 @@ impl Part {
             Self::Server => "server",
             Self::Table => "table",
             Self::Point => "point",
+            Self::Interface => "interface",
         }
     }
 
@@ -391,6 +394,23 @@ registry! {
         PORT_ZERO,
         ILLEGAL_IP_ADDRESS,
         DENIAL_OF_SERVICE,
+    }
+    internet {
+        INTERNET_ATTEMPT,
+        INTERNET_CONNECTION,
+        PUBLIC_ADDRESS_INSIDE,
+    }
+    traffic {
+        ICMP_FLOOD,
+        EXCESSIVE_SESSIONS,
+        BANDWIDTH,
+        BANDWIDTH_PAIR,
+    }
+    sensor {
+        SENSOR_NO_TRAFFIC,
+        SENSOR_TRAFFIC_BACK,
+        SENSOR_LOSS,
+        SENSOR_HALF_VISIBLE,
     }
     operational {
         EXCEPTION_PATTERN,

@@ -5,18 +5,22 @@
 
 mod address_scan;
 mod arp_spoofing;
+mod bandwidth;
 mod commands;
 mod configuration;
 mod connection;
 mod denial_of_service;
 mod device;
 mod exceptions;
+mod excessive_sessions;
 mod firmware;
 mod forced;
 mod functions;
+mod icmp_flood;
 mod illegal_address;
 mod indications;
 mod integrity_polls;
+mod internet;
 mod malformed;
 mod modes;
 mod multicast;
@@ -29,6 +33,7 @@ mod rhythm;
 mod s7_access;
 mod s7_errors;
 mod segments;
+mod sensor_traffic;
 mod sign_in;
 mod spread;
 #[cfg(test)]
@@ -42,7 +47,7 @@ use crate::config::EngineConfig;
 use crate::inventory::MacBinding;
 use crate::model::{EntryId, EntryKey, EntryKind, Origin, Peer};
 use crate::shared::{Core, Seen, SeenFlow};
-use ot_protocol::{Claim, Fold, FrameRef, Identity, SessionId, Timestamp};
+use ot_protocol::{Claim, Fold, FrameRef, Identity, InterfaceSight, InterfaceTraffic, SessionId, Timestamp};
 
 /// Something that raises alerts.
 pub trait Detector: Send {
@@ -97,6 +102,16 @@ pub trait Detector: Send {
         let _ = (core, device, time, frame);
     }
 
+    /// An interface received packets, or lost some.
+    fn interface(&mut self, core: &mut Core, traffic: &InterfaceTraffic) {
+        let _ = (core, traffic);
+    }
+
+    /// How whole conversations of an interface were seen.
+    fn sight(&mut self, core: &mut Core, sight: &InterfaceSight) {
+        let _ = (core, sight);
+    }
+
     /// A second of packet time ended.
     fn epoch(&mut self, core: &mut Core, now: Timestamp) {
         let _ = (core, now);
@@ -123,18 +138,22 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
     vec![
         Box::new(address_scan::AddressScan::new(config)),
         Box::new(arp_spoofing::ArpSpoofing::new(config)),
+        Box::new(bandwidth::Bandwidth::new(config)),
         Box::new(commands::Commands::new(config)),
         Box::new(configuration::Configuration),
         Box::new(connection::Connections),
         Box::new(denial_of_service::DenialOfService::new(config)),
         Box::new(device::Devices::default()),
         Box::new(exceptions::Exceptions::new(config)),
+        Box::new(excessive_sessions::ExcessiveSessions::new(config)),
         Box::new(firmware::Firmware),
         Box::new(forced::Forced),
         Box::new(functions::Functions),
+        Box::new(icmp_flood::IcmpFlood::new(config)),
         Box::new(illegal_address::IllegalAddress::new(config)),
         Box::new(indications::Indications::new(config)),
         Box::new(integrity_polls::IntegrityPolls),
+        Box::new(internet::Internet::new(config)),
         Box::new(malformed::Malformed::new(config)),
         Box::new(modes::Modes::new(config)),
         Box::new(multicast::Multicast),
@@ -148,6 +167,7 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(s7_access::S7Access),
         Box::new(s7_errors::S7Errors),
         Box::new(segments::Segments::new(config)),
+        Box::new(sensor_traffic::SensorTraffic::new(config)),
         Box::new(sign_in::SignIn::new(config)),
         Box::new(unresponsive::Unresponsive::new(config)),
         Box::new(writes::Writes::default()),

@@ -30,7 +30,7 @@ pub(super) struct Plant {
     state: crate::changes::State,
 }
 
-fn host(number: u8) -> Endpoint {
+pub(crate) fn host(number: u8) -> Endpoint {
     Endpoint {
         mac: Some(Mac([2, 0, 0, 0, 0, number])),
         vlan: None,
@@ -173,6 +173,11 @@ impl Plant {
             programs: BTreeMap::new(),
             state: crate::changes::State::default(),
         }
+    }
+
+    /// As configured.
+    pub fn with(config: EngineConfig) -> Self {
+        Self { engine: Engine::new(config, Snapshot::default()), ..Self::operational() }
     }
 
     /// Learns until a second.
@@ -446,6 +451,74 @@ impl Plant {
             count: 1,
         };
         self.engine.apply(Fact::Flow(Box::new(event)));
+    }
+
+    /// An event of a TCP conversation with any address.
+    pub fn flow_to(&mut self, second: i64, kind: FlowKind, client: u8, to: &str, port: u16, session: u64) {
+        let client = Endpoint { port: 40_000, ..host(client) };
+        let server = Endpoint { mac: None, port, ip: Some(to.parse().unwrap()), ..host(0) };
+        self.flow_between(second, kind, Transport::Tcp, client, server, session);
+    }
+
+    /// Any event of any conversation; each side sent a packet since the last.
+    pub fn flow_between(
+        &mut self,
+        second: i64,
+        kind: FlowKind,
+        transport: Transport,
+        client: Endpoint,
+        server: Endpoint,
+        session: u64,
+    ) {
+        self.traffic(second, kind, transport, [client, server], session, [[1, 100], [1, 100]]);
+    }
+
+    /// Any event of any conversation, with packets and bytes since the last, of client and server.
+    pub fn traffic(
+        &mut self,
+        second: i64,
+        kind: FlowKind,
+        transport: Transport,
+        [client, server]: [Endpoint; 2],
+        session: u64,
+        [[packets, bytes], [packets_back, bytes_back]]: [[u64; 2]; 2],
+    ) {
+        let frame = self.frame();
+        let event = FlowEvent {
+            session: SessionId(session),
+            kind,
+            time: at(second),
+            frame,
+            transport,
+            client,
+            server,
+            roles_certain: true,
+            service: None,
+            packets: [packets, packets_back],
+            bytes: [bytes, bytes_back],
+            count: 1,
+        };
+        self.engine.apply(Fact::Flow(Box::new(event)));
+    }
+
+    /// Any fact.
+    pub fn fact(&mut self, fact: Fact) {
+        self.engine.apply(fact);
+    }
+
+    /// The MAC address of a host announces any address.
+    pub fn claim_ip(&mut self, second: i64, mac: u8, ip: IpAddr) {
+        let frame = self.frame();
+        self.engine.apply(Fact::Claim(Claim {
+            kind: ClaimKind::ArpGratuitous,
+            mac: Mac([2, 0, 0, 0, 0, mac]),
+            vlan: None,
+            ip,
+            target: Some(ip),
+            time: at(second),
+            frame,
+            count: 1,
+        }));
     }
 
     /// The MAC address of a host claims the address of a host.
