@@ -1,6 +1,8 @@
-//! Parts that the end-to-end suite and the benchmark share: captures made from a seed, and the sensor as a command.
+//! Parts that the end-to-end suite and the benchmark share: captures and stores made from a seed, and the sensor as a
+//! command.
 
 pub mod frames;
 pub mod plant;
 pub mod scan;
 pub mod sensor;
+pub mod store;

@@ -11,7 +11,11 @@ use std::time::{Duration, Instant};
 pub const APPLICATION_ID: i32 = 0x4f54_736e;
 
 /// Migrations, forward only. Each takes a store from format `index` to `index + 1`; what was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/001.sql"), include_str!("../migrations/002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/001.sql"),
+    include_str!("../migrations/002.sql"),
+    include_str!("../migrations/003.sql"),
+];
 
 /// The format this version writes: SQLite's `user_version`.
 pub const VERSION: i32 = {

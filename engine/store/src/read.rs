@@ -2,6 +2,8 @@
 //!
 //! Each question is one method. Rows come in a fixed order, so that equal stores give equal answers.
 
+mod find;
+
 use crate::load::{entry, programs};
 use crate::value::{count, device, frame, ids, intern, mac, outcome, parsed, parsed_option, severity, sub, time};
 use crate::{StoreError, open};
@@ -13,7 +15,7 @@ use ot_engine::model::{
 use ot_protocol::{FrameRef, Outcome, Timestamp};
 use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::fmt::Write as _;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,9 @@ use std::path::{Path, PathBuf};
 pub struct Reader {
     connection: Connection,
     path: PathBuf,
+    /// How SQLite went about each statement.
+    #[cfg(test)]
+    plans: std::cell::RefCell<Vec<(String, String)>>,
 }
 
 /// An alert as stored, with its lists.
@@ -147,6 +152,8 @@ pub struct AlertQuery {
     pub protocols: Vec<String>,
     /// One of these techniques.
     pub techniques: Vec<String>,
+    /// A device in one of these zones takes part.
+    pub zones: Vec<String>,
     /// One of these alert types.
     pub kinds: Vec<String>,
     /// Occurs in description, why or id, or the type is one of `text_kinds`. Case of ASCII letters is ignored.
@@ -344,7 +351,7 @@ pub struct EventQuery {
 }
 
 /// A condition of a statement under construction.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Conditions {
     sql: String,
     values: Vec<Value>,
@@ -403,7 +410,12 @@ const PART: usize = 500;
 impl Reader {
     /// Opens a store that must be there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { connection: open::reader(path)?, path: path.to_owned() })
+        Ok(Self {
+            connection: open::reader(path)?,
+            path: path.to_owned(),
+            #[cfg(test)]
+            plans: std::cell::RefCell::default(),
+        })
     }
 
     /// Where it is.
@@ -431,6 +443,8 @@ impl Reader {
         conditions: &Conditions,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
+        #[cfg(test)]
+        self.explain(sql, conditions);
         let select = || -> rusqlite::Result<Vec<T>> {
             let mut statement = self.connection.prepare_cached(sql)?;
             statement.query_map(rusqlite::params_from_iter(conditions.parameters()), read)?.collect()
@@ -440,64 +454,22 @@ impl Reader {
 
     /// Alerts.
     pub fn alerts(&self, query: &AlertQuery) -> Result<Vec<AlertRow>, StoreError> {
-        let mut conditions = Conditions::default();
-        if let Some(since) = query.since {
-            conditions.and("a.last_detection >= ?").value(since.0);
-        }
-        if let Some(until) = query.until {
-            conditions.and("a.first_detection <= ?").value(until.0);
-        }
-        conditions.one_of(
-            "a.severity",
-            query.severities.iter().map(|severity| i64::from(crate::value::severity_rank(*severity))),
-        );
-        conditions.one_of("a.engine", query.engines.iter().map(|engine| engine.as_str().to_owned()));
-        conditions.one_of("a.status", query.statuses.iter().map(|status| status.as_str().to_owned()));
-        conditions.one_of("a.protocol", query.protocols.iter().cloned());
-        conditions.one_of("a.type", query.kinds.iter().cloned());
-        for peer in &query.peers {
-            let mut sql = String::from("EXISTS (SELECT 1 FROM alert_peer p WHERE p.alert = a.number");
-            if let Some(side) = peer.side {
-                sql.push_str(" AND p.role = ?");
-                conditions.value(side.as_str().to_owned());
-            }
-            let _ = write!(
-                sql,
-                " AND (p.device IN ({}) OR p.ip IN ({})))",
-                marks(peer.devices.len()),
-                marks(peer.ips.len())
-            );
-            conditions.and(&sql);
-            conditions.values.extend(peer.devices.iter().map(|id| Value::from(id.0)));
-            conditions.values.extend(peer.ips.iter().map(|ip| Value::from(ip.to_string())));
-        }
-        if !query.techniques.is_empty() {
-            conditions.and(&format!(
-                "EXISTS (SELECT 1 FROM alert_technique t WHERE t.alert = a.number AND t.technique IN ({}))",
-                marks(query.techniques.len())
-            ));
-            conditions.values.extend(query.techniques.iter().cloned().map(Value::from));
-        }
-        if let Some(text) = &query.text {
-            conditions.and(&format!(
-                "(a.description LIKE ? ESCAPE '\\' OR a.why LIKE ? ESCAPE '\\' OR a.id LIKE ? ESCAPE '\\' OR a.type IN ({}))",
-                marks(query.text_kinds.len())
-            ));
-            for _ in 0..3 {
-                conditions.value(like(text));
-            }
-            conditions.values.extend(query.text_kinds.iter().cloned().map(Value::from));
-        }
-        let column = match query.sort {
-            AlertSort::LastDetection => "a.last_detection",
-            AlertSort::FirstDetection => "a.first_detection",
-            AlertSort::Severity => "a.severity",
-            AlertSort::Count => "a.count",
-            AlertSort::Type => "a.type",
+        let Some(limit) = query.limit else {
+            let conditions = find::conditions(query);
+            return self.alert_rows(&format!("{}{}", conditions.sql, find::order(query)), &conditions);
         };
-        let order = if query.ascending { "ASC" } else { "DESC" };
-        let tail = format!("{} ORDER BY {column} {order}, a.number {order}{}", conditions.sql, limit_sql(query.limit));
-        self.alert_rows(&tail, &conditions)
+        self.alerts_numbered(&self.find_alerts(query, limit)?)
+    }
+
+    /// The alerts of these numbers, in the order given.
+    fn alerts_numbered(&self, numbers: &[u32]) -> Result<Vec<AlertRow>, StoreError> {
+        let mut found = HashMap::with_capacity(numbers.len());
+        for part in numbers.chunks(PART) {
+            let mut conditions = Conditions::default();
+            conditions.one_of("a.number", part.iter().copied());
+            found.extend(self.alert_rows(&conditions.sql, &conditions)?.into_iter().map(|row| (row.number, row)));
+        }
+        Ok(numbers.iter().filter_map(|number| found.remove(number)).collect())
     }
 
     /// Alerts whose id starts so, ten at most.
@@ -831,26 +803,31 @@ impl Reader {
         )
     }
 
-    /// Numbers of the alerts in which one of the devices takes part, with its side.
-    pub fn alert_numbers_of(&self, devices: &[DeviceId]) -> Result<Vec<(DeviceId, Side, u32)>, StoreError> {
+    /// How many alerts that are not closed each of the devices takes part in; those with none are left out.
+    pub fn open_alerts(&self, devices: &[DeviceId]) -> Result<Vec<(DeviceId, u64)>, StoreError> {
         let mut found = Vec::new();
         for part in devices.chunks(PART) {
             let mut conditions = Conditions::default();
             conditions.one_of("device", part.iter().map(|id| id.0));
+            conditions.and("open");
             found.extend(self.rows(
-                &format!("SELECT device, role, alert FROM alert_peer{} ORDER BY device, role, alert", conditions.sql),
+                &format!(
+                    "SELECT device, COUNT(DISTINCT alert) FROM alert_peer INDEXED BY alert_peer_open{} GROUP BY device",
+                    conditions.sql
+                ),
                 &conditions,
-                |row| {
-                    let side = parsed(row, 1, |text| match text {
-                        "source" => Some(Side::Source),
-                        "destination" => Some(Side::Destination),
-                        _ => None,
-                    })?;
-                    Ok((DeviceId(row.get(0)?), side, row.get(2)?))
-                },
+                |row| Ok((DeviceId(row.get(0)?), count(row, 1)?)),
             )?);
         }
         Ok(found)
+    }
+
+    /// The id of the alert of this number.
+    pub fn alert_id(&self, number: u32) -> Result<Option<String>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT id FROM alert WHERE number = ?1")
+            .and_then(|mut statement| statement.query_row([number], |row| row.get(0)).optional())
+            .map_err(|error| self.fail(error))
     }
 
     /// Baseline entries, by number.
@@ -946,26 +923,61 @@ impl Reader {
         if let Some(until) = query.until {
             conditions.and("time <= ?").value(until.0);
         }
-        conditions.one_of("kind", query.kinds.iter().cloned());
-        conditions.one_of("protocol", query.protocols.iter().cloned());
-        if !query.devices.is_empty() {
-            let list = marks(query.devices.len());
-            conditions.and(&format!("(source IN ({list}) OR destination IN ({list}))"));
-            for _ in 0..2 {
-                conditions.values.extend(query.devices.iter().map(|id| Value::from(id.0)));
-            }
-        }
         if let Some(text) = &query.text {
             conditions.and("text LIKE ? ESCAPE '\\'").value(like(text));
         }
+        // One walk in order of time for each device and side, for each kind, or for each protocol: none reads more than
+        // the page holds, unless another condition skips its rows.
+        let mut walks: Vec<(&str, Value)> = Vec::new();
+        if !query.devices.is_empty() && query.devices.len() <= PART {
+            for id in &query.devices {
+                walks.extend([("source", Value::from(id.0)), ("destination", Value::from(id.0))]);
+            }
+            conditions.one_of("kind", query.kinds.iter().cloned());
+            conditions.one_of("protocol", query.protocols.iter().cloned());
+        } else {
+            if !query.devices.is_empty() {
+                let list = marks(query.devices.len());
+                conditions.and(&format!("(source IN ({list}) OR destination IN ({list}))"));
+                for _ in 0..2 {
+                    conditions.values.extend(query.devices.iter().map(|id| Value::from(id.0)));
+                }
+            }
+            if query.kinds.is_empty() {
+                walks.extend(query.protocols.iter().map(|protocol| ("protocol", Value::from(protocol.clone()))));
+            } else {
+                walks.extend(query.kinds.iter().map(|kind| ("kind", Value::from(kind.clone()))));
+                conditions.one_of("protocol", query.protocols.iter().cloned());
+            }
+        }
+        if walks.is_empty() {
+            return self.walk_events("event_time", query, &conditions);
+        }
+        let mut found = Vec::new();
+        for (column, value) in walks {
+            let mut walk = Conditions::default();
+            walk.and(&format!("{column} = ?")).value(value);
+            let walk = walk.and_all(&conditions);
+            found.extend(self.walk_events(&format!("event_{column}"), query, &walk)?);
+        }
+        found.sort_by_key(|event| (event.time, event.number));
+        found.dedup_by_key(|event| event.number);
+        if query.newest_first {
+            found.reverse();
+        }
+        found.truncate(query.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
+    fn walk_events(&self, index: &str, query: &EventQuery, conditions: &Conditions) -> Result<Vec<Event>, StoreError> {
         let order = if query.newest_first { "DESC" } else { "ASC" };
         let sql = format!(
-            "SELECT number, time, kind, source, destination, protocol, text, file, frame, alert FROM event{}
-             ORDER BY time {order}, number {order}{}",
+            "SELECT number, time, kind, source, destination, protocol, text, file, frame, alert
+             FROM event INDEXED BY {index}{} ORDER BY time {order}, number {order}{}",
             conditions.sql,
             limit_sql(query.limit)
         );
-        self.rows(&sql, &conditions, |row| {
+        self.rows(&sql, conditions, |row| {
             Ok(Event {
                 number: count(row, 0)?,
                 time: Timestamp(row.get(1)?),

@@ -5,7 +5,7 @@ use ot_engine::Changes;
 use ot_engine::State;
 use ot_engine::model::{
     Alert, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, Event, IdentityValue, Origin, Peer,
-    Point, ProgramVersion, ProtocolUse, RoleReason,
+    Point, ProgramVersion, ProtocolUse, RoleReason, Status,
 };
 use ot_protocol::FrameRef;
 use rusqlite::{CachedStatement, Transaction, params};
@@ -416,7 +416,8 @@ fn alerts(
          ON CONFLICT DO UPDATE SET count = excluded.count WHERE count < excluded.count",
     )?;
     let mut peer = transaction.prepare_cached(
-        "INSERT INTO alert_peer (alert, role, place, device, ip, mac, sub) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO alert_peer (alert, role, place, device, ip, mac, sub, first_detection, last_detection, open)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT DO UPDATE SET device = excluded.device, ip = excluded.ip, mac = excluded.mac, sub = excluded.sub
          WHERE device IS NOT excluded.device OR ip IS NOT excluded.ip OR mac IS NOT excluded.mac
             OR sub <> excluded.sub",
@@ -497,7 +498,10 @@ fn alerts(
                     device.map(|id| id.0),
                     ip.map(|ip| ip.to_string()),
                     mac.map(|mac| mac.to_string()),
-                    sub.to_string()
+                    sub.to_string(),
+                    alert.first_detection.0,
+                    alert.last_detection.0,
+                    alert.status != Status::Closed,
                 ])?;
             }
             if !new {

@@ -5,11 +5,11 @@ use crate::names::{FrameView, Importance, Names, PeerView, device_address, devic
 use crate::program::{ProgramLine, programs};
 use crate::timeline::{EventLine, events};
 use crate::{SCHEMA, ViewError, time};
-use ot_engine::model::{BaselineEntry, Device, DeviceId, EntryKind, Status};
+use ot_engine::model::{BaselineEntry, Device, DeviceId, EntryKind};
 use ot_engine::words;
-use ot_store::read::{AlertQuery, DeviceQuery, EntryQuery, EventQuery, PeerFilter, ProgramQuery, Reader};
+use ot_store::read::{DeviceQuery, EntryQuery, EventQuery, PeerFilter, ProgramQuery, Reader};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// How many of the last events a device page holds.
@@ -304,26 +304,7 @@ pub fn devices(names: &Names<'_>, query: &DeviceQuery) -> Result<Vec<DeviceLine>
 
 /// Alerts that are not closed, by device.
 fn open_alerts(reader: &Reader, ids: &[DeviceId]) -> Result<BTreeMap<DeviceId, u64>, ViewError> {
-    let mut counts: BTreeMap<DeviceId, BTreeSet<u32>> = BTreeMap::new();
-    let open: BTreeSet<u32> = reader
-        .alerts(&AlertQuery {
-            statuses: vec![Status::New, Status::Active],
-            peers: if ids.len() <= 100 {
-                vec![PeerFilter { side: None, devices: ids.to_vec(), ips: Vec::new() }]
-            } else {
-                Vec::new()
-            },
-            ..AlertQuery::default()
-        })?
-        .into_iter()
-        .map(|alert| alert.number)
-        .collect();
-    for (device, _, alert) in reader.alert_numbers_of(ids)? {
-        if open.contains(&alert) {
-            counts.entry(device).or_default().insert(alert);
-        }
-    }
-    Ok(counts.into_iter().map(|(device, alerts)| (device, u64::try_from(alerts.len()).unwrap_or(u64::MAX))).collect())
+    Ok(reader.open_alerts(ids)?.into_iter().collect())
 }
 
 fn line(device: &Device, open_alerts: u64) -> DeviceLine {

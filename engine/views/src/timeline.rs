@@ -41,7 +41,7 @@ pub fn events(names: &Names<'_>, query: &EventQuery) -> Result<Vec<EventLine>, V
     found
         .into_iter()
         .map(|event| {
-            let alert = event.alert.map(|number| names.reader().alert(number)).transpose()?.flatten();
+            let alert = event.alert.map(|number| names.reader().alert_id(number)).transpose()?.flatten();
             Ok(EventLine {
                 schema: SCHEMA,
                 number: event.number,
@@ -54,7 +54,7 @@ pub fn events(names: &Names<'_>, query: &EventQuery) -> Result<Vec<EventLine>, V
                 protocol: event.protocol.map(str::to_owned),
                 text: event.text,
                 frame: names.frame(event.frame)?,
-                alert: alert.map(|alert| alert.id),
+                alert,
             })
         })
         .collect()
