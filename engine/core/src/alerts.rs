@@ -132,7 +132,7 @@ impl Alerts {
     ///
     /// With it, the row of the alert that holds the finding, where there is one: for [`Alerts::repeat`].
     pub fn raise(&mut self, config: &EngineConfig, finding: &Finding<'_>) -> (Raised, Option<u32>) {
-        let mut key = key_of(finding);
+        let mut key = key_of(config, finding);
         match self.current.get(&key) {
             // What a person did not learn with the alert is told by an alert of its own.
             Some(&number) if self.alerts.contains_key(&number) && !self.goes_beyond(number, finding) => {
@@ -183,7 +183,7 @@ impl Alerts {
             kind: finding.kind,
             key: key.clone(),
             opening,
-            severity: finding.kind.severity,
+            severity: config.severity(finding.kind),
             status: Status::New,
             learned: false,
             muted: false,
@@ -506,10 +506,11 @@ fn keyed(peer: &Peer) -> Peer {
     }
 }
 
-fn key_of(finding: &Finding<'_>) -> AlertKey {
-    let by = |part| finding.kind.aggregate_by.contains(&part);
-    // Without a key in the catalogue each device that the alert is about has its own.
-    let own = finding.kind.aggregate_by.is_empty();
+fn key_of(config: &EngineConfig, finding: &Finding<'_>) -> AlertKey {
+    let parts = config.aggregate_by(finding.kind);
+    let by = |part| parts.contains(part);
+    // Without a key each device that the alert is about has its own.
+    let own = parts.is_empty();
     AlertKey {
         kind: finding.kind.id,
         client: (own || by(Part::Client)).then(|| finding.client.as_ref().map(keyed)).flatten(),

@@ -1,6 +1,6 @@
 //! What a site configures of the engine.
 
-use crate::catalogue::{AlertType, Threshold};
+use crate::catalogue::{AlertType, Part, Severity, Threshold};
 use crate::model::Role;
 use ipnet::IpNet;
 use ot_protocol::{Nanos, Timestamp};
@@ -82,6 +82,36 @@ pub struct AlertSetting {
     pub count: Option<u32>,
     /// Threshold: within how many seconds.
     pub seconds: Option<u32>,
+    /// Severity.
+    pub severity: Option<Severity>,
+    /// Which violations fold into one alert.
+    pub aggregate_by: Option<Parts>,
+}
+
+/// A set of parts of the alert key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts(u8);
+
+impl Parts {
+    /// Whether it holds a part.
+    pub fn contains(self, part: Part) -> bool {
+        self.0 & Self::bit(part) != 0
+    }
+
+    /// Whether it is empty: each device that an alert is about has its own.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn bit(part: Part) -> u8 {
+        Part::ALL.iter().position(|other| *other == part).map_or(0, |at| 1 << at)
+    }
+}
+
+impl FromIterator<Part> for Parts {
+    fn from_iter<I: IntoIterator<Item = Part>>(parts: I) -> Self {
+        Self(parts.into_iter().fold(0, |set, part| set | Self::bit(part)))
+    }
 }
 
 /// Caps of the engine's tables. What is over a cap is evicted or counted, and shows in the counters.
@@ -151,6 +181,17 @@ impl EngineConfig {
         let base = kind.threshold.unwrap_or(fallback);
         let setting = self.alerts.get(kind.id).copied().unwrap_or_default();
         Threshold { count: setting.count.unwrap_or(base.count), seconds: setting.seconds.unwrap_or(base.seconds) }
+    }
+
+    /// The severity of an alert type as configured.
+    pub fn severity(&self, kind: &AlertType) -> Severity {
+        self.alerts.get(kind.id).and_then(|setting| setting.severity).unwrap_or(kind.severity)
+    }
+
+    /// By what violations of an alert type fold into one alert, as configured.
+    pub fn aggregate_by(&self, kind: &AlertType) -> Parts {
+        let configured = self.alerts.get(kind.id).and_then(|setting| setting.aggregate_by);
+        configured.unwrap_or_else(|| kind.aggregate_by.iter().copied().collect())
     }
 
     /// What a person knows of the device at an address.

@@ -4,8 +4,8 @@ use crate::cli::{StoreArgs, unknown};
 use crate::exit::Failure;
 use crate::when::span;
 use ipnet::IpNet;
-use ot_engine::catalogue;
-use ot_engine::config::{AlertSetting, EngineConfig, KnownDevice, Learning, Zone};
+use ot_engine::catalogue::{self, Part, Severity};
+use ot_engine::config::{AlertSetting, EngineConfig, KnownDevice, Learning, Parts, Zone};
 use ot_engine::model::Role;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -140,9 +140,11 @@ fn alert_settings(alerts: Keys) -> Result<BTreeMap<String, AlertSetting>, String
             enabled: keys.truth("enabled")?,
             count: keys.number("count", u32::MAX)?,
             seconds: keys.number("seconds", u32::MAX)?,
+            severity: keys.choice("severity", &Severity::ALL, Severity::as_str)?,
+            aggregate_by: keys.choices("aggregate_by", &Part::ALL, Part::as_str)?.map(Parts::from_iter),
         };
         if kind.threshold.is_none() && (setting.count.is_some() || setting.seconds.is_some()) {
-            return Err(format!("alerts.{id}: this alert type has no threshold; only `enabled` can be set"));
+            return Err(format!("alerts.{id}: this alert type has no threshold; `count` and `seconds` cannot be set"));
         }
         keys.end()?;
         settings.insert(id, setting);
@@ -214,6 +216,45 @@ impl Keys {
 
     fn needed_text(&mut self, key: &'static str) -> Result<String, String> {
         self.text(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// One of some ids.
+    fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        all: &[T],
+        id: fn(T) -> &'static str,
+    ) -> Result<Option<T>, String> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        self.one_of(key, &text, all, id).map(Some)
+    }
+
+    /// A list of some ids.
+    fn choices<T: Copy>(
+        &mut self,
+        key: &'static str,
+        all: &[T],
+        id: fn(T) -> &'static str,
+    ) -> Result<Option<Vec<T>>, String> {
+        let list = match self.take(key) {
+            None => return Ok(None),
+            Some(Value::Array(list)) => list,
+            Some(other) => return Err(self.wrong(key, "a list of strings", &other)),
+        };
+        list.iter()
+            .map(|value| match value {
+                Value::String(text) => self.one_of(key, text, all, id),
+                other => Err(self.wrong(key, "a list of strings", other)),
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    fn one_of<T: Copy>(&self, key: &str, text: &str, all: &[T], id: fn(T) -> &'static str) -> Result<T, String> {
+        all.iter()
+            .copied()
+            .find(|value| id(*value) == text)
+            .ok_or_else(|| format!("{}{key}: {}", self.path, unknown(text, all.iter().map(|value| id(*value)))))
     }
 
     fn truth(&mut self, key: &'static str) -> Result<Option<bool>, String> {
@@ -312,6 +353,8 @@ mod tests {
         [alerts.port-scan]
         count = 20
         seconds = 60
+        severity = "minor"
+        aggregate_by = ["client", "server"]
         [alerts.new-master]
         enabled = false
         [learning]
@@ -325,7 +368,12 @@ mod tests {
         assert_eq!(config.engine.zones[0].purdue, Some(1));
         assert_eq!(config.engine.devices[0].role, Some(Role::EngineeringStation));
         assert!(config.engine.devices[0].programming);
+        let scan = catalogue::by_id("port-scan").unwrap();
         assert_eq!(config.engine.alerts["port-scan"].count, Some(20));
+        assert_eq!(config.engine.severity(scan), Severity::Minor);
+        let parts = config.engine.aggregate_by(scan);
+        assert!(parts.contains(Part::Client) && parts.contains(Part::Server) && !parts.contains(Part::Table));
+        assert!(!EngineConfig::default().aggregate_by(scan).contains(Part::Server));
         assert_eq!(config.engine.learning, Learning::For(7 * 86_400_000_000_000));
         assert_eq!(config.engine.ot_networks.len(), 2);
         assert_eq!(Config::parse("").unwrap(), Config::default());
