@@ -1,7 +1,7 @@
 //! Connections that the baseline does not hold.
 
-use super::Detector;
 use super::spread::{fate, is_group, number, of_flow, service};
+use super::{Detector, internet};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType};
 use crate::model::{DeviceId, EntryKey, EntryKind};
@@ -70,6 +70,10 @@ impl Detector for Connections {
         let known = held_on_port(core, &key);
         let Some(met) = core.observe(key, "", [event.time; 2], 1, event.frame) else { return };
         if met.allowed || known {
+            return;
+        }
+        // One alert for each device that reaches the internet says more than one for each address there.
+        if [flow.client, flow.server].into_iter().any(|peer| internet::is_told(core, peer)) {
             return;
         }
         let (from, to) = if reversed { (flow.server, flow.client) } else { (flow.client, flow.server) };
@@ -187,5 +191,14 @@ mod tests {
         assert!(plant.alerts_of("connection-not-learned").is_empty());
         plant.flow(102, ot_protocol::FlowKind::Identified, 10, 11, 502, Some("dnp3"));
         assert_eq!(plant.alerts_of("connection-not-learned").len(), 1);
+    }
+
+    #[test]
+    fn contact_with_the_internet_is_told_once_as_that() {
+        let mut plant = Plant::operational();
+        plant.flow_to(1, ot_protocol::FlowKind::Open, 12, "93.184.215.14", 443, 1);
+        plant.flow_to(2, ot_protocol::FlowKind::Open, 12, "93.184.215.15", 443, 2);
+        assert!(plant.alerts_of("connection-not-learned").is_empty());
+        assert_eq!(plant.alerts_of("internet-connection").len(), 1);
     }
 }

@@ -123,6 +123,11 @@ fn place(core: &Core, ip: IpAddr) -> Place {
     if core.inventory.is_neighbour(ip) { Place::Beside } else { Place::Internet }
 }
 
+/// Whether contact with a peer is contact with the internet, and told as that.
+pub(super) fn is_told(core: &Core, peer: &Peer) -> bool {
+    core.config.enabled(catalogue::INTERNET_CONNECTION) && peer.ip.is_some_and(|ip| place(core, ip) == Place::Internet)
+}
+
 /// The entry that learning allows: the device may have this partner in the internet. The port does not enter it.
 fn entry(core: &mut Core, flow: &SeenFlow<'_>, kind: &AlertType) -> Option<EntryId> {
     let device = |peer: &Peer| peer.device;
