@@ -280,6 +280,7 @@ fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
         mac(server),
         address(server)
     );
+    let status = status(number, plan, random);
     let alert = Alert {
         number,
         id: format!("{:016x}{:016x}", random.bits(), random.bits()),
@@ -293,9 +294,12 @@ fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
         },
         opening: 1,
         severity,
-        status: status(number, plan, random),
+        status,
         learned: false,
+        learned_act: 0,
+        learned_until: None,
         muted: false,
+        closed: (status == Status::Closed).then_some(last),
         first_detection: first,
         last_detection: last,
         count: u64::from(rows) + u64::from(random.skewed(100_000)),
@@ -328,6 +332,7 @@ fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
             value: value.to_string(),
             outcome: alert.outcome,
             detail: "never written by this device before".to_owned(),
+            entries: vec![EntryId(client)],
         })
         .collect();
     let event = |offset: u64, kind: &'static str, text: String, of: Option<u32>| Event {

@@ -1,12 +1,41 @@
 //! Learn, mute, close, and take it back.
 
-use anyhow::{Context as _, Result};
-use ot_tests::sensor::{alerts, root, run, sensor, succeed};
+use anyhow::{Context as _, Result, ensure};
+use ot_tests::sensor::{alerts, lines, root, run, sensor, succeed};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 fn fixture(name: &str) -> PathBuf {
     root().join("fixtures").join(name).join("capture.pcap.zst")
+}
+
+/// A fixture's capture, so many seconds later.
+fn later(directory: &Path, name: &str, seconds: u32) -> Result<PathBuf> {
+    let mut bytes = zstd::decode_all(std::fs::File::open(fixture(name))?)?;
+    let field =
+        |bytes: &[u8], at: usize| -> Option<u32> { Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?)) };
+    ensure!(matches!(field(&bytes, 0), Some(0xa1b2_c3d4 | 0xa1b2_3c4d)), "{name} is no little-endian pcap");
+    let mut at = 24;
+    while let (Some(time), Some(length)) = (field(&bytes, at), field(&bytes, at + 8)) {
+        bytes.get_mut(at..at + 4).context("cut")?.copy_from_slice(&(time + seconds).to_le_bytes());
+        at += 16 + usize::try_from(length)?;
+    }
+    let path = directory.join(format!("{name}-{seconds}.pcap"));
+    std::fs::write(&path, bytes)?;
+    Ok(path)
+}
+
+fn operational(store: &Path, capture: &Path) -> Result<()> {
+    succeed(sensor().args(["replay", "--quiet", "--operational", "--store"]).arg(store).arg(capture)).map(drop)
+}
+
+/// How often each alert came, by id.
+fn counts(store: &Path) -> Result<BTreeMap<String, u64>> {
+    let list = alerts(store)?;
+    list.iter()
+        .map(|alert| Ok((id(alert)?.to_owned(), alert.get("count").and_then(Value::as_u64).context("no count")?)))
+        .collect()
 }
 
 fn replay(store: &Path, learn: bool, name: &str) -> Result<()> {
@@ -104,5 +133,134 @@ fn closed_opens_anew_and_muted_stays_silent() -> Result<()> {
     // What is never normal cannot be learned.
     let output = run(sensor().args(["alerts", "learn", second, "--store"]).arg(&store))?;
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_says_what_then_happens() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    replay(&store, true, "benign-polling")?;
+    replay(&store, false, "new-function")?;
+    let first = counts(&store)?;
+    let alert =
+        of_type(&alerts(&store)?, "modbus-function-not-learned").first().map(|alert| id(alert).map(str::to_owned));
+    let alert = alert.context("nothing raised")??;
+    let before = ot_store::dump(&store)?;
+    let mut dry = BTreeMap::new();
+    for line in lines(
+        sensor().args(["alerts", "learn", &alert, "--scope", "pair", "--dry-run", "--json", "--store"]).arg(&store),
+    )? {
+        dry.insert(id(&line)?.to_owned(), line.get("hidden").and_then(Value::as_u64).context("no count")?);
+    }
+    assert!(!dry.is_empty());
+    assert_eq!(before, ot_store::dump(&store)?, "a dry run changes nothing");
+
+    // Without learning the same capture tells the same again.
+    let control = directory.path().join("control.db");
+    std::fs::copy(&store, &control)?;
+    replay(&control, false, "new-function")?;
+    let control = counts(&control)?;
+    act(&store, &["learn", "--scope", "pair", &alert])?;
+    replay(&store, false, "new-function")?;
+    let learned = counts(&store)?;
+    for (id, count) in &control {
+        let (before, after) = (first.get(id).copied().unwrap_or(0), learned.get(id).copied().unwrap_or(0));
+        let again = count - before;
+        if again == before && again > 0 {
+            assert_eq!(again - (after - before), dry.get(id).copied().unwrap_or(0), "alert {id}");
+        } else {
+            assert!(!dry.contains_key(id) || after == before, "alert {id}");
+        }
+    }
+
+    // Taken back by the act, all of it is told again.
+    let acts = lines(sensor().args(["baseline", "undo", "--json", "--store"]).arg(&store))?;
+    let number = acts.first().and_then(|act| act.get("act")).and_then(Value::as_u64).context("no act")?;
+    succeed(sensor().args(["baseline", "undo", &number.to_string(), "--who", "anna", "--store"]).arg(&store))?;
+    replay(&store, false, "new-function")?;
+    assert!(counts(&store)?.get(&alert) > learned.get(&alert));
+    assert!(lines(sensor().args(["baseline", "undo", "--json", "--store"]).arg(&store))?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn learned_for_a_time_speaks_again_after_it() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    replay(&store, true, "benign-polling")?;
+    replay(&store, false, "new-function")?;
+    let raised = alerts(&store)?;
+    let first: Vec<String> = of_type(&raised, "modbus-function-not-learned")
+        .iter()
+        .filter_map(|alert| id(alert).ok().map(str::to_owned))
+        .collect();
+    assert!(!first.is_empty());
+    for alert in &first {
+        act(&store, &["learn", "--scope", "server", "--for", "1d", alert])?;
+    }
+    let count =
+        |store: &Path| Ok::<usize, anyhow::Error>(of_type(&alerts(store)?, "modbus-function-not-learned").len());
+    operational(&store, &later(directory.path(), "new-function", 12 * 3_600)?)?;
+    assert_eq!(count(&store)?, first.len(), "silent within the day");
+    operational(&store, &later(directory.path(), "new-function", 30 * 3_600)?)?;
+    assert_eq!(count(&store)?, 2 * first.len(), "told again after it");
+    let shown = succeed(sensor().args(["alerts", "show", first.first().context("none")?, "--store"]).arg(&store))?;
+    assert!(shown.contains("learning-ended") && shown.contains("sensor"), "{shown}");
+    Ok(())
+}
+
+#[test]
+fn an_act_on_many_is_one_act() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    operational(&store, &fixture("new-function"))?;
+    let all = alerts(&store)?;
+    assert!(all.len() > 2);
+    // Neither ids nor a filter; both.
+    for wrong in [&["alerts", "close"][..], &["alerts", "close", "abcd", "--type", "port-scan"]] {
+        let output = run(sensor().args(wrong).arg("--store").arg(&store))?;
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let said = succeed(sensor().args(["alerts", "close", "--status", "new", "--dry-run", "--store"]).arg(&store))?;
+    assert!(said.contains(&format!("would be closed: {} alert", all.len())), "{said}");
+    assert!(alerts(&store)?.iter().all(|alert| alert.get("status").and_then(Value::as_str) == Some("new")));
+    act(&store, &["close", "--status", "new", "--yes"])?;
+    for alert in &all {
+        let shown = lines(sensor().args(["alerts", "show", "--json", id(alert)?, "--store"]).arg(&store))?;
+        let history = shown.first().and_then(|story| story.get("history")).and_then(Value::as_array).context("none")?;
+        assert_eq!(history.len(), 1, "{history:?}");
+        assert_eq!(history[0].get("who").and_then(Value::as_str), Some("anna"));
+    }
+    // What is closed already is left out.
+    let output = run(sensor().args(["alerts", "close", "--status", "closed", "--store"]).arg(&store))?;
+    assert_eq!(output.status.code(), Some(1));
+    Ok(())
+}
+
+#[test]
+fn alerts_close_and_go_with_time() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    operational(&store, &fixture("new-function"))?;
+    let first = counts(&store)?;
+    // Other traffic, 100 days later: what did not recur is closed, and the history says so.
+    operational(&store, &later(directory.path(), "exceptions", 100 * 86_400)?)?;
+    let now = alerts(&store)?;
+    let closed: Vec<&Value> =
+        now.iter().filter(|alert| alert.get("status").and_then(Value::as_str) == Some("closed")).collect();
+    assert!(!closed.is_empty());
+    for alert in &closed {
+        assert!(first.contains_key(id(alert)?));
+        let shown = succeed(sensor().args(["alerts", "show", id(alert)?, "--store"]).arg(&store))?;
+        assert!(shown.contains("no recurrence for 90 days"), "{shown}");
+    }
+    // Another 100 days later they are gone; the ids of what is opened anew go on.
+    let gone: Vec<String> = closed.iter().filter_map(|alert| id(alert).ok().map(str::to_owned)).collect();
+    operational(&store, &later(directory.path(), "exceptions", 200 * 86_400)?)?;
+    let now = counts(&store)?;
+    assert!(gone.iter().all(|id| !now.contains_key(id)), "{gone:?}");
+    operational(&store, &later(directory.path(), "new-function", 201 * 86_400)?)?;
+    assert!(gone.iter().all(|id| !counts(&store).unwrap_or_default().contains_key(id)));
     Ok(())
 }

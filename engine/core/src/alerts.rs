@@ -2,13 +2,13 @@
 
 use crate::catalogue::{AlertType, Part, Techniques};
 use crate::config::EngineConfig;
-use crate::model::{Alert, AlertKey, AlertViolation, DeviceId, EntryId, Peer, Status};
+use crate::model::{Alert, AlertKey, AlertViolation, DeviceId, EntryId, Peer, SensorAct, Status};
 use crate::table::Dirty;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ot_protocol::{FrameRef, Operation, Outcome, SubAddress, Timestamp};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Frames kept with an alert: the first ones, and then the newest.
@@ -69,6 +69,24 @@ pub struct Text {
     pub detail: String,
 }
 
+/// What a person made of an alert beside its status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// By which act it is learned, and until when.
+    pub learned: Option<Learned>,
+    /// Whether it is muted.
+    pub muted: bool,
+}
+
+/// The act by which an alert is learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// Its number.
+    pub act: u64,
+    /// Packet time at which it ends.
+    pub until: Option<Timestamp>,
+}
+
 /// What became of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Raised {
@@ -84,6 +102,7 @@ pub enum Raised {
 #[derive(Debug, Default)]
 pub struct Alerts {
     alerts: BTreeMap<u32, Alert>,
+    ids: HashMap<Box<str>, u32, FixedState>,
     current: HashMap<AlertKey, u32, FixedState>,
     openings: HashMap<AlertKey, u32, FixedState>,
     rows: BTreeMap<(u32, u64), u32>,
@@ -93,12 +112,17 @@ pub struct Alerts {
     dirty_violations: Vec<(u32, u32)>,
     /// What was given up with changes that nobody took yet.
     leaving: (Vec<Alert>, Vec<AlertViolation>),
+    /// Learned alerts by the end of it.
+    ending: BTreeSet<(Timestamp, u32)>,
+    acts: Vec<SensorAct>,
     last: u32,
     generation: u64,
     /// Findings that were silenced because their key is muted or learned.
     pub silenced: u64,
     /// Findings that went into a flood alert because too many alerts of their type are open.
     pub flooded: u64,
+    /// Alerts closed because they did not recur.
+    pub closed_by_age: u64,
     /// Alerts given up in memory (they stay in the store).
     pub evicted: u64,
     /// Violations that have no row of their own because too many are kept; their alerts counted them.
@@ -123,6 +147,10 @@ impl Alerts {
             if alert.status != Status::Closed {
                 *table.open_of_type.entry(alert.kind.id).or_default() += 1;
             }
+            table.ids.insert(alert.id.as_str().into(), alert.number);
+            if let Some(end) = alert.learned_until {
+                table.ending.insert((end, alert.number));
+            }
             table.alerts.insert(alert.number, alert);
         }
         table
@@ -135,7 +163,11 @@ impl Alerts {
         let mut key = key_of(config, finding);
         match self.current.get(&key) {
             // What a person did not learn with the alert is told by an alert of its own.
-            Some(&number) if self.alerts.contains_key(&number) && !self.goes_beyond(number, finding) => {
+            Some(&number)
+                if self.alerts.contains_key(&number)
+                    && !self.goes_beyond(number, finding)
+                    && !self.is_over(number, finding.times[0]) =>
+            {
                 return self.update(number, finding);
             }
             // Or it left memory under another key.
@@ -163,6 +195,21 @@ impl Alerts {
         })
     }
 
+    /// Whether the time is over for which an alert was learned.
+    fn is_over(&self, number: u32, time: Timestamp) -> bool {
+        self.alerts.get(&number).is_some_and(|alert| {
+            alert.learned
+                && alert.status == Status::Closed
+                && !alert.muted
+                && alert.learned_until.is_some_and(|end| end <= time)
+        })
+    }
+
+    /// Counts a finding that is not told because a person allowed all that it departs from.
+    pub fn silence(&mut self, count: u64) {
+        self.silenced += count;
+    }
+
     fn open(&mut self, config: &EngineConfig, key: AlertKey, finding: &Finding<'_>) -> (Raised, Option<u32>) {
         if self.alerts.len() >= config.limits.alerts {
             self.evict();
@@ -186,7 +233,10 @@ impl Alerts {
             severity: config.severity(finding.kind),
             status: Status::New,
             learned: false,
+            learned_act: 0,
+            learned_until: None,
             muted: false,
+            closed: None,
             first_detection: finding.times[0],
             last_detection: finding.times[1],
             count: 0,
@@ -203,6 +253,7 @@ impl Alerts {
             frames: Vec::new(),
             violation_count: 0,
         };
+        self.ids.insert(alert.id.as_str().into(), number);
         self.alerts.insert(number, alert);
         self.current.insert(key, number);
         *self.open_of_type.entry(finding.kind.id).or_default() += 1;
@@ -309,6 +360,7 @@ impl Alerts {
             value: text.value,
             outcome: finding.outcome,
             detail: text.detail,
+            entries: finding.entries.to_vec(),
         };
         self.rows.insert((number, finding.row), row);
         self.violations.insert((number, row), violation);
@@ -323,7 +375,7 @@ impl Alerts {
 
     /// An alert by id.
     pub fn by_id(&self, id: &str) -> Option<&Alert> {
-        self.alerts.values().find(|alert| alert.id == id)
+        self.ids.get(id).and_then(|number| self.alerts.get(number))
     }
 
     /// Takes back an alert that left memory. It does not answer to its key while another does.
@@ -338,6 +390,10 @@ impl Alerts {
         if open {
             *self.open_of_type.entry(alert.kind.id).or_default() += 1;
         }
+        self.ids.insert(alert.id.as_str().into(), alert.number);
+        if let Some(end) = alert.learned_until {
+            self.ending.insert((end, alert.number));
+        }
         self.alerts.insert(alert.number, alert);
     }
 
@@ -346,27 +402,115 @@ impl Alerts {
         self.current.get(key).and_then(|number| self.alerts.get(number))
     }
 
-    /// Changes status and flags on a person's word.
-    pub fn set(&mut self, number: u32, status: Status, learned: bool, muted: bool) {
+    /// Changes status and marks.
+    pub fn set(&mut self, number: u32, status: Status, marks: Marks, now: Timestamp) {
         let Some(alert) = self.alerts.get_mut(&number) else { return };
         let was_open = alert.status != Status::Closed;
         let is_open = status != Status::Closed;
         self.generation += 1;
+        if let Some(end) = alert.learned_until {
+            self.ending.remove(&(end, number));
+        }
+        let Marks { learned, muted } = marks;
         alert.status = status;
-        alert.learned = learned;
+        alert.learned = learned.is_some();
+        alert.learned_act = learned.map_or(0, |learned| learned.act);
+        alert.learned_until = learned.and_then(|learned| learned.until);
         alert.muted = muted;
+        alert.closed = if is_open { None } else { alert.closed.or(Some(now)) };
+        if let Some(end) = alert.learned_until {
+            self.ending.insert((end, number));
+        }
         let open = self.open_of_type.entry(alert.kind.id).or_default();
         match (was_open, is_open) {
             (true, false) => *open = open.saturating_sub(1),
             (false, true) => *open += 1,
             _ => {}
         }
-        if is_open || learned || muted {
+        if is_open || alert.learned || muted {
             self.current.insert(alert.key.clone(), number);
         } else if self.current.get(&alert.key) == Some(&number) {
             self.current.remove(&alert.key);
         }
         self.dirty.mark(number);
+    }
+
+    /// Alerts that an act learned, in order of number.
+    pub fn learned_by(&self, act: u64) -> Vec<u32> {
+        let learned = self.alerts.values().filter(|alert| alert.learned && alert.learned_act == act);
+        learned.map(|alert| alert.number).collect()
+    }
+
+    /// Ends learnings whose time is over: the alert stays closed, and the same traffic opens a new one.
+    pub fn end_learning(&mut self, now: Timestamp) {
+        while let Some(&(end, number)) = self.ending.first().filter(|(end, _)| *end <= now) {
+            self.ending.pop_first();
+            let Some(alert) = self.alerts.get(&number) else { continue };
+            let (status, muted) = (alert.status, alert.muted);
+            self.set(number, status, Marks { learned: None, muted }, now);
+            self.acts.push(SensorAct {
+                alert: number,
+                time: end,
+                action: "learning-ended",
+                why: "the time is over for which it was learned: the same traffic is told again".to_owned(),
+            });
+        }
+    }
+
+    /// Closes open alerts that did not recur since a time.
+    pub fn close_silent(&mut self, before: Timestamp, why: &str, now: Timestamp) {
+        let silent =
+            self.alerts.values().filter(|alert| alert.status != Status::Closed && alert.last_detection < before);
+        let numbers: Vec<u32> = silent.map(|alert| alert.number).collect();
+        for number in numbers {
+            let muted = self.alerts.get(&number).is_some_and(|alert| alert.muted);
+            self.set(number, Status::Closed, Marks { learned: None, muted }, now);
+            self.acts.push(SensorAct { alert: number, time: now, action: "close", why: why.to_owned() });
+            self.closed_by_age += 1;
+        }
+    }
+
+    /// Forgets closed alerts that were closed before a time and keep nothing silent.
+    pub fn forget_closed(&mut self, before: Timestamp) {
+        let old = self.alerts.values().filter(|alert| {
+            alert.status == Status::Closed
+                && !alert.learned
+                && !alert.muted
+                && alert.closed.is_some_and(|time| time < before)
+        });
+        let numbers: Vec<u32> = old.map(|alert| alert.number).collect();
+        for number in numbers {
+            self.drop_alert(number);
+        }
+    }
+
+    /// Takes an alert out of memory, with its rows.
+    fn drop_alert(&mut self, number: u32) -> Option<(Alert, Vec<AlertViolation>)> {
+        let alert = self.alerts.remove(&number)?;
+        self.ids.remove(alert.id.as_str());
+        if self.current.get(&alert.key) == Some(&number) {
+            self.current.remove(&alert.key);
+        }
+        if let Some(end) = alert.learned_until {
+            self.ending.remove(&(end, number));
+        }
+        let rows: Vec<_> = self.rows.range((number, 0)..=(number, u64::MAX)).map(|(row, _)| *row).collect();
+        for row in &rows {
+            self.rows.remove(row);
+        }
+        let gone: Vec<_> = self.violations.range((number, 0)..=(number, u32::MAX)).map(|(row, _)| *row).collect();
+        let violations = gone.iter().filter_map(|row| self.violations.remove(row)).collect();
+        if alert.status != Status::Closed
+            && let Some(open) = self.open_of_type.get_mut(alert.kind.id)
+        {
+            *open = open.saturating_sub(1);
+        }
+        Some((alert, violations))
+    }
+
+    /// What the sensor did to alerts since the last call, in order.
+    pub fn take_acts(&mut self) -> Vec<SensorAct> {
+        std::mem::take(&mut self.acts)
     }
 
     /// Raised by each change that a person made.
@@ -422,23 +566,9 @@ impl Alerts {
             .take(64)
             .min_by_key(|alert| (alert.severity, alert.last_detection, alert.number))
             .map(|alert| alert.number);
-        let Some(number) = victim else { return };
-        if let Some(alert) = self.alerts.remove(&number) {
-            if self.current.get(&alert.key) == Some(&number) {
-                self.current.remove(&alert.key);
-            }
-            let rows: Vec<_> = self.rows.range((number, 0)..=(number, u64::MAX)).map(|(row, _)| *row).collect();
-            for row in &rows {
-                self.rows.remove(row);
-            }
-            let gone: Vec<_> = self.violations.range((number, 0)..=(number, u32::MAX)).map(|(row, _)| *row).collect();
-            self.leaving.1.extend(gone.iter().filter_map(|row| self.violations.remove(row)));
-            if alert.status != Status::Closed
-                && let Some(open) = self.open_of_type.get_mut(alert.kind.id)
-            {
-                *open = open.saturating_sub(1);
-            }
+        if let Some((alert, violations)) = victim.and_then(|number| self.drop_alert(number)) {
             self.evicted += 1;
+            self.leaving.1.extend(violations);
             self.leaving.0.push(alert);
         }
     }

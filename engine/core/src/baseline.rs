@@ -3,13 +3,18 @@
 //! An entry is made at the first observation. While learning it is allowed at once; afterwards it is only *observed*
 //! until a person learns the alert that holds it.
 
+mod grants;
+
+pub use grants::MOST_WIDE;
+
 use crate::config::Limits;
-use crate::model::{BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Origin};
+use crate::model::{BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope};
 use crate::table::Dirty;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use ipnet::IpNet;
 use ot_protocol::{FrameRef, Intervals, Timestamp};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One observation of something the baseline may hold.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +54,17 @@ pub struct Baseline {
     ranges: HashMap<EntryKey, BTreeSet<EntryId>, FixedState>,
     /// Writer entries by server and point.
     writers: HashMap<EntryKey, BTreeSet<EntryId>, FixedState>,
+    /// What people allow, by entry and act.
+    grants: BTreeMap<(EntryId, u64), Grant>,
+    changed_grants: BTreeSet<(EntryId, u64)>,
+    removed_grants: BTreeSet<(EntryId, u64)>,
+    /// Grants by their end.
+    expiring: BTreeSet<(Timestamp, EntryId, u64)>,
+    /// Allowed wide entries, and the networks that they are about.
+    wide: BTreeSet<EntryId>,
+    networks: BTreeMap<IpNet, u32>,
+    /// Packet time of the fact in work.
+    pub(crate) now: Timestamp,
     dirty: Dirty,
     removed: Vec<EntryId>,
     any_allowed: bool,
@@ -61,8 +77,8 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Starts from stored entries.
-    pub fn load(entries: Vec<BaselineEntry>) -> Self {
+    /// Starts from stored entries and what people allow.
+    pub fn load(entries: Vec<BaselineEntry>, grants: Vec<Grant>) -> Self {
         let mut baseline = Self::default();
         for entry in entries {
             baseline.index(&entry.key, entry.id);
@@ -71,7 +87,15 @@ impl Baseline {
             if !entry.allowed {
                 baseline.observed.push_back(entry.id);
             }
-            baseline.entries.insert(entry.id, entry);
+            let id = entry.id;
+            baseline.entries.insert(id, entry);
+            baseline.index_wide(id);
+        }
+        for grant in grants {
+            if let Some(end) = grant.until {
+                baseline.expiring.insert((end, grant.entry, grant.act));
+            }
+            baseline.grants.insert((grant.entry, grant.act), grant);
         }
         baseline
     }
@@ -96,7 +120,7 @@ impl Baseline {
     pub fn observe(&mut self, key: EntryKey, label: &'static str, seen: Observation, limits: &Limits) -> Option<Met> {
         if let Some(&entry) = self.by_key.get(&key) {
             self.touch(entry, seen);
-            let allowed = self.get(entry).is_some_and(|entry| entry.allowed);
+            let allowed = self.get(entry).is_some_and(|entry| self.is_allowed(entry));
             return Some(Met { entry, allowed, new: false });
         }
         if self.entries.len() >= limits.entries && !self.evict() {
@@ -151,6 +175,7 @@ impl Baseline {
 
     fn drop_entry(&mut self, id: EntryId) {
         if self.take(id).is_some() {
+            self.take_grants(id);
             self.removed.push(id);
         }
     }
@@ -158,6 +183,7 @@ impl Baseline {
     /// Takes an entry out of the table and out of all its indexes.
     fn take(&mut self, id: EntryId) -> Option<BaselineEntry> {
         let entry = self.entries.remove(&id)?;
+        self.drop_wide(id, entry.key.network);
         self.by_key.remove(&entry.key);
         match entry.key.kind {
             EntryKind::Range => drop_from(&mut self.ranges, &without_range(&entry.key), id),
@@ -178,19 +204,22 @@ impl Baseline {
     /// Counts repetitions of an observation whose entry is known.
     pub fn touch(&mut self, id: EntryId, seen: Observation) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
+        // What a person or an import made was never seen before.
+        if entry.count == 0 {
+            (entry.first_seen, entry.last_seen) = (seen.times[0], seen.times[1]);
+            entry.first_frame = seen.frame;
+        }
         entry.count += seen.count;
         entry.last_seen = entry.last_seen.max(seen.times[1]);
-        if seen.learning {
+        if seen.learning && entry.key.scope == Scope::Exact {
             entry.learned_count += seen.count;
             self.any_allowed = true;
+            entry.expires = None;
             if !entry.allowed {
                 entry.allowed = true;
                 entry.origin = Origin::Traffic;
                 entry.allowed_at = Some(seen.times[0]);
             }
-        } else if entry.expires.is_some_and(|end| end <= seen.times[0]) && entry.allowed {
-            entry.allowed = false;
-            entry.origin = Origin::Observed;
         }
         self.dirty.mark(id.0);
     }
@@ -230,17 +259,20 @@ impl Baseline {
         self.by_key.get(key).and_then(|&id| self.get(id))
     }
 
-    /// All entries in which a device takes part, in order of number.
+    /// Exact entries in which a device takes part, in order of number.
     pub fn of_device(&self, device: DeviceId) -> impl Iterator<Item = &BaselineEntry> {
-        self.of_device.get(&device).into_iter().flatten().filter_map(|&id| self.get(id))
+        let all = self.of_device.get(&device).into_iter().flatten().filter_map(|&id| self.get(id));
+        all.filter(|entry| entry.key.scope == Scope::Exact)
     }
 
-    /// Entries between a client and a server, in order of number.
+    /// Exact entries between a client and a server, in order of number.
     pub fn between(&self, client: DeviceId, server: DeviceId) -> impl Iterator<Item = &BaselineEntry> {
         let (a, b) = (self.of_device.get(&client), self.of_device.get(&server));
         let shorter = if a.map_or(0, BTreeSet::len) <= b.map_or(0, BTreeSet::len) { a } else { b };
         let entries = shorter.into_iter().flatten().filter_map(|&id| self.get(id));
-        entries.filter(move |entry| entry.key.client == Some(client) && entry.key.server == Some(server))
+        entries.filter(move |entry| {
+            (entry.key.client, entry.key.server) == (Some(client), Some(server)) && entry.key.scope == Scope::Exact
+        })
     }
 
     /// All entries, in order of number.
@@ -304,7 +336,7 @@ impl Baseline {
     fn covered(&self, key: &EntryKey, start: u32, end: u32) -> Option<EntryId> {
         let mut allowed: Vec<(u32, u32, EntryId)> = self
             .ranges(key)
-            .filter(|entry| entry.allowed)
+            .filter(|entry| self.is_allowed(entry))
             .filter_map(|entry| Some((entry.key.start?, entry.key.end?, entry.id)))
             // Only these can hold a part of it; a client that walks an address space leaves thousands of others.
             .filter(|(s, e, _)| *s <= end && *e >= start)
@@ -324,51 +356,6 @@ impl Baseline {
         None
     }
 
-    /// Allows entries on a person's (or an import's) word.
-    pub fn allow(&mut self, ids: &[EntryId], origin: &Origin, now: Timestamp) {
-        for id in ids {
-            if let Some(entry) = self.entries.get_mut(id)
-                && !entry.allowed
-            {
-                entry.allowed = true;
-                self.any_allowed = true;
-                entry.origin = origin.clone();
-                entry.allowed_at = Some(now);
-                self.dirty.mark(id.0);
-                self.generation += 1;
-            }
-        }
-    }
-
-    /// Takes allowance back: what a person allowed becomes observed again.
-    pub fn disallow(&mut self, ids: &[EntryId]) {
-        for id in ids {
-            if let Some(entry) = self.entries.get_mut(id)
-                && entry.allowed
-                && matches!(entry.origin, Origin::Person(_))
-            {
-                entry.allowed = false;
-                entry.origin = Origin::Observed;
-                entry.allowed_at = None;
-                self.dirty.mark(id.0);
-                self.generation += 1;
-            }
-        }
-    }
-
-    /// Adds an allowed entry from an import.
-    pub fn import(&mut self, key: EntryKey, origin: Origin, now: Timestamp) -> EntryId {
-        let id = match self.by_key.get(&key) {
-            Some(&id) => id,
-            None => {
-                let seen = Observation { count: 0, times: [now, now], frame: FrameRef::default(), learning: false };
-                self.insert(key, "", seen)
-            }
-        };
-        self.allow(&[id], &origin, now);
-        id
-    }
-
     /// Removes all entries of a device (or all entries).
     pub fn remove(&mut self, device: Option<DeviceId>) {
         let ids: Vec<EntryId> = match device {
@@ -385,6 +372,7 @@ impl Baseline {
     /// Moves the entries of a device that turned out to be another one; equal entries become one.
     pub fn rename(&mut self, from: DeviceId, into: DeviceId) {
         for id in self.of_device.get(&from).cloned().unwrap_or_default() {
+            let grants = self.take_grants(id);
             let Some(mut entry) = self.take(id) else { continue };
             for device in [&mut entry.key.client, &mut entry.key.server].into_iter().flatten() {
                 if *device == from {
@@ -401,10 +389,13 @@ impl Baseline {
                 kept.last_seen = kept.last_seen.max(entry.last_seen);
                 self.dirty.mark(twin.0);
                 self.removed.push(id);
+                grants.into_iter().for_each(|grant| self.grant(Grant { entry: twin, ..grant }));
                 continue;
             }
             self.index(&entry.key, id);
             self.entries.insert(id, entry);
+            self.index_wide(id);
+            grants.into_iter().for_each(|grant| self.grant(grant));
             self.dirty.mark(id.0);
         }
         self.generation += 1;
@@ -496,9 +487,17 @@ mod tests {
         assert!(inside.allowed);
         let outside = baseline.observe_range(range(15, 25), "", seen(false), &limits).unwrap();
         assert!(!outside.allowed);
-        baseline.allow(&[outside.entry], &Origin::Person("a".to_owned()), Timestamp(6));
+        baseline.grant(Grant {
+            entry: outside.entry,
+            act: 1,
+            alert: 1,
+            kind: "modbus-address-not-learned",
+            origin: Origin::Person("a".to_owned()),
+            time: Timestamp(6),
+            until: None,
+        });
         assert!(baseline.observe_range(range(0, 25), "", seen(false), &limits).unwrap().allowed);
-        baseline.disallow(&[outside.entry]);
+        assert_eq!(baseline.revoke(|grant| grant.alert == 1), [outside.entry]);
         assert!(!baseline.observe_range(range(0, 25), "", seen(false), &limits).unwrap().allowed);
     }
 

@@ -1,10 +1,10 @@
 //! What passes between the engine and a store: what is loaded, what changed, what a person asks for.
 
 use crate::model::{
-    Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Point, ProgramVersion,
-    Status,
+    Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Grant, Point,
+    ProgramVersion, Scope, SensorAct, Status,
 };
-use ot_protocol::Timestamp;
+use ot_protocol::{Nanos, Timestamp};
 use std::net::IpAddr;
 
 /// Everything the engine starts from.
@@ -14,6 +14,8 @@ pub struct Snapshot {
     pub devices: Vec<Device>,
     /// The baseline, by number.
     pub entries: Vec<BaselineEntry>,
+    /// What people allow, by entry and act.
+    pub grants: Vec<Grant>,
     /// Process memory, by device, space, number and address.
     pub points: Vec<Point>,
     /// Versions of program blocks, by number.
@@ -39,6 +41,10 @@ pub struct State {
     pub last_entry: u32,
     /// Last number of a program version.
     pub last_program: u32,
+    /// First event that is kept.
+    pub first_event: u64,
+    /// Closed alerts that keep nothing silent and were closed before this packet time are not kept.
+    pub closed_before: Option<Timestamp>,
     /// Newest packet time.
     pub now: Option<Timestamp>,
     /// End of learning in packet time, once it is known; `None` before the first packet or when not learning.
@@ -62,6 +68,10 @@ pub struct Changes {
     pub entries: Vec<BaselineEntry>,
     /// Entries given up.
     pub removed_entries: Vec<EntryId>,
+    /// New and changed grants.
+    pub grants: Vec<Grant>,
+    /// Grants taken back or ended: entry and act.
+    pub removed_grants: Vec<(EntryId, u64)>,
     /// New and changed points.
     pub points: Vec<Point>,
     /// New and changed versions of program blocks.
@@ -72,6 +82,8 @@ pub struct Changes {
     pub alerts: Vec<Alert>,
     /// New and changed violations.
     pub violations: Vec<AlertViolation>,
+    /// What the sensor did to alerts.
+    pub acts: Vec<SensorAct>,
     /// New events.
     pub events: Vec<Event>,
     /// The small state, whole.
@@ -85,6 +97,9 @@ impl Changes {
             && self.removed_devices.is_empty()
             && self.entries.is_empty()
             && self.removed_entries.is_empty()
+            && self.grants.is_empty()
+            && self.removed_grants.is_empty()
+            && self.acts.is_empty()
             && self.points.is_empty()
             && self.programs.is_empty()
             && self.removed_programs.is_empty()
@@ -99,8 +114,8 @@ impl Changes {
 pub enum Action {
     /// Sets the status of an alert. `New` reopens nothing that was learned or muted.
     SetStatus(Status),
-    /// Allows exactly what the alert holds and closes it.
-    Learn,
+    /// Allows what the alert holds, or wider, and closes it.
+    Learn(Learn),
     /// Takes *learn* back: the entries are no longer allowed, the alert is new again.
     Unlearn,
     /// Closes the alert and silences its key without allowing anything.
@@ -112,7 +127,35 @@ pub enum Action {
     /// Forgets what was learned of a device (or of all: `None`).
     BaselineReset(Option<DeviceId>),
     /// Allows an entry, from an imported baseline.
-    BaselineAllow(Box<EntryKey>),
+    BaselineAllow(Box<Imported>),
+    /// Takes back what an act allowed: a learning of alerts, or an import.
+    BaselineUndo(u64),
+}
+
+/// How an alert is learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learn {
+    /// How much wider than what the alert holds.
+    pub scope: Scope,
+    /// For how long, in packet time from the newest packet on; `None`: for good.
+    pub span: Option<Nanos>,
+}
+
+/// An entry of an imported baseline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// What it is about.
+    pub key: EntryKey,
+    /// Name of the function or operation.
+    pub label: &'static str,
+    /// Smallest and largest value (kind writer).
+    pub values: Option<(f64, f64)>,
+    /// Interval (kind rhythm).
+    pub every: Option<Nanos>,
+    /// When it ends.
+    pub until: Option<Timestamp>,
+    /// The file it comes from.
+    pub file: String,
 }
 
 impl Action {
@@ -120,13 +163,14 @@ impl Action {
     pub fn id(&self) -> &'static str {
         match self {
             Self::SetStatus(_) => "status",
-            Self::Learn => "learn",
+            Self::Learn(_) => "learn",
             Self::Unlearn => "unlearn",
             Self::Mute => "mute",
             Self::Unmute => "unmute",
             Self::Comment(_) => "comment",
             Self::BaselineReset(_) => "baseline-reset",
             Self::BaselineAllow(_) => "baseline-allow",
+            Self::BaselineUndo(_) => "baseline-undo",
         }
     }
 }
@@ -136,6 +180,8 @@ impl Action {
 pub struct Command {
     /// Number of the command in the store.
     pub id: u64,
+    /// Number of the act that it is a part of: that of the first command asked for together with it.
+    pub act: u64,
     /// Id of the alert it is about.
     pub alert: Option<String>,
     /// What is asked for.

@@ -3,6 +3,7 @@
 use crate::catalogue::{AlertType, Part, Severity, Threshold};
 use crate::model::Role;
 use ipnet::IpNet;
+use ot_protocol::time::SECOND;
 use ot_protocol::{Nanos, Timestamp};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -29,8 +30,27 @@ pub struct EngineConfig {
     pub alerts: BTreeMap<String, AlertSetting>,
     /// How long to learn.
     pub learning: Learning,
+    /// How long alerts and events are kept.
+    pub keep: Keep,
     /// Caps of the engine's tables.
     pub limits: Limits,
+}
+
+/// How long alerts and events are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Open alerts are closed when they did not recur for so long, in nanoseconds of packet time; `None`: never.
+    pub close_after: Option<Nanos>,
+    /// Closed alerts that keep nothing silent are deleted so long after they were closed; `None`: never.
+    pub delete_after: Option<Nanos>,
+    /// Events kept, the newest ones.
+    pub events: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { close_after: Some(90 * 86_400 * SECOND), delete_after: Some(90 * 86_400 * SECOND), events: 2_000_000 }
+    }
 }
 
 /// How long to learn.
@@ -165,6 +185,7 @@ impl Default for EngineConfig {
             continuous: false,
             alerts: BTreeMap::new(),
             learning: Learning::AsStored,
+            keep: Keep::default(),
             limits: Limits::default(),
         }
     }

@@ -1,14 +1,17 @@
 //! The engine: takes facts in order, keeps inventory, baseline and points, and runs the detectors.
 
+mod keeping;
+mod triage;
+
 use crate::alerts::Alerts;
 use crate::baseline::Baseline;
 use crate::catalogue::AlertType;
-use crate::changes::{Action, Changes, Command, Snapshot};
+use crate::changes::{Changes, Snapshot};
 use crate::config::{EngineConfig, Learning};
 use crate::detectors::{Detector, registry};
 use crate::inventory::{Inventory, MacBinding};
 use crate::known::{Known, KnownActivities};
-use crate::model::{Alert, DeviceId, EntryId, Event, Origin, Peer, Role, Status};
+use crate::model::{Alert, DeviceId, Event, Peer, Role};
 use crate::points::{Access, Points};
 use crate::programs::{Comparison, Moved, Programs};
 use crate::shared::{Core, Seen, SeenFlow};
@@ -78,12 +81,16 @@ pub struct Engine {
     known: KnownActivities,
     /// Known activities with repetitions not yet put down, in the order of the first.
     unsettled: Vec<(SessionId, u16)>,
+    /// Seconds of packet time since it last jumped.
+    steady: u32,
+    /// Hour of packet time in which the age of alerts was last looked at.
+    looked: Option<i64>,
 }
 
 impl Engine {
     /// Starts from what a store holds.
     pub fn new(config: EngineConfig, snapshot: Snapshot) -> Self {
-        let Snapshot { devices, entries, points, programs, alerts, openings, mut state } = snapshot;
+        let Snapshot { devices, entries, grants, points, programs, alerts, openings, mut state } = snapshot;
         match config.learning {
             Learning::AsStored => {}
             Learning::Operational => {
@@ -101,7 +108,8 @@ impl Engine {
             }
         }
         let counters: BTreeMap<String, u64> = state.counters.iter().cloned().collect();
-        let mut baseline = Baseline::load(entries);
+        let mut baseline = Baseline::load(entries, grants);
+        baseline.now = state.now.unwrap_or_default();
         baseline.continue_after(state.last_entry);
         let core = Core {
             inventory: Inventory::load(devices, state.ot_subnets.clone(), state.last_device, &config),
@@ -119,7 +127,15 @@ impl Engine {
         };
         let detectors = registry(&core.config);
         let folding = (0..).zip(&detectors).filter(|(_, detector)| detector.wants_folds()).map(|(at, _)| at).collect();
-        Self { core, detectors, folding, known: KnownActivities::default(), unsettled: Vec::new() }
+        Self {
+            core,
+            detectors,
+            folding,
+            known: KnownActivities::default(),
+            unsettled: Vec::new(),
+            steady: 0,
+            looked: None,
+        }
     }
 
     /// Whether the engine is learning at the newest packet time.
@@ -170,6 +186,7 @@ impl Engine {
                 self.settle();
                 self.core.count("time-jumps", 1);
                 self.core.state.now = Some(to);
+                self.steady = 0;
                 for detector in &mut self.detectors {
                     detector.time_jump(&mut self.core, to);
                 }
@@ -186,6 +203,7 @@ impl Engine {
         if self.core.state.now.is_none_or(|now| now < time) {
             self.core.state.now = Some(time);
         }
+        self.core.baseline.now = time;
     }
 
     /// Puts down all repetitions that wait.
@@ -217,6 +235,7 @@ impl Engine {
         for detector in &mut self.detectors {
             detector.epoch(&mut self.core, time);
         }
+        self.keep(time);
         let learning = self.core.learning_at(time);
         if self.core.state.learning && !learning && self.core.state.learning_until.is_some() {
             self.core.event(Event {
@@ -629,99 +648,6 @@ impl Engine {
         self.core.alerts.by_id(id).is_some()
     }
 
-    /// Does what a person asks for.
-    ///
-    /// # Errors
-    /// In words for the person, where it cannot be done.
-    pub fn command(&mut self, command: &Command) -> Result<String, String> {
-        let now = self.core.now();
-        match &command.action {
-            Action::BaselineReset(device) => {
-                if let Some(id) = device
-                    && self.core.inventory.get(*id).is_none()
-                {
-                    return Err(format!("there is no device {}", id.0));
-                }
-                let before = self.core.baseline.len();
-                self.core.baseline.remove(*device);
-                let gone = before - self.core.baseline.len();
-                let ids: Vec<DeviceId> = match device {
-                    Some(id) => vec![*id],
-                    None => self.core.inventory.iter().map(|device| device.id).collect(),
-                };
-                for id in ids {
-                    self.core.inventory.set_learned(id, false);
-                }
-                return Ok(format!("{gone} baseline entries removed"));
-            }
-            Action::BaselineAllow(key) => {
-                let id = self.core.baseline.import((**key).clone(), Origin::Import(command.who.clone()), now);
-                return Ok(format!("baseline entry {} allowed", id.0));
-            }
-            _ => {}
-        }
-        let id = command.alert.as_deref().unwrap_or_default();
-        let alert = self.core.alerts.by_id(id).ok_or_else(|| {
-            format!("there is no alert {id} that is open, learned or muted; a closed alert stays as it is")
-        })?;
-        let (number, learned, muted) = (alert.number, alert.learned, alert.muted);
-        let (entries, kind) = (alert.entries.clone(), alert.kind);
-        match &command.action {
-            Action::SetStatus(wanted) => {
-                self.core.alerts.set(number, *wanted, learned && *wanted == Status::Closed, muted);
-                Ok(format!("status is {}", wanted.as_str()))
-            }
-            Action::Learn => {
-                if !kind.learnable {
-                    return Err(format!(
-                        "an alert of type {} cannot be learned: what it tells of is never normal; mute or close it",
-                        kind.id
-                    ));
-                }
-                self.core.baseline.allow(&entries, &Origin::Person(command.who.clone()), now);
-                self.mark_devices(&entries, true);
-                self.core.alerts.set(number, Status::Closed, true, muted);
-                Ok(format!("learned: {} baseline entries allowed, alert closed", entries.len()))
-            }
-            Action::Unlearn => {
-                if !learned {
-                    return Err("the alert was not learned".to_owned());
-                }
-                self.core.baseline.disallow(&entries);
-                self.mark_devices(&entries, false);
-                self.core.alerts.set(number, Status::New, false, muted);
-                Ok(format!("unlearned: {} baseline entries no longer allowed, alert is new again", entries.len()))
-            }
-            Action::Mute => {
-                self.core.alerts.set(number, Status::Closed, learned, true);
-                Ok("muted: the same will not be told again until unmuted".to_owned())
-            }
-            Action::Unmute => {
-                if !muted {
-                    return Err("the alert was not muted".to_owned());
-                }
-                self.core.alerts.set(number, Status::New, learned, false);
-                Ok("unmuted: alert is new again".to_owned())
-            }
-            Action::Comment(_) => Ok("comment added".to_owned()),
-            Action::BaselineReset(_) | Action::BaselineAllow(_) => Ok(String::new()),
-        }
-    }
-
-    fn mark_devices(&mut self, entries: &[EntryId], learned: bool) {
-        for &id in entries {
-            let device = self
-                .core
-                .baseline
-                .get(id)
-                .filter(|entry| entry.key.kind == crate::model::EntryKind::Device)
-                .and_then(|entry| entry.key.server);
-            if let Some(device) = device {
-                self.core.inventory.set_learned(device, learned);
-            }
-        }
-    }
-
     /// Everything that changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
         let core = &mut self.core;
@@ -744,6 +670,7 @@ impl Engine {
         }
         let (devices, removed_devices) = core.inventory.take_changes();
         let (entries, removed_entries) = core.baseline.take_changes();
+        let (grants, removed_grants) = core.baseline.take_grant_changes();
         let (programs, removed_programs) = core.programs.take_changes();
         let (alerts, violations) = core.alerts.take_changes();
         core.state.last_alert = core.alerts.last();
@@ -757,11 +684,14 @@ impl Engine {
             removed_devices,
             entries,
             removed_entries,
+            grants,
+            removed_grants,
             points: core.points.take_changes(),
             programs,
             removed_programs,
             alerts,
             violations,
+            acts: core.alerts.take_acts(),
             events: std::mem::take(&mut core.events),
             state: core.state.clone(),
         }

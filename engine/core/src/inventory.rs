@@ -721,6 +721,20 @@ impl Inventory {
         list
     }
 
+    /// The addresses of a device; of one behind another, those of that one.
+    pub fn addresses(&self, id: DeviceId) -> Vec<IpAddr> {
+        let own = self.get(id).filter(|device| !device.addresses.is_empty());
+        let device = own.or_else(|| self.get(id).and_then(|device| self.get(device.parent?)));
+        device.into_iter().flat_map(|device| &device.addresses).map(|address| address.ip).collect()
+    }
+
+    /// The network of a device: the configured OT network that holds its first address, else the usual one around it.
+    pub fn network_of(&self, id: DeviceId) -> Option<IpNet> {
+        let ip = self.addresses(id).into_iter().next()?;
+        let configured = self.configured_networks.iter().filter(|net| net.contains(&ip));
+        configured.max_by_key(|net| net.prefix_len()).copied().or_else(|| usual_network(ip))
+    }
+
     /// The devices with an address in a network, by number.
     pub fn devices_in(&self, net: &IpNet) -> Vec<DeviceId> {
         let holds = |device: &Device| device.addresses.iter().any(|address| net.contains(&address.ip));

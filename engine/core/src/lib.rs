@@ -23,7 +23,7 @@ pub mod vendors;
 pub mod words;
 
 pub use alerts::{Finding, Raised, Text};
-pub use changes::{Action, Changes, Command, Snapshot, State};
+pub use changes::{Action, Changes, Command, Imported, Learn, Snapshot, State};
 pub use config::EngineConfig;
 pub use engine::Engine;
 pub use shared::{Core, Seen, SeenFlow};

@@ -3,6 +3,7 @@
 //! Every record has an id that follows from the order of facts alone, so that the same capture gives the same rows.
 
 use crate::catalogue::{AlertType, Severity};
+use ipnet::IpNet;
 use ot_protocol::{FrameRef, Intervals, Mac, Outcome, SubAddress, Timestamp};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -203,6 +204,47 @@ pub struct EntryKey {
     pub end: Option<u32>,
     /// Exception code; group address of a multicast; property of an identity; address of a server that is no device.
     pub text: Option<Box<str>>,
+    /// How much wider than one exchange it is. Traffic makes exact entries only.
+    pub scope: Scope,
+    /// The network of scope `subnet`: its devices take the place of the client (of the one device, where there is no client).
+    pub network: Option<IpNet>,
+}
+
+/// How wide a baseline entry is. What it leaves open is not set in its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Exactly what was seen.
+    #[default]
+    Exact,
+    /// All of its kind between the client and the server: any function, any address, any port.
+    Pair,
+    /// The same by any client.
+    Server,
+    /// The same on any server.
+    Client,
+    /// The same by any client of a network.
+    Subnet,
+}
+
+impl Scope {
+    /// All, from the narrowest on.
+    pub const ALL: [Self; 5] = [Self::Exact, Self::Pair, Self::Server, Self::Client, Self::Subnet];
+
+    /// Stable id.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Pair => "pair",
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Subnet => "subnet",
+        }
+    }
+
+    /// The scope with this id.
+    pub fn parse(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == id)
+    }
 }
 
 /// Kinds of baseline entries.
@@ -288,8 +330,74 @@ impl EntryKey {
             start: None,
             end: None,
             text: None,
+            scope: Scope::Exact,
+            network: None,
         }
     }
+
+    /// The key of a wider entry that holds this one. `None` where the scope leaves nothing open: it needs two devices, or
+    /// for `subnet` a network.
+    ///
+    /// The class of an operation, the access of a range (read or write), the protocol (but of a connection) and the property
+    /// of a device stay: they say what is done, not with what.
+    pub fn widened(&self, scope: Scope, network: Option<IpNet>) -> Option<Self> {
+        let pair = self.client.is_some() && self.server.is_some();
+        // Values beyond the learned ones are told apart by a number that says nothing.
+        let text = match self.kind {
+            EntryKind::Writer => self.text.as_ref().map(|_| OUTSIDE.into()),
+            _ => self.text.clone(),
+        };
+        match scope {
+            Scope::Pair if pair => Some(Self {
+                client: self.client,
+                server: self.server,
+                protocol: if self.kind == EntryKind::Connection { "" } else { self.protocol },
+                space: if self.kind == EntryKind::Operation { self.space } else { "" },
+                text: match self.kind {
+                    EntryKind::Range | EntryKind::Writer => text,
+                    EntryKind::Rhythm => self.text.as_ref().map(|_| "any".into()),
+                    _ => None,
+                },
+                scope,
+                ..Self::new(self.kind)
+            }),
+            Scope::Server if pair => Some(Self { client: None, text, scope, ..self.clone() }),
+            Scope::Client if pair => Some(Self { server: None, text, scope, ..self.clone() }),
+            Scope::Subnet if network.is_some() => match (self.client, self.server) {
+                (Some(_), _) => Some(Self { client: None, text, scope, network, ..self.clone() }),
+                (None, Some(_)) => Some(Self { server: None, text, scope, network, ..self.clone() }),
+                (None, None) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The device whose network counts for scope `subnet`.
+    pub fn subject(&self) -> Option<DeviceId> {
+        self.client.or(self.server)
+    }
+}
+
+/// What marks the entry of a writer as one of values beyond those learned.
+pub(crate) const OUTSIDE: &str = "outside the learned values";
+
+/// One act by which a person, or an import, allowed an entry. An entry is allowed as long as one of them stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The entry.
+    pub entry: EntryId,
+    /// Number of the act: that of its first command.
+    pub act: u64,
+    /// Number of the alert that was learned; 0 for an import.
+    pub alert: u32,
+    /// Type of that alert; empty for an import.
+    pub kind: &'static str,
+    /// Who: a person or an import.
+    pub origin: Origin,
+    /// Newest packet time then.
+    pub time: Timestamp,
+    /// Packet time at which it ends.
+    pub until: Option<Timestamp>,
 }
 
 /// Who put an entry into the baseline.
@@ -487,8 +595,14 @@ pub struct Alert {
     pub status: Status,
     /// Whether a person learned it.
     pub learned: bool,
+    /// The act by which it was learned, while it is; 0 without.
+    pub learned_act: u64,
+    /// Packet time at which the learning ends.
+    pub learned_until: Option<Timestamp>,
     /// Whether a person muted it.
     pub muted: bool,
+    /// Newest packet time when it was closed.
+    pub closed: Option<Timestamp>,
     /// Packet time of the first violation.
     pub first_detection: Timestamp,
     /// Packet time of the last.
@@ -546,6 +660,21 @@ pub struct AlertViolation {
     pub outcome: Option<Outcome>,
     /// What is wrong, one sentence.
     pub detail: String,
+    /// Baseline entries that it departs from: it is hidden where all of them are learned.
+    pub entries: Vec<EntryId>,
+}
+
+/// What the sensor itself did to an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SensorAct {
+    /// Number of the alert.
+    pub alert: u32,
+    /// Packet time.
+    pub time: Timestamp,
+    /// `close`, `learning-ended`.
+    pub action: &'static str,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// A line of the event stream of the investigation timeline.

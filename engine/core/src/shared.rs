@@ -2,15 +2,17 @@
 
 use crate::alerts::{Alerts, Finding, Raised};
 use crate::baseline::{Baseline, Met, Observation};
-use crate::catalogue::EngineKind;
+use crate::catalogue::{self, AlertType, EngineKind};
 use crate::changes::State;
 use crate::config::EngineConfig;
 use crate::inventory::Inventory;
-use crate::model::{Alert, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer};
+use crate::model::{Alert, BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer};
 use crate::points::Points;
 use crate::programs::{Compared, Programs};
+use ipnet::IpNet;
 use ot_protocol::{Activity, FlowEvent, FrameRef, Outcome, Timestamp};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// What the detectors share and may change.
 pub struct Core {
@@ -117,13 +119,64 @@ impl Core {
         frame: FrameRef,
     ) -> Option<Met> {
         let seen = self.observation(times, count, frame);
-        let met = if key.start.is_some() && key.end.is_some() {
+        let wide = self.baseline.has_wide().then(|| key.clone());
+        let mut met = if key.start.is_some() && key.end.is_some() {
             self.baseline.observe_range(key, label, seen, &self.config.limits)
         } else {
             self.baseline.observe(key, label, seen, &self.config.limits)
         };
         self.met.extend(met.map(|met| met.entry));
+        // Only what no exact entry allows is looked for among the wide ones.
+        if let Some(met) = met.as_mut().filter(|met| !met.allowed)
+            && let Some(key) = wide
+            && let Some(by) = self.baseline.wide(&key, &self.networks_of(&key))
+        {
+            met.allowed = true;
+            self.baseline.touch(by, seen);
+            self.met.push(by);
+        }
         met
+    }
+
+    /// The networks of wide entries in which the device lies whose network counts for a key.
+    fn networks_of(&self, key: &EntryKey) -> Vec<IpNet> {
+        if !self.baseline.has_wide() {
+            return Vec::new();
+        }
+        let addresses: Vec<IpAddr> = key.subject().map(|id| self.inventory.addresses(id)).unwrap_or_default();
+        self.baseline.networks_of(&addresses)
+    }
+
+    /// The entry by which the baseline allows what a key says, exactly or by a wider entry.
+    pub fn allowing(&self, key: &EntryKey) -> Option<EntryId> {
+        self.baseline.allowing(key).or_else(|| self.baseline.wide(key, &self.networks_of(key)))
+    }
+
+    /// Whether the baseline allows any address of the block, area or table of a range.
+    pub fn allows_block(&self, key: &EntryKey) -> bool {
+        self.baseline.allowing(key).is_some() || self.baseline.wide_ranges(key, &self.networks_of(key))
+    }
+
+    /// Whether a wider entry allows a value beyond the learned ones.
+    pub fn allows_value(&self, key: &EntryKey, value: f64) -> bool {
+        self.baseline.has_wide() && self.baseline.allows_value(key, &self.networks_of(key), value)
+    }
+
+    /// Whether acts of people allow a key; `own`: only acts on alerts of this type count.
+    pub fn is_granted(&self, key: &EntryKey, own: Option<&str>) -> bool {
+        self.baseline.has_grants() && self.baseline.is_granted(key, &self.networks_of(key), own)
+    }
+
+    /// Whether people allow all that a finding of this type departs from: then it is not told.
+    pub fn is_learned(&self, kind: &AlertType, entries: &[EntryId]) -> bool {
+        // A burst departs from the entry that allows the writes: to allow these is not to allow any number of them.
+        let own = (kind == catalogue::WRITE_BURST).then_some(kind.id);
+        kind.learnable
+            && !entries.is_empty()
+            && self.baseline.has_grants()
+            && entries
+                .iter()
+                .all(|&entry| self.baseline.get(entry).is_some_and(|entry| self.is_granted(&entry.key, own)))
     }
 
     /// Takes a finding of a detector.
@@ -138,9 +191,13 @@ impl Core {
         let ot = finding.protocol.is_some()
             || kind.engine == EngineKind::Malware
             || kind.category == "sensor-traffic"
-            || kind == crate::catalogue::PUBLIC_ADDRESS_INSIDE
+            || kind == catalogue::PUBLIC_ADDRESS_INSIDE
             || [&finding.client, &finding.server].into_iter().flatten().any(|peer| self.inventory.is_ot(peer));
         if !ot {
+            return Raised::Silent;
+        }
+        if self.is_learned(kind, finding.entries) {
+            self.alerts.silence(finding.count);
             return Raised::Silent;
         }
         let (raised, row) = self.alerts.raise(&self.config, finding);
@@ -217,13 +274,28 @@ impl Core {
     /// Whether the baseline allows the client to connect to the server.
     pub fn uses(&self, client: Option<DeviceId>, server: Option<DeviceId>) -> bool {
         let (Some(client), Some(server)) = (client, server) else { return false };
-        self.baseline
-            .between(client, server)
-            .any(|entry| entry.allowed && matches!(entry.key.kind, EntryKind::Connection | EntryKind::Function))
+        self.baseline.between(client, server).any(|entry| self.baseline.is_allowed(entry) && is_use(entry))
+            || self.uses_widely(client, server)
+    }
+
+    /// Whether a wide entry allows the client to connect to the server.
+    fn uses_widely(&self, client: DeviceId, server: DeviceId) -> bool {
+        self.baseline.wide_entries().filter(|entry| is_use(entry)).any(|entry| {
+            let ours = entry.key.client.is_none_or(|id| id == client) && entry.key.server.is_none_or(|id| id == server);
+            ours && entry
+                .key
+                .network
+                .is_none_or(|net| self.inventory.addresses(client).iter().any(|ip| net.contains(ip)))
+        })
     }
 
     /// A device for people: name, address, sub-address.
     pub fn display(&self, peer: &Peer) -> String {
         self.inventory.display(peer)
     }
+}
+
+/// Whether an entry is about a client that uses a server.
+fn is_use(entry: &BaselineEntry) -> bool {
+    matches!(entry.key.kind, EntryKind::Connection | EntryKind::Function)
 }

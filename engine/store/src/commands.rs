@@ -1,12 +1,12 @@
 //! What people ask for: appended by anybody, applied by the holder of the engine.
 
-use crate::load::entry_key;
-use crate::value::{count, device, integer, parsed};
+use crate::load::{entry_key, scope};
+use crate::value::{count, device, integer, intern, parsed, time};
 use crate::{ReplayedCommand, Store, StoreError, run, write};
-use ot_engine::model::Status;
-use ot_engine::{Action, Changes, Command};
+use ot_engine::model::{EntryKey, Scope, Status};
+use ot_engine::{Action, Changes, Command, Imported, Learn};
 use ot_protocol::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
 /// A command before it has a number.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,33 +28,39 @@ pub struct NewCommand {
 pub enum CommandState {
     /// Nobody has applied it yet.
     Pending,
-    /// Done.
-    Applied,
+    /// Done; what it did, in words.
+    Applied(String),
     /// Not done; why.
     Refused(String),
 }
 
 impl Store {
-    /// Appends commands in one transaction and gives their numbers, in order. Needs no lock.
+    /// Appends commands in one transaction and gives their numbers, in order. Together they are one act, applied at one
+    /// moment. Needs no lock.
     pub fn append_commands(&mut self, commands: &[NewCommand]) -> Result<Vec<u64>, StoreError> {
         self.transact(|transaction, _| {
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO command (wall_time, who, why, alert, action, status, text, device)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO command (wall_time, who, why, alert, action, status, text, device, scope, span, undo)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?;
+            let mut join = transaction.prepare_cached("UPDATE command SET act = ?2 WHERE id = ?1")?;
             let mut insert_entry = transaction.prepare_cached(
                 "INSERT INTO command_entry (command, kind, client, server, protocol, port, function, subfunction, space,
-                     number, start_address, end_address, text)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     number, start_address, end_address, text, scope, network, label, min_value, max_value, every, until,
+                     file)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
             )?;
             let mut ids = Vec::with_capacity(commands.len());
             for command in commands {
                 let (mut status, mut text, mut device) = (None, None, None);
+                let (mut scope, mut span, mut undo) = (None, None, None);
                 match &command.action {
                     Action::SetStatus(wanted) => status = Some(wanted.as_str()),
                     Action::Comment(comment) => text = Some(comment),
                     Action::BaselineReset(of) => device = of.map(|id| id.0),
-                    Action::Learn | Action::Unlearn | Action::Mute | Action::Unmute | Action::BaselineAllow(_) => {}
+                    Action::Learn(learn) => (scope, span) = (Some(learn.scope.as_str()), learn.span),
+                    Action::BaselineUndo(act) => undo = Some(integer(*act)),
+                    Action::Unlearn | Action::Mute | Action::Unmute | Action::BaselineAllow(_) => {}
                 }
                 insert.execute(params![
                     command.wall_time.0,
@@ -65,9 +71,14 @@ impl Store {
                     status,
                     text,
                     device,
+                    scope,
+                    span,
+                    undo,
                 ])?;
                 let id = transaction.last_insert_rowid();
-                if let Action::BaselineAllow(key) = &command.action {
+                join.execute(params![id, ids.first().map_or(id, |&first| integer(first))])?;
+                if let Action::BaselineAllow(imported) = &command.action {
+                    let key = &imported.key;
                     insert_entry.execute(params![
                         id,
                         key.kind.as_str(),
@@ -82,6 +93,14 @@ impl Store {
                         key.start,
                         key.end,
                         key.text,
+                        key.scope.as_str(),
+                        key.network.map(|network| network.to_string()),
+                        imported.label,
+                        imported.values.map(|(min, _)| min),
+                        imported.values.map(|(_, max)| max),
+                        imported.every,
+                        imported.until.map(|time| time.0),
+                        imported.file,
                     ])?;
                 }
                 ids.push(u64::try_from(id).unwrap_or_default());
@@ -102,15 +121,15 @@ impl Store {
     /// What became of a command; `None` where there is no such command.
     pub fn command_state(&self, id: u64) -> Result<Option<CommandState>, StoreError> {
         self.connection
-            .prepare_cached("SELECT state, error FROM command WHERE id = ?1")
+            .prepare_cached("SELECT state, COALESCE(error, answer) FROM command WHERE id = ?1")
             .and_then(|mut statement| {
                 statement
                     .query_row([integer(id)], |row| {
-                        let error: Option<String> = row.get(1)?;
+                        let words = row.get::<_, Option<String>>(1)?.unwrap_or_default();
                         parsed(row, 0, |state| match state {
                             "pending" => Some(CommandState::Pending),
-                            "applied" => Some(CommandState::Applied),
-                            "refused" => Some(CommandState::Refused(error.clone().unwrap_or_default())),
+                            "applied" => Some(CommandState::Applied(words.clone())),
+                            "refused" => Some(CommandState::Refused(words.clone())),
                             _ => None,
                         })
                     })
@@ -119,24 +138,26 @@ impl Store {
             .map_err(|error| StoreError::from_sqlite(&self.path, error))
     }
 
-    /// Records what became of a command, together with all changes up to it, in one transaction; an applied command on an
+    /// Alerts that the commands of an act are about, by id.
+    pub fn alerts_of_act(&self, act: u64) -> Result<Vec<String>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT DISTINCT alert FROM command WHERE act = ?1 AND alert IS NOT NULL ORDER BY id")
+            .and_then(|mut statement| statement.query_map([integer(act)], |row| row.get(0))?.collect())
+            .map_err(|error| StoreError::from_sqlite(&self.path, error))
+    }
+
+    /// Records what became of commands, together with all changes up to them, in one transaction; an applied command on an
     /// alert becomes a line of the alert's history. A command that is no longer pending only commits the changes.
     ///
     /// `at`: the run and the packet up to which (inclusive) all its facts have been consumed; `None` for a command line
     /// that applies while no engine runs.
-    pub fn apply_command(
+    pub fn apply_commands(
         &mut self,
-        command: &Command,
+        commands: &[(Command, Result<String, String>)],
         changes: &Changes,
-        result: Result<(), &str>,
         at: Option<(u32, u64)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let detail = match &command.action {
-            Action::SetStatus(status) => status.as_str(),
-            Action::Comment(comment) => comment,
-            _ => "",
-        };
         self.transact(|transaction, written| {
             write::changes(transaction, changes, at.map(|(run, _)| run), written)?;
             // Without an engine, a run that was interrupted goes on later from the state that this command changes.
@@ -147,39 +168,27 @@ impl Store {
                 }
                 None => run::running(transaction)?,
             };
-            let id = integer(command.id);
-            let (state, error) = match result {
-                Ok(()) => ("applied", None),
-                Err(error) => ("refused", Some(error)),
-            };
-            let taken = transaction
-                .prepare_cached(
-                    "UPDATE command SET state = ?2, error = ?3, wall_applied = ?4, run = ?5, position = ?6
-                     WHERE id = ?1 AND state = 'pending'",
-                )?
-                .execute(params![
-                    id,
+            let mut take = transaction.prepare_cached(
+                "UPDATE command SET state = ?2, error = ?3, answer = ?4, wall_applied = ?5, run = ?6, position = ?7
+                 WHERE id = ?1 AND state = 'pending'",
+            )?;
+            for (command, result) in commands {
+                let (state, answer, error) = match result {
+                    Ok(answer) => ("applied", Some(answer), None),
+                    Err(error) => ("refused", None, Some(error)),
+                };
+                let taken = take.execute(params![
+                    integer(command.id),
                     state,
                     error,
+                    answer,
                     now.0,
                     at.map(|(run, _)| run),
                     at.map(|(_, position)| integer(position))
                 ])?;
-            if taken == 1 && result.is_ok() {
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO alert_history (alert, wall_time, who, action, why, detail, command)
-                         SELECT number, ?2, ?3, ?4, ?5, ?6, ?7 FROM alert WHERE id = ?1",
-                    )?
-                    .execute(params![
-                        command.alert,
-                        command.wall_time.0,
-                        command.who,
-                        command.action.id(),
-                        command.why,
-                        detail,
-                        id
-                    ])?;
+                if let (1, Some(answer)) = (taken, answer) {
+                    history(transaction, command, answer, changes)?;
+                }
             }
             Ok(())
         })
@@ -188,6 +197,44 @@ impl Store {
     fn select(&self, condition: &str, parameters: &[&dyn ToSql]) -> rusqlite::Result<Vec<Command>> {
         select(&self.connection, condition, parameters, read)
     }
+}
+
+/// A line in the history of each alert that a command changed.
+fn history(transaction: &Transaction<'_>, command: &Command, answer: &str, changes: &Changes) -> rusqlite::Result<()> {
+    let detail = match &command.action {
+        Action::SetStatus(status) => status.as_str(),
+        Action::Comment(comment) => comment,
+        Action::Mute | Action::Unmute => "",
+        _ => answer,
+    };
+    let columns = "INSERT OR IGNORE INTO alert_history (alert, wall_time, who, action, why, detail, command)
+         SELECT number, ?2, ?3, ?4, ?5, ?6, ?7 FROM alert";
+    let values = params![
+        command.alert,
+        command.wall_time.0,
+        command.who,
+        command.action.id(),
+        command.why,
+        detail,
+        integer(command.id)
+    ];
+    transaction.prepare_cached(&format!("{columns} WHERE id = ?1"))?.execute(values)?;
+    // What is taken back with an act is taken back for each alert that it learned.
+    if matches!(command.action, Action::BaselineUndo(_)) {
+        let mut insert = transaction.prepare_cached(&format!("{columns} WHERE number = ?1"))?;
+        for alert in &changes.alerts {
+            insert.execute(params![
+                alert.number,
+                command.wall_time.0,
+                command.who,
+                command.action.id(),
+                command.why,
+                detail,
+                integer(command.id)
+            ])?;
+        }
+    }
+    Ok(())
 }
 
 /// Commands that were applied during a run, in the order in which they were.
@@ -207,7 +254,8 @@ fn select<T>(
         .prepare_cached(&format!(
             "SELECT c.id, c.wall_time, c.who, c.why, c.alert, c.action, c.status, c.text, e.kind, e.client, e.server,
                  e.protocol, e.port, e.function, e.subfunction, e.space, e.number, e.start_address, e.end_address,
-                 e.text, COALESCE(c.position, 0), c.device
+                 e.text, COALESCE(c.position, 0), c.device, c.act, c.scope, c.span, c.undo, COALESCE(e.scope, 'exact'),
+                 e.network, COALESCE(e.label, ''), e.min_value, e.max_value, e.every, e.until, COALESCE(e.file, '')
              FROM command c LEFT JOIN command_entry e ON e.command = c.id
              WHERE {condition} ORDER BY COALESCE(c.position, 0), c.id"
         ))?
@@ -218,17 +266,32 @@ fn select<T>(
 fn read(row: &Row<'_>) -> rusqlite::Result<Command> {
     let action = match parsed(row, 5, |action| Some(action.to_owned()))?.as_str() {
         "status" => Action::SetStatus(parsed(row, 6, Status::parse)?),
-        "learn" => Action::Learn,
+        "learn" => Action::Learn(Learn {
+            scope: row.get::<_, Option<String>>(23)?.and_then(|id| Scope::parse(&id)).unwrap_or_default(),
+            span: row.get(24)?,
+        }),
         "unlearn" => Action::Unlearn,
         "mute" => Action::Mute,
         "unmute" => Action::Unmute,
         "comment" => Action::Comment(row.get(7)?),
         "baseline-reset" => Action::BaselineReset(device(row, 21)?),
-        "baseline-allow" => Action::BaselineAllow(Box::new(entry_key(row, 8)?)),
+        "baseline-allow" => {
+            let (scope, network) = scope(row, 26)?;
+            Action::BaselineAllow(Box::new(Imported {
+                key: EntryKey { scope, network, ..entry_key(row, 8)? },
+                label: parsed(row, 28, |text| Some(intern(text)))?,
+                values: row.get::<_, Option<f64>>(29)?.zip(row.get::<_, Option<f64>>(30)?),
+                every: row.get(31)?,
+                until: time(row, 32)?,
+                file: row.get(33)?,
+            }))
+        }
+        "baseline-undo" => Action::BaselineUndo(count(row, 25)?),
         _ => parsed(row, 5, |_| None)?,
     };
     Ok(Command {
         id: count(row, 0)?,
+        act: count(row, 22)?,
         alert: row.get(4)?,
         action,
         who: row.get(2)?,

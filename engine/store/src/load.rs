@@ -1,10 +1,11 @@
 //! Loading what an engine starts from. `prefix` chooses between the state now and the copy from before a run.
 
 use crate::value::{self, count, device, frame, intern, key, mac, outcome, parsed, parsed_option, severity, sub, time};
+use ipnet::IpNet;
 use ot_engine::catalogue;
 use ot_engine::model::{
-    Alert, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, IdentityValue, Origin, Peer,
-    Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
+    Alert, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, Grant, IdentityValue, Origin,
+    Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Scope, Status,
 };
 use ot_engine::{Snapshot, State};
 use ot_protocol::{FrameRef, Intervals, Timestamp};
@@ -32,6 +33,7 @@ pub(crate) fn snapshot(
     Ok(Snapshot {
         devices: devices(connection, prefix)?,
         entries: entries(connection, prefix)?,
+        grants: grants(connection, prefix, "")?,
         points: points(connection, prefix)?,
         programs: programs(connection, prefix, "", &[], true)?,
         alerts,
@@ -185,7 +187,42 @@ pub(crate) fn entry_key(row: &Row<'_>, index: usize) -> rusqlite::Result<EntryKe
         start: row.get(index + 9)?,
         end: row.get(index + 10)?,
         text: parsed_option(row, index + 11, |text| Some(text.into()))?,
+        scope: Scope::Exact,
+        network: None,
     })
+}
+
+/// Scope and network in two columns from `index` on.
+pub(crate) fn scope(row: &Row<'_>, index: usize) -> rusqlite::Result<(Scope, Option<IpNet>)> {
+    Ok((parsed(row, index, Scope::parse)?, parsed_option(row, index + 1, |text| text.parse().ok())?))
+}
+
+/// What people allow; `condition` with `WHERE`.
+pub(crate) fn grants(connection: &Connection, prefix: &str, condition: &str) -> rusqlite::Result<Vec<Grant>> {
+    rows(
+        connection,
+        &format!(
+            "SELECT entry, act, alert, type, origin, by, time, until FROM {prefix}baseline_grant {condition}
+             ORDER BY entry, act"
+        ),
+        &[],
+        |row| {
+            let by: String = row.get(5)?;
+            Ok(Grant {
+                entry: EntryId(row.get(0)?),
+                act: count(row, 1)?,
+                alert: row.get(2)?,
+                kind: parsed(row, 3, |id| Some(catalogue::by_id(id).map_or_else(|| intern(id), |kind| kind.id)))?,
+                origin: parsed(row, 4, |origin| match origin {
+                    "person" => Some(Origin::Person(by.clone())),
+                    "import" => Some(Origin::Import(by.clone())),
+                    _ => None,
+                })?,
+                time: Timestamp(row.get(6)?),
+                until: time(row, 7)?,
+            })
+        },
+    )
 }
 
 fn entries(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<BaselineEntry>> {
@@ -195,7 +232,7 @@ fn entries(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Baseli
             "SELECT id, kind, client, server, protocol, port, function, subfunction, space, number, start_address,
                  end_address, text, allowed, origin, origin_by, count, learned_count, first_seen, last_seen, file, frame,
                  allowed_at, expires, min_value, max_value, interval_count, interval_sum, interval_min, interval_max,
-                 label
+                 label, scope, network
              FROM {prefix}baseline ORDER BY id"
         ),
         &[],
@@ -203,12 +240,13 @@ fn entries(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Baseli
     )
 }
 
-/// A baseline entry in 31 columns, in the order of the table.
+/// A baseline entry in 33 columns, in the order of the table.
 pub(crate) fn entry(row: &Row<'_>) -> rusqlite::Result<BaselineEntry> {
     let by = row.get::<_, Option<String>>(15)?.unwrap_or_default();
+    let (scope, network) = scope(row, 31)?;
     Ok(BaselineEntry {
         id: EntryId(row.get(0)?),
-        key: entry_key(row, 1)?,
+        key: EntryKey { scope, network, ..entry_key(row, 1)? },
         allowed: row.get(13)?,
         origin: parsed(row, 14, |origin| match origin {
             "traffic" => Some(Origin::Traffic),
@@ -360,7 +398,7 @@ fn alerts(
         &format!(
             "SELECT number, id, type, key, opening, severity, status, learned, muted, first_detection, last_detection,
                  count, protocol, outcome, outcome_code, outcome_name, source_count, destination_count, description,
-                 why, violation_count
+                 why, violation_count, learned_act, learned_until, closed
              FROM {prefix}alert WHERE {condition} ORDER BY number"
         ),
         parameters,
@@ -381,7 +419,10 @@ fn alerts(
                 severity: severity(row, 5)?,
                 status: parsed(row, 6, Status::parse)?,
                 learned: row.get(7)?,
+                learned_act: count(row, 21)?,
+                learned_until: time(row, 22)?,
                 muted: row.get(8)?,
+                closed: time(row, 23)?,
                 first_detection: Timestamp(row.get(9)?),
                 last_detection: Timestamp(row.get(10)?),
                 count: count(row, 11)?,
@@ -423,6 +464,8 @@ fn state(connection: &Connection, prefix: &str) -> rusqlite::Result<State> {
         last_device: small("last_device")?,
         last_entry: small("last_entry")?,
         last_program: small("last_program")?,
+        first_event: number("first_event")?,
+        closed_before: value("closed_before")?.map(Timestamp),
         now: value("now")?.map(Timestamp),
         learning_until: value("learning_until")?.map(Timestamp),
         learning: value("learning")? == Some(1),

@@ -1,6 +1,6 @@
 //! Opening, and bringing an older store up to date.
 
-use crate::StoreError;
+use crate::{StoreError, run};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs::File;
 use std::io::Read;
@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/001.sql"),
     include_str!("../migrations/002.sql"),
     include_str!("../migrations/003.sql"),
+    include_str!("../migrations/004.sql"),
 ];
 
 /// The format this version writes: SQLite's `user_version`.
@@ -163,6 +164,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
                 .execute_batch(sql)
                 .and_then(|()| transaction.pragma_update(None, "application_id", APPLICATION_ID))
                 .and_then(|()| transaction.pragma_update(None, "user_version", version + 1))
+                .and_then(|()| run::complete_copies(&transaction))
                 .map_err(fail)?;
         }
         transaction.commit().map_err(fail)?;

@@ -9,13 +9,13 @@ use crate::value::{count, device, frame, ids, intern, mac, outcome, parsed, pars
 use crate::{StoreError, open};
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_engine::model::{
-    AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKind, Event, IdentityValue, Peer,
-    Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
+    AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKind, Event, Grant, IdentityValue,
+    Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
 };
 use ot_protocol::{FrameRef, Outcome, Timestamp};
 use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -48,8 +48,12 @@ pub struct AlertRow {
     pub status: Status,
     /// Whether a person learned it.
     pub learned: bool,
+    /// Packet time at which the learning ends.
+    pub learned_until: Option<Timestamp>,
     /// Whether a person muted it.
     pub muted: bool,
+    /// Newest packet time when it was closed.
+    pub closed: Option<Timestamp>,
     /// How many alerts with its key were opened before, plus one.
     pub opening: u32,
     /// Packet time of the first violation.
@@ -171,8 +175,10 @@ pub struct AlertQuery {
 /// What a person did to an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRow {
-    /// Wall time.
+    /// Wall time; of what the sensor did, packet time.
     pub time: Timestamp,
+    /// Whether the sensor did it.
+    pub by_sensor: bool,
     /// Who.
     pub who: String,
     /// `status`, `learn`, `unlearn`, `mute`, `unmute`, `comment`.
@@ -181,6 +187,36 @@ pub struct HistoryRow {
     pub why: String,
     /// The new status, the comment.
     pub detail: String,
+}
+
+/// A violation with the baseline entries that it departs from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepartureRow {
+    /// Number of the alert.
+    pub alert: u32,
+    /// Its type.
+    pub kind: String,
+    /// Violations of the alert in all.
+    pub alert_count: u64,
+    /// How many rows of violations the alert had, whether kept or not.
+    pub violation_count: u32,
+    /// How often this violation came.
+    pub count: u64,
+    /// The entries.
+    pub entries: Vec<EntryId>,
+}
+
+/// An act that allows something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActRow {
+    /// Its number.
+    pub act: u64,
+    /// Wall time, who, why, the action and its scope, as its first command says.
+    pub asked: Option<(Timestamp, String, String, String, Option<String>)>,
+    /// Alerts that it learned, by id.
+    pub alerts: Vec<String>,
+    /// What it allows.
+    pub grants: Vec<Grant>,
 }
 
 /// An input file.
@@ -499,7 +535,8 @@ impl Reader {
         let sql = format!(
             "SELECT a.number, a.id, a.type, a.engine, a.category, a.severity, a.status, a.learned, a.muted, a.opening,
                  a.first_detection, a.last_detection, a.count, a.protocol, a.outcome, a.outcome_code, a.outcome_name,
-                 a.source_count, a.destination_count, a.description, a.why, a.violation_count, r.sensor, r.site
+                 a.source_count, a.destination_count, a.description, a.why, a.violation_count, r.sensor, r.site,
+                 a.learned_until, a.closed
              FROM alert a LEFT JOIN run r ON r.id = a.run{tail}"
         );
         let mut alerts = self.rows(&sql, conditions, |row| {
@@ -526,6 +563,8 @@ impl Reader {
                 violation_count: row.get(21)?,
                 sensor: row.get(22)?,
                 site: row.get::<_, Option<String>>(23)?.filter(|site| !site.is_empty()),
+                learned_until: time(row, 24)?,
+                closed: time(row, 25)?,
                 sources: Vec::new(),
                 destinations: Vec::new(),
                 techniques: Vec::new(),
@@ -580,7 +619,7 @@ impl Reader {
         conditions.and("alert = ?").value(alert);
         self.rows(
             "SELECT alert, number, first_seen, last_seen, count, file, frame, function, object, value, outcome,
-                 outcome_code, outcome_name, detail
+                 outcome_code, outcome_name, detail, entries
              FROM violation WHERE alert = ? ORDER BY number",
             &conditions,
             |row| {
@@ -596,9 +635,77 @@ impl Reader {
                     value: row.get(9)?,
                     outcome: outcome(row, 10)?,
                     detail: row.get(13)?,
+                    entries: parsed(row, 14, crate::value::entries)?,
                 })
             },
         )
+    }
+
+    /// Violations of alerts of these types with the baseline entries that they depart from, by alert and place.
+    pub fn departures(&self, kinds: &[&str], mut each: impl FnMut(DepartureRow)) -> Result<(), StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.one_of("a.type", kinds.iter().map(|&kind| kind.to_owned()));
+        let sql = format!(
+            "SELECT a.number, a.type, a.count, a.violation_count, v.count, v.entries
+             FROM alert a JOIN violation v ON v.alert = a.number{} ORDER BY a.number, v.number",
+            conditions.sql
+        );
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(rusqlite::params_from_iter(conditions.parameters()))?;
+            while let Some(row) = rows.next()? {
+                each(DepartureRow {
+                    alert: row.get(0)?,
+                    kind: row.get(1)?,
+                    alert_count: count(row, 2)?,
+                    violation_count: row.get(3)?,
+                    count: count(row, 4)?,
+                    entries: parsed(row, 5, crate::value::entries)?,
+                });
+            }
+            Ok(())
+        };
+        read().map_err(|error| self.fail(error))
+    }
+
+    /// What people and imports allow, by act, the newest first.
+    pub fn acts(&self) -> Result<Vec<ActRow>, StoreError> {
+        let mut acts: Vec<ActRow> = Vec::new();
+        let grants = crate::load::grants(&self.connection, "", "").map_err(|error| self.fail(error))?;
+        let mut by_act: BTreeMap<u64, Vec<Grant>> = BTreeMap::new();
+        for grant in grants {
+            by_act.entry(grant.act).or_default().push(grant);
+        }
+        // What was learned without an entry stands as well.
+        for act in self.rows(
+            "SELECT DISTINCT learned_act FROM alert WHERE learned AND learned_act > 0 ORDER BY learned_act",
+            &Conditions::default(),
+            |row| count(row, 0),
+        )? {
+            by_act.entry(act).or_default();
+        }
+        for (act, grants) in by_act.into_iter().rev() {
+            let mut conditions = Conditions::default();
+            conditions.value(crate::value::integer(act));
+            let asked = self
+                .rows("SELECT wall_time, who, why, action, scope FROM command WHERE id = ?", &conditions, |row| {
+                    Ok((
+                        Timestamp(row.get(0)?),
+                        row.get::<_, String>(1)?,
+                        row.get::<_, String>(2)?,
+                        row.get::<_, String>(3)?,
+                        row.get::<_, Option<String>>(4)?,
+                    ))
+                })?
+                .pop();
+            let alerts = self.rows(
+                "SELECT id FROM alert WHERE learned AND learned_act = ? ORDER BY number",
+                &conditions,
+                |row| row.get(0),
+            )?;
+            acts.push(ActRow { act, asked, alerts, grants });
+        }
+        Ok(acts)
     }
 
     /// What people did to an alert, in order.
@@ -606,7 +713,8 @@ impl Reader {
         let mut conditions = Conditions::default();
         conditions.and("alert = ?").value(alert);
         self.rows(
-            "SELECT wall_time, who, action, why, detail FROM alert_history WHERE alert = ? ORDER BY id",
+            "SELECT COALESCE(wall_time, time, 0), who, action, why, detail, wall_time IS NULL FROM alert_history
+             WHERE alert = ? ORDER BY id",
             &conditions,
             |row| {
                 Ok(HistoryRow {
@@ -615,6 +723,7 @@ impl Reader {
                     action: row.get(2)?,
                     why: row.get(3)?,
                     detail: row.get(4)?,
+                    by_sensor: row.get(5)?,
                 })
             },
         )
@@ -858,7 +967,7 @@ impl Reader {
             "SELECT id, kind, client, server, protocol, port, function, subfunction, space, number, start_address,
                  end_address, text, allowed, origin, origin_by, count, learned_count, first_seen, last_seen, file, frame,
                  allowed_at, expires, min_value, max_value, interval_count, interval_sum, interval_min, interval_max,
-                 label
+                 label, scope, network
              FROM baseline{} ORDER BY id{}",
             conditions.sql,
             limit_sql(query.limit)

@@ -10,13 +10,14 @@ use rusqlite::{OptionalExtension, Transaction, params};
 pub(crate) const BEFORE: &str = "before_";
 
 /// The tables from which an engine starts.
-const STATE: [&str; 19] = [
+const STATE: [&str; 20] = [
     "device",
     "device_address",
     "device_identity",
     "device_role_reason",
     "device_protocol",
     "baseline",
+    "baseline_grant",
     "point",
     "program_version",
     "program_attribute",
@@ -264,6 +265,35 @@ fn begin(transaction: &Transaction<'_>, spec: &RunSpec<'_>, warnings: &mut Vec<S
         replay_commands: Vec::new(),
         aborted: None,
     })
+}
+
+/// Gives the copies from before an interrupted replay the tables and columns that a migration brought.
+pub(crate) fn complete_copies(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let columns = |table: &str| -> rusqlite::Result<Vec<(String, String)>> {
+        transaction
+            .prepare(
+                "SELECT name, type || CASE WHEN \"notnull\" AND dflt_value IS NOT NULL
+                     THEN ' NOT NULL DEFAULT ' || dflt_value ELSE '' END
+                 FROM pragma_table_info(?1)",
+            )?
+            .query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+    };
+    if columns(&format!("{BEFORE}device"))?.is_empty() {
+        return Ok(());
+    }
+    for table in STATE {
+        let now = columns(table)?;
+        let copied = columns(&format!("{BEFORE}{table}"))?;
+        if copied.is_empty() && !now.is_empty() {
+            transaction.execute_batch(&format!("CREATE TABLE {BEFORE}{table} AS SELECT * FROM {table}"))?;
+            continue;
+        }
+        for (name, declared) in now.iter().filter(|(name, _)| copied.iter().all(|(known, _)| known != name)) {
+            transaction.execute_batch(&format!("ALTER TABLE {BEFORE}{table} ADD COLUMN {name} {declared}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn drop_copies(transaction: &Transaction<'_>) -> rusqlite::Result<()> {

@@ -1,7 +1,7 @@
 //! How single values stand in columns.
 
 use ot_engine::catalogue::{self, Severity};
-use ot_engine::model::{AlertKey, DeviceId, Peer};
+use ot_engine::model::{AlertKey, DeviceId, EntryId, Peer};
 use ot_protocol::{FrameRef, Mac, Outcome, SubAddress, Timestamp};
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -182,6 +182,20 @@ pub(crate) fn ids(text: &str) -> Option<Vec<DeviceId>> {
         return Some(Vec::new());
     }
     text.split(',').map(|id| id.parse().ok().map(DeviceId)).collect()
+}
+
+/// Entry ids separated by commas.
+pub(crate) fn entries_text(entries: &[EntryId]) -> String {
+    let mut text = String::new();
+    for (place, id) in entries.iter().enumerate() {
+        let _ = write!(text, "{}{}", if place == 0 { "" } else { "," }, id.0);
+    }
+    text
+}
+
+/// Back from [`entries_text`].
+pub(crate) fn entries(text: &str) -> Option<Vec<EntryId>> {
+    ids(text).map(|list| list.into_iter().map(|id| EntryId(id.0)).collect())
 }
 
 /// A key in one column: `type;client;server;table;point`. A peer is `device,ip,mac,sub-address`; `-` stands for none.

@@ -1,11 +1,11 @@
 //! Writing what the engine found.
 
-use crate::value::{hexadecimal, ids_text, integer, key_text, outcome_columns, severity_rank};
+use crate::value::{entries_text, hexadecimal, ids_text, integer, key_text, outcome_columns, severity_rank};
 use ot_engine::Changes;
 use ot_engine::State;
 use ot_engine::model::{
-    Alert, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, Event, IdentityValue, Origin, Peer,
-    Point, ProgramVersion, ProtocolUse, RoleReason, Status,
+    Alert, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, Event, Grant, IdentityValue,
+    Origin, Peer, Point, ProgramVersion, ProtocolUse, RoleReason, SensorAct, Status,
 };
 use ot_protocol::FrameRef;
 use rusqlite::{CachedStatement, Transaction, params};
@@ -64,6 +64,9 @@ pub(crate) fn changes(
     violations(transaction, &changes.violations)?;
     events(transaction, &changes.events)?;
     removed_entries(transaction, &changes.removed_entries)?;
+    grants(transaction, &changes.grants, &changes.removed_grants)?;
+    acts(transaction, &changes.acts)?;
+    kept(transaction, &changes.state, written)?;
     removed_devices(transaction, &changes.removed_devices, written)?;
     state(transaction, &changes.state, written)
 }
@@ -213,9 +216,9 @@ fn entries(transaction: &Transaction<'_>, entries: &[BaselineEntry]) -> rusqlite
         "INSERT INTO baseline (id, kind, client, server, protocol, port, function, subfunction, space, number,
              start_address, end_address, text, allowed, origin, origin_by, count, learned_count, first_seen, last_seen,
              file, frame, allowed_at, expires, min_value, max_value, interval_count, interval_sum, interval_min,
-             interval_max, label)
+             interval_max, label, scope, network)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-             ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)
+             ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)
          ON CONFLICT DO UPDATE SET protocol = excluded.protocol, port = excluded.port, function = excluded.function,
              subfunction = excluded.subfunction, space = excluded.space, number = excluded.number,
              start_address = excluded.start_address, end_address = excluded.end_address, text = excluded.text,
@@ -275,6 +278,8 @@ fn entries(transaction: &Transaction<'_>, entries: &[BaselineEntry]) -> rusqlite
             entry.intervals.min,
             entry.intervals.max,
             entry.label,
+            key.scope.as_str(),
+            key.network.map(|network| network.to_string()),
         ])?;
         if entry.id.0 <= newest {
             moved.execute(params![entry.id.0, key.kind.as_str(), client, server])?;
@@ -286,6 +291,64 @@ fn entries(transaction: &Transaction<'_>, entries: &[BaselineEntry]) -> rusqlite
 fn removed_entries(transaction: &Transaction<'_>, entries: &[EntryId]) -> rusqlite::Result<()> {
     for entry in entries {
         transaction.prepare_cached("DELETE FROM baseline WHERE id = ?1")?.execute([entry.0])?;
+    }
+    Ok(())
+}
+
+fn grants(transaction: &Transaction<'_>, grants: &[Grant], removed: &[(EntryId, u64)]) -> rusqlite::Result<()> {
+    for (entry, act) in removed {
+        transaction
+            .prepare_cached("DELETE FROM baseline_grant WHERE entry = ?1 AND act = ?2")?
+            .execute(params![entry.0, integer(*act)])?;
+    }
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO baseline_grant (entry, act, alert, type, origin, by, time, until)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for grant in grants {
+        let (origin, by) = match &grant.origin {
+            Origin::Import(file) => ("import", file.as_str()),
+            Origin::Person(who) => ("person", who.as_str()),
+            Origin::Traffic | Origin::Observed => ("person", ""),
+        };
+        insert.execute(params![
+            grant.entry.0,
+            integer(grant.act),
+            grant.alert,
+            grant.kind,
+            origin,
+            by,
+            grant.time.0,
+            grant.until.map(|time| time.0),
+        ])?;
+    }
+    Ok(())
+}
+
+/// What the sensor did to alerts becomes lines of their history.
+fn acts(transaction: &Transaction<'_>, acts: &[SensorAct]) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO alert_history (alert, time, who, action, why, detail)
+         SELECT number, ?2, 'sensor', ?3, ?4, '' FROM alert WHERE number = ?1",
+    )?;
+    for act in acts {
+        insert.execute(params![act.alert, act.time.0, act.action, act.why])?;
+    }
+    Ok(())
+}
+
+/// Deletes what is kept no longer.
+fn kept(transaction: &Transaction<'_>, state: &State, written: &Written) -> rusqlite::Result<()> {
+    let before = written.state.as_ref();
+    if let Some(time) = state.closed_before
+        && before.is_none_or(|before| before.closed_before != state.closed_before)
+    {
+        transaction
+            .prepare_cached("DELETE FROM alert WHERE closed < ?1 AND status = 'closed' AND NOT learned AND NOT muted")?
+            .execute([time.0])?;
+    }
+    if state.first_event > 0 && before.is_none_or(|before| before.first_event != state.first_event) {
+        transaction.prepare_cached("DELETE FROM event WHERE number < ?1")?.execute([integer(state.first_event)])?;
     }
     Ok(())
 }
@@ -398,15 +461,16 @@ fn alerts(
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO alert (number, id, run, type, engine, category, key, opening, severity, status, learned, muted,
              first_detection, last_detection, count, protocol, outcome, outcome_code, outcome_name, source_count,
-             destination_count, description, why, violation_count)
+             destination_count, description, why, violation_count, learned_act, learned_until, closed)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-             ?23, ?24)
+             ?23, ?24, ?25, ?26, ?27)
          ON CONFLICT (number) DO UPDATE SET severity = excluded.severity, status = excluded.status,
              learned = excluded.learned, muted = excluded.muted, first_detection = excluded.first_detection,
              last_detection = excluded.last_detection, count = excluded.count, protocol = excluded.protocol,
              outcome = excluded.outcome, outcome_code = excluded.outcome_code, outcome_name = excluded.outcome_name,
              source_count = excluded.source_count, destination_count = excluded.destination_count,
-             description = excluded.description, why = excluded.why, violation_count = excluded.violation_count",
+             description = excluded.description, why = excluded.why, violation_count = excluded.violation_count,
+             learned_act = excluded.learned_act, learned_until = excluded.learned_until, closed = excluded.closed",
     )?;
     // A merge of two devices changes the keys that named the one that goes.
     let mut moved = transaction
@@ -456,6 +520,9 @@ fn alerts(
             alert.description,
             alert.why,
             alert.violation_count,
+            integer(alert.learned_act),
+            alert.learned_until.map(|time| time.0),
+            alert.closed.map(|time| time.0),
         ])?;
         let new = number > newest;
         let now = digest(alert, &written.keys);
@@ -528,12 +595,13 @@ fn violations(transaction: &Transaction<'_>, violations: &[AlertViolation]) -> r
     }
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO violation (alert, number, first_seen, last_seen, count, file, frame, function, object, value,
-             outcome, outcome_code, outcome_name, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             outcome, outcome_code, outcome_name, detail, entries)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
          ON CONFLICT DO UPDATE SET first_seen = excluded.first_seen, last_seen = excluded.last_seen,
              count = excluded.count, file = excluded.file, frame = excluded.frame, function = excluded.function,
              object = excluded.object, value = excluded.value, outcome = excluded.outcome,
-             outcome_code = excluded.outcome_code, outcome_name = excluded.outcome_name, detail = excluded.detail",
+             outcome_code = excluded.outcome_code, outcome_name = excluded.outcome_name, detail = excluded.detail,
+             entries = excluded.entries",
     )?;
     for violation in violations {
         let (file, frame) = frame_columns(violation.frame);
@@ -553,6 +621,7 @@ fn violations(transaction: &Transaction<'_>, violations: &[AlertViolation]) -> r
             code,
             name,
             violation.detail,
+            entries_text(&violation.entries),
         ])?;
     }
     Ok(())
@@ -596,6 +665,8 @@ fn state(transaction: &Transaction<'_>, state: &State, written: &mut Written) ->
         ("last_device", Some(i64::from(state.last_device))),
         ("last_entry", Some(i64::from(state.last_entry))),
         ("last_program", Some(i64::from(state.last_program))),
+        ("first_event", (state.first_event > 0).then(|| integer(state.first_event))),
+        ("closed_before", state.closed_before.map(|time| time.0)),
         ("now", state.now.map(|time| time.0)),
         ("learning_until", state.learning_until.map(|time| time.0)),
         ("learning", Some(i64::from(state.learning))),

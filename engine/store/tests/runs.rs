@@ -5,8 +5,8 @@
 mod common;
 
 use common::{alert, assert_same, at, changes, expected, input, spec, state};
-use ot_engine::model::{DeviceId, EntryKey, EntryKind, Status};
-use ot_engine::{Action, Changes};
+use ot_engine::model::{DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope, SensorAct, Status};
+use ot_engine::{Action, Changes, Imported, Learn};
 use ot_protocol::Timestamp;
 use ot_store::{CommandState, NewCommand, RunKind, Store, dump};
 use std::io::{BufRead, BufReader};
@@ -249,21 +249,33 @@ fn commands_are_kept_applied_once_and_given_back() {
     let mut key = EntryKey::new(EntryKind::Connection);
     key.protocol = "tcp";
     key.port = Some(502);
+    (key.scope, key.network) = (Scope::Subnet, "10.0.0.0/24".parse().ok());
+    let imported = Imported {
+        key,
+        label: "connection",
+        values: Some((1.5, 2.0)),
+        every: Some(7),
+        until: Some(Timestamp(9)),
+        file: "a.txt".to_owned(),
+    };
     let mut other = Store::open_existing(&path).unwrap();
     let wanted = [
         command(&id, Action::SetStatus(Status::Active)),
         command(&id, Action::Comment("seen; 'quoted'\n".to_owned())),
-        command(&id, Action::Learn),
+        command(&id, Action::Learn(Learn { scope: Scope::Server, span: Some(3_600) })),
         command(&id, Action::Unlearn),
         command(&id, Action::Mute),
         command(&id, Action::Unmute),
         NewCommand { alert: None, ..command("", Action::BaselineReset(Some(DeviceId(3)))) },
         NewCommand { alert: None, ..command("", Action::BaselineReset(None)) },
-        NewCommand { alert: None, ..command("", Action::BaselineAllow(Box::new(key))) },
+        NewCommand { alert: None, ..command("", Action::BaselineAllow(Box::new(imported))) },
+        NewCommand { alert: None, ..command("", Action::BaselineUndo(7)) },
     ];
     let ids = other.append_commands(&wanted).unwrap();
-    assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     let pending = store.pending_commands().unwrap();
+    assert!(pending.iter().all(|command| command.act == 1));
+    assert_eq!(other.alerts_of_act(1).unwrap(), std::slice::from_ref(&id));
     assert_eq!(pending.len(), wanted.len());
     for (found, wanted) in pending.iter().zip(&wanted) {
         assert_eq!((&found.alert, &found.action, &found.who), (&wanted.alert, &wanted.action, &wanted.who));
@@ -272,16 +284,17 @@ fn commands_are_kept_applied_once_and_given_back() {
 
     let mut active = changes(20, 25);
     active.alerts[0].status = Status::Active;
-    store.apply_command(&pending[0], &active, Ok(()), Some((run, 25)), Timestamp(80)).unwrap();
-    store.apply_command(&pending[0], &active, Ok(()), Some((run, 25)), Timestamp(80)).unwrap();
+    let done = |at: usize| [(pending[at].clone(), Ok("done".to_owned()))];
+    store.apply_commands(&done(0), &active, Some((run, 25)), Timestamp(80)).unwrap();
+    store.apply_commands(&done(0), &active, Some((run, 25)), Timestamp(80)).unwrap();
     let none = Changes { state: state(26), ..Changes::default() };
-    store.apply_command(&pending[1], &none, Ok(()), Some((run, 26)), Timestamp(81)).unwrap();
-    store.apply_command(&pending[2], &none, Err("not learnable"), Some((run, 26)), Timestamp(82)).unwrap();
-    assert_eq!(other.command_state(1).unwrap(), Some(CommandState::Applied));
+    let refused = [done(1)[0].clone(), (pending[2].clone(), Err("not learnable".to_owned()))];
+    store.apply_commands(&refused, &none, Some((run, 26)), Timestamp(82)).unwrap();
+    assert_eq!(other.command_state(1).unwrap(), Some(CommandState::Applied("done".to_owned())));
     assert_eq!(other.command_state(3).unwrap(), Some(CommandState::Refused("not learnable".to_owned())));
     assert_eq!(other.command_state(4).unwrap(), Some(CommandState::Pending));
     assert_eq!(other.command_state(99).unwrap(), None);
-    assert_eq!(store.pending_commands().unwrap().len(), 6);
+    assert_eq!(store.pending_commands().unwrap().len(), 7);
     let history: Vec<String> =
         dump(&path).unwrap().into_iter().filter(|line| line.starts_with("alert_history")).collect();
     assert_eq!(history.len(), 2, "{history:?}");
@@ -290,7 +303,7 @@ fn commands_are_kept_applied_once_and_given_back() {
 
     // Killed, and a person acts while no engine runs.
     let mut store = Store::open_existing(&path).unwrap();
-    store.apply_command(&pending[4], &none, Ok(()), None, Timestamp(83)).unwrap();
+    store.apply_commands(&done(4), &none, None, Timestamp(83)).unwrap();
 
     let start = store.begin_run(&spec(&inputs, 2)).unwrap();
     assert_eq!(start.resume_position, 26);
@@ -304,7 +317,7 @@ fn commands_are_kept_applied_once_and_given_back() {
     let mut later = changes(0, 27);
     later.alerts[0].status = Status::Active;
     store.commit(run, &later, 27).unwrap();
-    assert_eq!(store.pending_commands().unwrap().len(), 5);
+    assert_eq!(store.pending_commands().unwrap().len(), 6);
     assert_eq!(store.alert(&id).unwrap().unwrap().status, Status::Active);
 }
 
@@ -372,4 +385,56 @@ fn sigkill_at_any_moment_loses_nothing_and_doubles_nothing() {
     let output = start().wait_with_output().unwrap();
     assert!(output.status.success());
     assert_same(&dump(&path).unwrap(), &reference);
+}
+
+#[test]
+fn grants_and_what_the_sensor_did_are_kept_and_old_alerts_are_not() {
+    let (_folder, path) = place();
+    let inputs = input();
+    let mut store = Store::open(&path).unwrap();
+    let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
+    let grant = |entry, act, until| Grant {
+        entry: EntryId(entry),
+        act,
+        alert: 1,
+        kind: "new-master",
+        origin: Origin::Person("anna".to_owned()),
+        time: at(5),
+        until,
+    };
+    let mut first = changes(0, 50);
+    first.grants = vec![grant(1, 7, None), grant(2, 7, Some(at(9))), grant(2, 8, None)];
+    let open = first.alerts.len();
+    assert!(open > 3);
+    for (alert, closed) in first.alerts.iter_mut().zip([10, 30, 10]) {
+        (alert.status, alert.closed) = (Status::Closed, Some(at(closed)));
+    }
+    // What keeps something silent stays.
+    first.alerts[2].muted = true;
+    let act = SensorAct { alert: first.alerts[3].number, time: at(6), action: "close", why: "silent".to_owned() };
+    first.acts = vec![act.clone()];
+    store.commit(run, &first, 50).unwrap();
+    let mut second = changes(50, 80);
+    second.alerts.clear();
+    second.violations.clear();
+    second.removed_grants = vec![(EntryId(2), 7)];
+    // A commit may come twice.
+    second.acts = vec![act];
+    (second.state.closed_before, second.state.first_event) = (Some(at(20)), 15);
+    store.commit(run, &second, 80).unwrap();
+    store.commit(run, &second, 80).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.grants, [grant(1, 7, None), grant(2, 8, None)]);
+    assert_eq!((snapshot.state.closed_before, snapshot.state.first_event), (Some(at(20)), 15));
+    let lines = dump(&path).unwrap();
+    let of = |table: &str| lines.iter().filter(|line| line.starts_with(&format!("{table} "))).count();
+    assert_eq!(of("alert"), open - 1);
+    let gone = first.alerts[0].number;
+    assert!(!lines.iter().any(|line| line.starts_with("violation ") && line.contains(&format!(" alert={gone} "))));
+    // Ids go on counting.
+    assert!(of("opening") > 0 && of("opening") >= open - 1);
+    assert!(!lines.iter().any(|line| line.starts_with("event number=14 ")));
+    let history: Vec<_> = lines.iter().filter(|line| line.starts_with("alert_history")).collect();
+    assert_eq!(history.len(), 1, "{history:?}");
+    assert!(history[0].contains("who='sensor' action='close' why='silent'"), "{history:?}");
 }

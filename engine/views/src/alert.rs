@@ -40,8 +40,12 @@ pub struct AlertLine {
     pub status: String,
     /// Whether a person learned it.
     pub learned: bool,
+    /// Packet time at which the learning ends; null: never.
+    pub learned_until: Option<String>,
     /// Whether a person muted it.
     pub muted: bool,
+    /// Newest packet time when it was closed.
+    pub closed: Option<String>,
     /// Packet time of the first violation.
     pub first_detection: String,
     /// Packet time of the last violation.
@@ -229,9 +233,9 @@ pub struct RelatedView {
 /// What a person did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HistoryView {
-    /// Wall time.
+    /// Wall time; of what the sensor did, packet time.
     pub time: String,
-    /// Who.
+    /// Who; `sensor` where the sensor did it.
     pub who: String,
     /// What.
     pub action: String,
@@ -256,6 +260,13 @@ pub struct AlertFilter {
 
 /// The alerts that a filter lets through.
 pub fn alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertLine>, ViewError> {
+    let rows = find_alerts(names, filter)?;
+    names.prefetch(rows.iter().flat_map(peers).filter_map(|peer| peer.device))?;
+    rows.iter().map(|row| line(names, row, false)).collect()
+}
+
+/// The rows of the alerts that a filter lets through.
+pub fn find_alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertRow>, ViewError> {
     let mut query = filter.query.clone();
     for (side, wanted) in [
         (None, &filter.devices),
@@ -274,9 +285,7 @@ pub fn alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertLine>,
             .map(|kind| kind.id.to_owned())
             .collect();
     }
-    let rows = names.reader().alerts(&query)?;
-    names.prefetch(rows.iter().flat_map(peers).filter_map(|peer| peer.device))?;
-    rows.iter().map(|row| line(names, row, false)).collect()
+    Ok(names.reader().alerts(&query)?)
 }
 
 /// Devices that no longer are in the inventory still stand in alerts by their address.
@@ -425,7 +434,9 @@ fn line(names: &Names<'_>, row: &AlertRow, importance: bool) -> Result<AlertLine
         severity: row.severity.as_str().to_owned(),
         status: row.status.as_str().to_owned(),
         learned: row.learned,
+        learned_until: row.learned_until.map(time),
         muted: row.muted,
+        closed: row.closed.map(time),
         first_detection: time(row.first_detection),
         last_detection: time(row.last_detection),
         count: row.count,

@@ -7,9 +7,9 @@
 use crate::device::seconds;
 use crate::names::{FrameView, Names};
 use crate::{SCHEMA, ViewError, time};
-use ot_engine::model::{BaselineEntry, DeviceId, EntryKind, Origin};
+use ot_engine::model::{BaselineEntry, DeviceId, EntryKind, Origin, Scope};
 use ot_protocol::SubAddress;
-use ot_store::read::EntryQuery;
+use ot_store::read::{EntryQuery, Reader};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -27,6 +27,10 @@ pub struct EntryLine {
     pub entry_id: u32,
     /// Kind.
     pub kind: String,
+    /// How wide it is: `exact`, `pair`, `server`, `client` or `subnet`.
+    pub scope: &'static str,
+    /// The network of scope `subnet`.
+    pub network: Option<String>,
     /// The canonical text, as in the export.
     pub text: String,
     /// Number of the client.
@@ -105,6 +109,8 @@ fn line(names: &Names<'_>, entry: &BaselineEntry) -> Result<EntryLine, ViewError
         schema: SCHEMA,
         entry_id: entry.id.0,
         kind: key.kind.as_str().to_owned(),
+        scope: key.scope.as_str(),
+        network: key.network.map(|network| network.to_string()),
         text: without_allowed(names, entry)?,
         client_id: key.client.map(|id| id.0),
         client: key.client.map(|id| names.label(id)).transpose()?,
@@ -145,6 +151,66 @@ fn mean(entry: &BaselineEntry) -> Option<i64> {
     entry.intervals.sum.checked_div(i64::from(entry.intervals.count))
 }
 
+/// An act of a person, or an import, that allows something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActLine {
+    /// Version of these keys.
+    pub schema: u32,
+    /// Its number.
+    pub act: u64,
+    /// Wall time.
+    pub time: Option<String>,
+    /// Who.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// What, in words.
+    pub what: String,
+    /// Ids of the alerts that it learned.
+    pub alerts: Vec<String>,
+    /// How many baseline entries it allows.
+    pub entries: u64,
+    /// Packet time at which the last of it ends; null: never.
+    pub until: Option<String>,
+}
+
+/// The acts that allow something, the newest first.
+pub fn acts(reader: &Reader) -> Result<Vec<ActLine>, ViewError> {
+    let found = reader.acts()?.into_iter().map(|act| {
+        let by = act.grants.iter().find_map(|grant| match &grant.origin {
+            Origin::Person(who) => Some(who.clone()),
+            Origin::Import(file) => Some(file.clone()),
+            _ => None,
+        });
+        let (when, who, why, action, scope) = act.asked.unwrap_or_default();
+        let short = act.alerts.iter().take(3).filter_map(|id| id.get(..8)).collect::<Vec<_>>().join(", ");
+        let more = act.alerts.len().saturating_sub(3);
+        let what = match (action.as_str(), act.alerts.len()) {
+            ("baseline-allow", _) => format!("imported {}", by.clone().unwrap_or_default()),
+            (_, 0) => "learned an alert that is not learned any more".to_owned(),
+            (_, _) => {
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let scope = scope.filter(|scope| scope != "exact").map(|scope| format!(", scope {scope}"));
+                format!("learned {short}{more}{}", scope.unwrap_or_default())
+            }
+        };
+        let ends = act.grants.iter().map(|grant| grant.until);
+        let until = ends.reduce(|a, b| Some(a?.max(b?))).flatten();
+        ActLine {
+            schema: SCHEMA,
+            act: act.act,
+            time: (when.0 > 0).then(|| time(when)),
+            who: if who.is_empty() { by.unwrap_or_default() } else { who },
+            why,
+            what,
+            alerts: act.alerts,
+            entries: u64::try_from(act.grants.len()).unwrap_or(u64::MAX),
+            until: until.map(time),
+        }
+    });
+    Ok(found.collect())
+}
+
 /// A line of an export: what the entry is about, and what may change of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExportLine {
@@ -178,8 +244,21 @@ impl ExportLine {
 }
 
 /// Fields that say what an entry is about, in the order written.
-const KEY_FIELDS: [&str; 11] =
-    ["server", "client", "protocol", "port", "function", "subfunction", "space", "number", "start", "end", "text"];
+const KEY_FIELDS: [&str; 13] = [
+    "server",
+    "client",
+    "protocol",
+    "port",
+    "function",
+    "subfunction",
+    "space",
+    "number",
+    "start",
+    "end",
+    "text",
+    "scope",
+    "network",
+];
 /// Fields that may change.
 const VALUE_FIELDS: [&str; 6] = ["name", "min", "max", "every", "expires", "allowed"];
 
@@ -212,6 +291,8 @@ fn exported(names: &Names<'_>, entry: &BaselineEntry) -> Result<ExportLine, View
     put("start", key.start.map(|start| start.to_string()));
     put("end", key.end.map(|end| end.to_string()));
     put("text", key.text.as_deref().map(str::to_owned));
+    put("scope", (key.scope != Scope::Exact).then(|| key.scope.as_str().to_owned()));
+    put("network", key.network.map(|network| network.to_string()));
     put("name", Some(entry.label.to_owned()));
     if key.kind == EntryKind::Writer {
         put("min", entry.min.map(|min| min.to_string()));

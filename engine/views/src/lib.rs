@@ -13,7 +13,7 @@ pub mod program;
 pub mod stats;
 pub mod timeline;
 
-pub use alert::{AlertLine, AlertStory, alert, alerts, find_alert};
+pub use alert::{AlertLine, AlertStory, alert, alerts, find_alert, find_alerts};
 pub use device::{DeviceLine, DeviceStory, PointLine, devices, find_devices, points};
 pub use names::{Names, PeerView};
 pub use program::{ProgramDiff, ProgramLine, ProgramStory, program, program_diff, programs};

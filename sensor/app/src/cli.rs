@@ -1,5 +1,12 @@
 //! The command line: one definition from which parsing, help and documentation derive.
 
+mod triage;
+
+pub use triage::{
+    AlertFilterArgs, AlertsCommentArgs, AlertsLearnArgs, AlertsStatusArgs, BaselineUndoArgs, ChosenArgs, TriageArgs,
+    WhoArgs,
+};
+
 use crate::when::{When, span, time};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ot_engine::catalogue::{self, EngineKind, Severity};
@@ -21,6 +28,21 @@ Examples:
   ot-sensor replay --learn-for 10m plant.pcap     learn ten minutes of packet time, then raise alerts
   ot-sensor alerts list --severity major..        what to look at
   ot-sensor alerts show 3f2a91c0                  the whole story of one alert";
+
+const LEARN_EXAMPLES: &str = "\
+Scopes:
+  exact   what the alert holds, and nothing else
+  pair    all of the same kind between the two devices: any function of the protocol, any address, any port; the class of
+          a command (program-read, mode-stop) and whether it reads or writes stay
+  server  the same by any client of that server
+  client  the same by that client on any server
+  subnet  the same by any client of the client's network (of one device: by any device of its network)
+
+What counts events in a window (scans, rates, floods) still counts what is allowed here.
+
+Examples:
+  ot-sensor alerts learn 3f2a91c0 --why \"new HMI, ticket 4711\"
+  ot-sensor alerts learn 3f2a91c0 --scope pair --for 8h --why \"commissioning\" --dry-run";
 
 /// Passive OT network sensor: replays captures, learns what is normal, and tells who did what to which device.
 #[derive(Debug, Parser)]
@@ -185,11 +207,12 @@ pub enum AlertsCommand {
     #[command(after_help = "Example:\n  ot-sensor alerts status active 3f2a91c0 --why \"looking at it\"")]
     Status(AlertsStatusArgs),
     /// Close alerts (short for `status closed`)
-    #[command(after_help = "Example:\n  ot-sensor alerts close 3f2a91c0 --why \"planned change, ticket 4711\"")]
+    #[command(after_help = "Example:\n  ot-sensor alerts close 3f2a91c0 --why \"planned change, ticket 4711\"\n  \
+        ot-sensor alerts close --type port-scan --source 10.0.0.66 --yes --why \"pen test, ticket 12\"")]
     Close(TriageArgs),
-    /// Learn alerts: close them and allow exactly what they hold
-    #[command(after_help = "Example:\n  ot-sensor alerts learn 3f2a91c0 --why \"new HMI, ticket 4711\"")]
-    Learn(TriageArgs),
+    /// Learn alerts: close them and allow exactly what they hold, or wider, for good or for a time
+    #[command(after_help = LEARN_EXAMPLES)]
+    Learn(AlertsLearnArgs),
     /// Take learn back: what the alert holds is no longer allowed
     #[command(after_help = "Example:\n  ot-sensor alerts unlearn 3f2a91c0 --why \"was not planned after all\"")]
     Unlearn(TriageArgs),
@@ -213,42 +236,9 @@ pub struct AlertsListArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Last seen at or after: RFC 3339, epoch seconds, or a span before the newest packet (-10m)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub since: Option<When>,
-    /// First seen at or before
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub until: Option<When>,
-    /// Severity: one, several (major,critical), or a range (major..)
-    #[arg(long, value_name = "SEVERITY", value_parser = severities)]
-    pub severity: Vec<Several<Severity>>,
-    /// Engine: policy-violation, protocol-violation, malware, anomaly, operational
-    #[arg(long, value_name = "ENGINE", value_parser = engines)]
-    pub engine: Vec<Several<EngineKind>>,
-    /// Status: new, active, closed
-    #[arg(long, value_name = "STATUS", value_parser = statuses)]
-    pub status: Vec<Several<Status>>,
-    /// Device on either side: number, address (10.0.0.5, 10.0.0.5/unit-3), MAC or name
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Vec<String>,
-    /// Device as source
-    #[arg(long, value_name = "DEVICE")]
-    pub source: Vec<String>,
-    /// Device as destination
-    #[arg(long, value_name = "DEVICE")]
-    pub destination: Vec<String>,
-    /// Protocol, for example modbus
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
-    pub protocol: Vec<String>,
-    /// ATT&CK technique, for example T0855
-    #[arg(long, value_name = "ID", value_parser = techniques)]
-    pub technique: Vec<Several<String>>,
-    /// Alert type, for example port-scan
-    #[arg(long = "type", value_name = "ID", value_parser = kinds)]
-    pub kind: Vec<Several<String>>,
-    /// Text in title, description or why
-    #[arg(long, value_name = "TEXT")]
-    pub text: Option<String>,
+    /// Which alerts.
+    #[command(flatten)]
+    pub filter: AlertFilterArgs,
     /// Order
     #[arg(long, value_enum, default_value_t)]
     pub sort: SortArg,
@@ -300,53 +290,6 @@ pub struct AlertsShowArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
-}
-
-/// Who and why.
-#[derive(Args, Clone, Debug)]
-pub struct WhoArgs {
-    /// Who asks [default: the user's login name]
-    #[arg(long, value_name = "NAME")]
-    pub who: Option<String>,
-    /// Why, for those who read the history
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    pub why: String,
-}
-
-/// A triage command on alerts.
-#[derive(Args, Clone, Debug)]
-pub struct TriageArgs {
-    /// Ids of the alerts, or at least their first 4 digits
-    #[arg(required = true, value_name = "ID")]
-    pub ids: Vec<String>,
-    /// Who and why.
-    #[command(flatten)]
-    pub who: WhoArgs,
-    /// Store and configuration.
-    #[command(flatten)]
-    pub store: StoreArgs,
-}
-
-/// `alerts status`.
-#[derive(Args, Clone, Debug)]
-pub struct AlertsStatusArgs {
-    /// new, active or closed
-    #[arg(value_name = "STATUS", value_parser = status)]
-    pub status: Status,
-    /// On which alerts.
-    #[command(flatten)]
-    pub triage: TriageArgs,
-}
-
-/// `alerts comment`.
-#[derive(Args, Clone, Debug)]
-pub struct AlertsCommentArgs {
-    /// The comment
-    #[arg(value_name = "TEXT")]
-    pub comment: String,
-    /// On which alerts.
-    #[command(flatten)]
-    pub triage: TriageArgs,
 }
 
 /// `devices …`.
@@ -423,6 +366,10 @@ pub enum BaselineCommand {
         after_help = "Example:\n  ot-sensor baseline diff baseline.txt\n  ot-sensor baseline diff old.txt new.txt"
     )]
     Diff(BaselineDiffArgs),
+    /// Take back what an act allowed: a learning of alerts, or an import; without a number, list the acts that stand
+    #[command(after_help = "Example:\n  ot-sensor baseline undo\n  \
+        ot-sensor baseline undo 17 --why \"was too wide\"")]
+    Undo(BaselineUndoArgs),
     /// Forget what was learned, of a device or of all
     #[command(after_help = "Example:\n  ot-sensor baseline reset --device 10.0.0.10 --why \"controller replaced\"")]
     Reset(BaselineResetArgs),
@@ -810,7 +757,9 @@ mod tests {
     #[test]
     fn relative_times_are_no_flags() {
         let cli = Cli::try_parse_from(["ot-sensor", "alerts", "list", "--since", "-10m"]).unwrap();
-        assert!(matches!(cli.command, Command::Alerts { command: AlertsCommand::List(args) } if args.since.is_some()));
+        assert!(
+            matches!(cli.command, Command::Alerts { command: AlertsCommand::List(args) } if args.filter.since.is_some())
+        );
     }
 
     /// Every command that does something has a help with an example.

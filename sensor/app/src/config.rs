@@ -5,8 +5,9 @@ use crate::exit::Failure;
 use crate::when::span;
 use ipnet::IpNet;
 use ot_engine::catalogue::{self, Part, Severity};
-use ot_engine::config::{AlertSetting, EngineConfig, KnownDevice, Learning, Parts, Zone};
+use ot_engine::config::{AlertSetting, EngineConfig, Keep, KnownDevice, Learning, Parts, Zone};
 use ot_engine::model::Role;
+use ot_protocol::Nanos;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -108,6 +109,15 @@ impl Config {
             config.engine.learning = learning_of(&mut learning)?;
             learning.end()?;
         }
+        if let Some(mut keep) = top.table("retention")? {
+            let default = config.engine.keep;
+            config.engine.keep = Keep {
+                close_after: span_or_never(&mut keep, "close_after", default.close_after)?,
+                delete_after: span_or_never(&mut keep, "delete_after", default.delete_after)?,
+                events: keep.number("events", u32::MAX)?.map_or(default.events, u64::from),
+            };
+            keep.end()?;
+        }
         top.end()?;
         Ok(config)
     }
@@ -177,6 +187,15 @@ fn learning_of(keys: &mut Keys) -> Result<Learning, String> {
             Err(format!("{}for: is missing; say how long, for example \"7d\"", keys.path))
         }
         _ => Err("learning: `for`, `until` and mode \"operational\" exclude each other; write one".to_owned()),
+    }
+}
+
+/// A span, or `never`.
+fn span_or_never(keys: &mut Keys, key: &'static str, default: Option<Nanos>) -> Result<Option<Nanos>, String> {
+    match keys.text(key)?.as_deref() {
+        None => Ok(default),
+        Some("never") => Ok(None),
+        Some(text) => span(text).map(Some).map_err(|problem| format!("{}{key}: {problem}, or \"never\"", keys.path)),
     }
 }
 
@@ -359,6 +378,10 @@ mod tests {
         enabled = false
         [learning]
         for = "7d"
+        [retention]
+        close_after = "30d"
+        delete_after = "never"
+        events = 5000
     "#;
 
     #[test]
@@ -376,6 +399,8 @@ mod tests {
         assert!(!EngineConfig::default().aggregate_by(scan).contains(Part::Server));
         assert_eq!(config.engine.learning, Learning::For(7 * 86_400_000_000_000));
         assert_eq!(config.engine.ot_networks.len(), 2);
+        let keep = config.engine.keep;
+        assert_eq!((keep.close_after, keep.delete_after, keep.events), (Some(30 * 86_400_000_000_000), None, 5_000));
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use ot_capture::{CaptureError, CaptureSet, Warning};
 use ot_engine::config::Learning;
-use ot_engine::{Command, Engine};
+use ot_engine::{Action, Command, Engine};
 use ot_flow::{Facts, FlowConfig, FlowError, Summary};
 use ot_protocol::Timestamp;
 use ot_store::{ReplayedCommand, RunInput, RunKind, RunSpec, Store};
@@ -186,10 +186,8 @@ impl Run {
         let began = Instant::now();
         let changes = self.engine.take_changes();
         self.store.commit(self.run, &changes, self.position)?;
-        for command in self.store.pending_commands()? {
-            let at = Some((self.run, self.position));
-            apply_one(&mut self.engine, &mut self.store, &command, at)?;
-        }
+        let pending = self.store.pending_commands()?;
+        apply_all(&mut self.engine, &mut self.store, pending, Some((self.run, self.position)))?;
         self.committed_alerts = self.engine.alerts_opened();
         self.last_commit = Instant::now();
         self.next_commit =
@@ -229,10 +227,8 @@ impl Run {
         }
         let changes = self.engine.take_changes();
         self.store.finish_run(self.run, &changes, summary.progress.packets, packets, now())?;
-        for command in self.store.pending_commands()? {
-            apply_one(&mut self.engine, &mut self.store, &command, None)?;
-        }
-        Ok(())
+        let pending = self.store.pending_commands()?;
+        apply_all(&mut self.engine, &mut self.store, pending, None)
     }
 
     fn tell(&self, summary: &Summary, alerts_before: u32, path: &std::path::Path) -> Result<()> {
@@ -281,28 +277,42 @@ fn apply_pending(store: &mut Store, config: &Config) -> Result<usize> {
     let mut engine_config = config.engine.clone();
     engine_config.learning = Learning::AsStored;
     let mut engine = Engine::new(engine_config, store.snapshot()?);
-    for command in &commands {
-        apply_one(&mut engine, store, command, None)?;
-    }
-    Ok(commands.len())
+    let count = commands.len();
+    apply_all(&mut engine, store, commands, None)?;
+    Ok(count)
 }
 
-fn apply_one(engine: &mut Engine, store: &mut Store, command: &Command, at: Option<(u32, u64)>) -> Result<()> {
-    recall(engine, store, command)?;
-    let result = engine.command(command);
-    let changes = engine.take_changes();
-    let outcome = result.as_ref().map(|_| ()).map_err(String::as_str);
-    store.apply_command(command, &changes, outcome, at, now())?;
+/// Applies commands; those of one act at one moment and in one transaction.
+fn apply_all(engine: &mut Engine, store: &mut Store, commands: Vec<Command>, at: Option<(u32, u64)>) -> Result<()> {
+    let mut commands = commands.into_iter().peekable();
+    while let Some(first) = commands.next() {
+        let act = first.act;
+        let mut done = Vec::new();
+        let mut next = Some(first);
+        while let Some(command) = next {
+            recall(engine, store, &command)?;
+            let result = engine.command(&command);
+            done.push((command, result));
+            next = commands.next_if(|command| command.act == act);
+        }
+        let changes = engine.take_changes();
+        store.apply_commands(&done, &changes, at, now())?;
+    }
     Ok(())
 }
 
-/// Brings the alert of a command back into the engine's memory, where it is closed.
+/// Brings the alerts of a command back into the engine's memory, where they are closed.
 fn recall(engine: &mut Engine, store: &mut Store, command: &Command) -> Result<()> {
-    if let Some(id) = &command.alert
-        && !engine.knows(id)
-        && let Some(alert) = store.alert(id)?
-    {
-        engine.recall(alert);
+    let mut ids: Vec<String> = command.alert.iter().cloned().collect();
+    if let Action::BaselineUndo(act) = command.action {
+        ids = store.alerts_of_act(act)?;
+    }
+    for id in ids {
+        if !engine.knows(&id)
+            && let Some(alert) = store.alert(&id)?
+        {
+            engine.recall(alert);
+        }
     }
     Ok(())
 }

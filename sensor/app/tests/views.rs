@@ -128,7 +128,10 @@ fn alert(number: u32, id: &str, kind: &'static catalogue::AlertType, second: i64
         severity: if number == 3 { catalogue::Severity::Minor } else { kind.severity },
         status: Status::New,
         learned: false,
+        learned_act: 0,
+        learned_until: None,
         muted: false,
+        closed: None,
         first_detection: at(second),
         last_detection: at(second + 5),
         count: 2,
@@ -247,6 +250,7 @@ fn store() -> (tempfile::TempDir, PathBuf) {
             value: "99".to_owned(),
             outcome: Some(Outcome::Rejected(2, "Illegal Data Address")),
             detail: "function 6 is not in the baseline".to_owned(),
+            entries: vec![EntryId(2)],
         }],
         events: vec![
             Event {
@@ -273,6 +277,8 @@ fn store() -> (tempfile::TempDir, PathBuf) {
             },
         ],
         state: State {
+            first_event: 0,
+            closed_before: None,
             last_alert: 3,
             last_event: 2,
             last_device: 4,
@@ -428,7 +434,11 @@ fn triage_is_applied_and_told_in_one_line() {
     };
     let (exit, out, err) = sensor(&path, &["alerts", "learn", "bbbb2", "--why", "ticket 1"]);
     assert_eq!((exit, err.as_str()), (0, ""));
-    assert_eq!(out, "learned and closed: bbbb2222 Modbus function code not in the baseline\n");
+    assert_eq!(
+        out,
+        "learned and closed: bbbb2222 Modbus function code not in the baseline: 1 baseline entry allowed\n\
+         act 1; `ot-sensor baseline undo 1` takes it back\n"
+    );
     let (now, learned, _, history) = status("bbbb2");
     assert_eq!((now, learned), ("closed".into(), true.into()));
     assert_eq!(history[0]["who"], "alice");

@@ -67,7 +67,7 @@ impl Detector for Connections {
         let (row, port) = (number(&key), key.port);
         let pair = (key.client, key.server);
         // The same port may have been learned under the protocol that is spoken there, and the other way round.
-        let known = held_on_port(core, &key);
+        let known = core.allowing(&key).is_some();
         let Some(met) = core.observe(key, "", [event.time; 2], 1, event.frame) else { return };
         if met.allowed || known {
             return;
@@ -114,19 +114,6 @@ impl Detector for Connections {
         }
         core.raise(&finding);
     }
-}
-
-/// Whether the baseline allows the pair this port by another name: found without its protocol (a connection that was
-/// not looked into yet) where the protocol was learned. A protocol that was never learned on the port is news.
-fn held_on_port(core: &Core, key: &EntryKey) -> bool {
-    let (Some(client), Some(server), Some(port)) = (key.client, key.server, key.port) else { return false };
-    key.protocol == "tcp"
-        && core.baseline.between(client, server).any(|entry| {
-            entry.allowed
-                && entry.key.kind == EntryKind::Connection
-                && entry.key.port == Some(port)
-                && !matches!(entry.key.protocol, "udp" | "ip")
-        })
 }
 
 /// `Modbus port 502 (baseline entry 7, learned 2024-05-01T12:00:00Z, seen 40 times, last …)`.

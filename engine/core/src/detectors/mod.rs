@@ -21,6 +21,8 @@ mod illegal_address;
 mod indications;
 mod integrity_polls;
 mod internet;
+#[cfg(test)]
+mod learned;
 mod malformed;
 mod modes;
 mod multicast;
@@ -45,9 +47,10 @@ use crate::alerts::{Finding, Text};
 use crate::catalogue::AlertType;
 use crate::config::EngineConfig;
 use crate::inventory::MacBinding;
-use crate::model::{EntryId, EntryKey, EntryKind, Origin, Peer};
+use crate::model::{EntryId, EntryKey, EntryKind, Peer};
 use crate::shared::{Core, Seen, SeenFlow};
 use ot_protocol::{Claim, Fold, FrameRef, Identity, InterfaceSight, InterfaceTraffic, SessionId, Timestamp};
+pub(crate) use rhythm::near_rhythms;
 
 /// Something that raises alerts.
 pub trait Detector: Send {
@@ -209,9 +212,7 @@ fn protocol_of(identity: &Identity) -> Option<&'static str> {
 
 /// Whether a person, or an import, allows an entry. Types that speak while learning, too, are silenced by nothing less.
 fn is_allowed_by_person(core: &Core, entry: EntryId) -> bool {
-    core.baseline
-        .get(entry)
-        .is_some_and(|entry| entry.allowed && matches!(entry.origin, Origin::Person(_) | Origin::Import(_)))
+    core.baseline.get(entry).is_some_and(|entry| core.is_granted(&entry.key, None))
 }
 
 /// The baseline entry of a function that a client uses of a server. What a DNP3 function has as its subfunction is a

@@ -44,8 +44,7 @@ impl Detector for PortScan {
             .device
             .zip(flow.server.device)
             .and_then(|(client, server)| connection::key(event, client, server))
-            .and_then(|key| core.baseline.find(&key))
-            .is_some_and(|entry| entry.allowed);
+            .is_some_and(|key| core.allowing(&key).is_some());
         let key = (party(flow.client), party(flow.server));
         let port = (event.transport, event.server.port);
         let fate = match event.kind {

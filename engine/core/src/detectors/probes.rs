@@ -143,8 +143,7 @@ impl Detector for Probes {
 
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let activity = seen.activity;
-        let known = core.baseline.find(&function_key(seen));
-        let known = seen.server_id().is_some() && known.is_some_and(|entry| entry.allowed);
+        let known = seen.server_id().is_some() && core.allowing(&function_key(seen)).is_some();
         // Reading a unit for the first time is a probe only where it is known what is normal here.
         let fruitless = match (activity.protocol, activity.outcome) {
             (_, Outcome::Unanswered) | ("modbus", Outcome::Rejected(10 | 11, _)) => true,

@@ -462,15 +462,10 @@ impl Rhythm {
         );
         // The new rhythm has entries of its own, by steps of a quarter: those are learned with the alert.
         let step = step(now);
-        let neighbours = [step.saturating_sub(1), step, step + 1];
-        let allowed = neighbours.iter().any(|step| {
-            let key = EntryKey { text: Some(step_text(*step).into()), ..track.key.clone() };
-            core.baseline.find(&key).is_some_and(|entry| entry.allowed)
-        });
-        if allowed {
+        let key = EntryKey { text: Some(step_text(step).into()), ..track.key.clone() };
+        if core.allowing(&key).is_some() {
             return;
         }
-        let key = EntryKey { text: Some(step_text(step).into()), ..track.key.clone() };
         let samples = track.recent.len();
         let Some(met) = core.observe(key, seen.activity.function.name, seen.times, seen.count, seen.frames[0]) else {
             return;
@@ -764,6 +759,12 @@ fn step(interval: Nanos) -> u32 {
         step += 1;
     }
     step
+}
+
+/// The texts of the rhythms next to one: what lies at the border of two steps is learned with either.
+pub(crate) fn near_rhythms(text: &str) -> Vec<String> {
+    let found = (0..=200).find(|step| step_text(*step) == text);
+    found.into_iter().flat_map(|step| [step.checked_sub(1), Some(step + 1)]).flatten().map(step_text).collect()
 }
 
 /// `about 1.0 s`.

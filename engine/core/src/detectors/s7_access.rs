@@ -70,7 +70,7 @@ impl Detector for S7Access {
             key.text = Some(format!("{access} {ip}").into());
         }
         let entry = if target.count > 0 && !invisible {
-            if core.baseline.ranges(&key).any(|entry| entry.allowed) {
+            if core.allows_block(&key) {
                 return;
             }
             (key.start, key.end) = (Some(target.start), Some(target.end()));
@@ -174,7 +174,8 @@ fn block(core: &mut Core, seen: &Seen<'_>) {
         space: activity.operation.as_str(),
         ..EntryKey::new(EntryKind::Operation)
     };
-    let Some((entry, allowed)) = core.baseline.find(&key).map(|entry| (entry.id, entry.allowed)) else { return };
+    let Some(entry) = core.baseline.find(&key).map(|entry| entry.id) else { return };
+    let allowed = core.allowing(&key).is_some();
     let flagged = seen.client.ip.and_then(|ip| core.config.known(ip)).is_some_and(|known| known.programming);
     if allowed || flagged {
         return;

@@ -6,7 +6,7 @@ use super::spread::{fate, number, of_flow, service};
 use crate::alerts::Text;
 use crate::catalogue::{self, AlertType, Threshold};
 use crate::config::EngineConfig;
-use crate::model::{EntryId, EntryKey, Origin};
+use crate::model::{EntryId, EntryKey};
 use crate::shared::{Core, SeenFlow};
 use crate::words;
 use ot_protocol::{FlowKind, Transport};
@@ -80,10 +80,10 @@ impl Segments {
             .zip(flow.server.device)
             .and_then(|(client, server)| connection::key(event, client, server))
             .map(|key| EntryKey { protocol: event.service.unwrap_or(key.protocol), ..key });
-        let entry = key.as_ref().and_then(|key| core.baseline.find(key));
-        if entry.is_some_and(|entry| entry.allowed && matches!(entry.origin, Origin::Person(_) | Origin::Import(_))) {
+        if key.as_ref().is_some_and(|key| core.is_granted(key, None)) {
             return;
         }
+        let entry = key.as_ref().and_then(|key| core.baseline.find(key));
         let entries: Vec<EntryId> = entry.map(|entry| entry.id).into_iter().collect();
         let (from, to) = (core.display(flow.client), core.display(flow.server));
         let name = event.transport.name().to_uppercase();

@@ -3,7 +3,7 @@
 use crate::changes::{Action, Command, Snapshot};
 use crate::config::{AlertSetting, EngineConfig, Learning};
 use crate::engine::Engine;
-use crate::model::{Alert, BaselineEntry, Device, ProgramVersion};
+use crate::model::{Alert, AlertViolation, BaselineEntry, Device, EntryId, Grant, ProgramVersion, SensorAct};
 use ot_protocol::fact::CloseReason;
 use ot_protocol::{
     Activity, Claim, ClaimKind, Direction, Endpoint, Fact, FlowEvent, FlowKind, Fold, FrameRef, Function, Identity,
@@ -26,6 +26,10 @@ pub(super) struct Plant {
     alerts: BTreeMap<u32, Alert>,
     devices: BTreeMap<u32, Device>,
     entries: BTreeMap<u32, BaselineEntry>,
+    grants: BTreeMap<(EntryId, u64), Grant>,
+    violations: BTreeMap<(u32, u32), AlertViolation>,
+    /// What the sensor did to alerts.
+    pub acts: Vec<SensorAct>,
     programs: BTreeMap<u32, ProgramVersion>,
     state: crate::changes::State,
 }
@@ -170,6 +174,9 @@ impl Plant {
             alerts: BTreeMap::new(),
             devices: BTreeMap::new(),
             entries: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            violations: BTreeMap::new(),
+            acts: Vec::new(),
             programs: BTreeMap::new(),
             state: crate::changes::State::default(),
         }
@@ -216,6 +223,7 @@ impl Plant {
         let snapshot = Snapshot {
             devices: self.devices.values().cloned().collect(),
             entries: self.entries.values().cloned().collect(),
+            grants: self.grants.values().cloned().collect(),
             programs: self.programs.values().cloned().collect(),
             alerts: self.alerts.values().cloned().collect(),
             state: self.state.clone(),
@@ -230,7 +238,41 @@ impl Plant {
         self.devices.extend(changes.devices.into_iter().map(|device| (device.id.0, device)));
         self.programs.extend(changes.programs.into_iter().map(|version| (version.number, version)));
         self.entries.extend(changes.entries.into_iter().map(|entry| (entry.id.0, entry)));
+        for id in changes.removed_entries {
+            self.entries.remove(&id.0);
+        }
+        for place in changes.removed_grants {
+            self.grants.remove(&place);
+        }
+        self.grants.extend(changes.grants.into_iter().map(|grant| ((grant.entry, grant.act), grant)));
+        self.violations.extend(changes.violations.into_iter().map(|row| ((row.alert, row.number), row)));
+        self.acts.extend(changes.acts);
         self.state = changes.state;
+    }
+
+    /// All alerts, in order of opening.
+    pub fn alerts(&mut self) -> Vec<Alert> {
+        self.collect();
+        self.alerts.values().cloned().collect()
+    }
+
+    /// All violations, by alert and place.
+    pub fn violations(&mut self) -> BTreeMap<(u32, u32), AlertViolation> {
+        self.collect();
+        self.violations.clone()
+    }
+
+    /// What a person asks for.
+    pub fn command(&mut self, act: u64, alert: Option<&str>, action: Action) -> Result<String, String> {
+        self.engine.command(&Command {
+            id: act,
+            act,
+            alert: alert.map(str::to_owned),
+            action,
+            who: "operator".to_owned(),
+            why: String::new(),
+            wall_time: at(0),
+        })
     }
 
     /// Alerts of a type, in order of opening.
@@ -311,8 +353,9 @@ impl Plant {
     pub fn learn(&mut self, id: &str) {
         let command = Command {
             id: 1,
+            act: 1,
             alert: Some(id.to_owned()),
-            action: Action::Learn,
+            action: Action::Learn(crate::changes::Learn::default()),
             who: "operator".to_owned(),
             why: String::new(),
             wall_time: at(0),

@@ -296,10 +296,12 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
             }
             continue;
         }
-        let outside = EntryKey { text: Some("outside the learned values".into()), ..key.clone() };
         let (mut range, mut writes, mut widest) = (None, 0, None);
-        for entry in [&key, &outside].into_iter().flat_map(|key| core.baseline.writers(key)) {
-            let (Some(low), Some(high), true) = (entry.min, entry.max, entry.allowed) else { continue };
+        let keys: Vec<EntryKey> = std::iter::once(key.clone()).chain(core.baseline.outside_keys(&key)).collect();
+        for entry in keys.iter().flat_map(|key| core.baseline.writers(key)) {
+            let (Some(low), Some(high), true) = (entry.min, entry.max, core.baseline.is_allowed(entry)) else {
+                continue;
+            };
             let (least, most) = range.unwrap_or((low, high));
             range = Some((low.min(least), high.max(most)));
             // What a person allowed counts as enough.
@@ -311,6 +313,11 @@ fn values(core: &mut Core, seen: &Seen<'_>, client: DeviceId, server: DeviceId) 
         }
         let (Some((low, high)), Some((_, entry))) = (range, widest) else { continue };
         if writes < ENOUGH_WRITES || (low..=high).contains(&value) {
+            continue;
+        }
+        // Further values beyond those that a person learned are told again, and learned by an entry of their own.
+        let outside = core.baseline.outside_key(&key);
+        if core.allows_value(&outside, value) {
             continue;
         }
         let (least, most, written) = (words::number(low), words::number(high), words::number(value));

@@ -590,7 +590,10 @@ mod tests {
         connection
             .execute_batch(
                 "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 8000)
-                 INSERT INTO alert SELECT x, printf('%032x', x * 7919), 1, iif(x % 2, 'port-scan', 'new-master'),
+                 INSERT INTO alert (number, id, run, type, engine, category, key, opening, severity, status, learned,
+                     muted, first_detection, last_detection, count, protocol, outcome, outcome_code, outcome_name,
+                     source_count, destination_count, description, why, violation_count)
+                 SELECT x, printf('%032x', x * 7919), 1, iif(x % 2, 'port-scan', 'new-master'),
                      iif(x % 3, 'anomaly', 'policy-violation'), 'c', 'k' || x, 1, x % 4 + 1,
                      iif(x % 5, 'closed', 'new'), 0, 0, x * 1000000000,
                      x * 1000000000 + iif(x % 7, 0, 5000000000000), x % 90, iif(x % 2, 'modbus', NULL), NULL, NULL,

@@ -183,7 +183,10 @@ pub fn alert(number: u32, now: u64, status: Status) -> Alert {
         severity: Severity::ALL[number as usize % 4],
         status,
         learned: false,
+        learned_act: 0,
+        learned_until: None,
         muted: false,
+        closed: (status == Status::Closed).then(|| at(now)),
         first_detection: at(number.into()),
         last_detection: at(now),
         count: now,
@@ -221,6 +224,7 @@ pub fn violation(alert: u32, number: u32, now: u64) -> AlertViolation {
         value: "7".to_owned(),
         outcome: Some(Outcome::Rejected(2, "illegal data address")),
         detail: "outside the values learned".to_owned(),
+        entries: vec![EntryId(1), EntryId(3)],
     }
 }
 
@@ -260,6 +264,8 @@ pub fn changes(from: u64, to: u64) -> Changes {
 
 pub fn state(now: u64) -> State {
     State {
+        first_event: 0,
+        closed_before: None,
         last_alert: u32::try_from(now).unwrap() / 10 + 1,
         last_event: now,
         last_device: 4,
@@ -278,6 +284,7 @@ pub fn expected(changes: &Changes) -> Snapshot {
     let mut points = changes.points.clone();
     points.sort_by_key(|point| (point.device, point.space, point.number, point.address));
     Snapshot {
+        grants: Vec::new(),
         devices: changes.devices.clone(),
         entries: changes.entries.clone(),
         points,

@@ -1,38 +1,21 @@
 //! `alerts list` and `alerts show`.
 
 use super::{moment, reader, story};
-use crate::cli::{AlertsListArgs, AlertsShowArgs, flat};
+use crate::cli::{AlertFilterArgs, AlertsListArgs, AlertsShowArgs, flat};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, short_time};
-use ot_store::read::AlertQuery;
+use ot_store::read::{AlertQuery, Reader};
 use ot_views::alert::{AlertFilter, short_id};
 use ot_views::{AlertLine, Names, PeerView, alerts};
 
 pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
     let names = Names::new(&reader);
-    let sort = args.sort.into();
     let natural = args.sort == crate::cli::SortArg::Type;
-    let filter = AlertFilter {
-        query: AlertQuery {
-            since: moment(&reader, args.since)?,
-            until: moment(&reader, args.until)?,
-            severities: flat(&args.severity),
-            engines: flat(&args.engine),
-            statuses: flat(&args.status),
-            protocols: args.protocol.clone(),
-            techniques: flat(&args.technique),
-            kinds: flat(&args.kind),
-            text: args.text.clone(),
-            sort,
-            ascending: natural != args.reverse,
-            limit: args.limit,
-            ..AlertQuery::default()
-        },
-        devices: args.device.clone(),
-        sources: args.source.clone(),
-        destinations: args.destination.clone(),
-    };
+    let mut filter = filter(&reader, &args.filter)?;
+    filter.query.sort = args.sort.into();
+    filter.query.ascending = natural != args.reverse;
+    filter.query.limit = args.limit;
     let found = alerts(&names, &filter)?;
     if found.is_empty() {
         return Err(Failure::not_found(format!(
@@ -70,6 +53,27 @@ pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
+/// What a person asks for, in words of the store.
+pub fn filter(reader: &Reader, args: &AlertFilterArgs) -> anyhow::Result<AlertFilter> {
+    Ok(AlertFilter {
+        query: AlertQuery {
+            since: moment(reader, args.since)?,
+            until: moment(reader, args.until)?,
+            severities: flat(&args.severity),
+            engines: flat(&args.engine),
+            statuses: flat(&args.status),
+            protocols: args.protocol.clone(),
+            techniques: flat(&args.technique),
+            kinds: flat(&args.kind),
+            text: args.text.clone(),
+            ..AlertQuery::default()
+        },
+        devices: args.device.clone(),
+        sources: args.source.clone(),
+        destinations: args.destination.clone(),
+    })
+}
+
 pub fn show(output: &mut Output, args: &AlertsShowArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
     let names = Names::new(&reader);
@@ -85,7 +89,10 @@ pub fn show(output: &mut Output, args: &AlertsShowArgs) -> anyhow::Result<Exit> 
 /// Status, and how it came to it.
 pub fn status(alert: &AlertLine) -> String {
     match (alert.learned, alert.muted) {
-        (true, _) => format!("{}, learned", alert.status),
+        (true, _) => match &alert.learned_until {
+            Some(end) => format!("{}, learned until {}", alert.status, short_time(end)),
+            None => format!("{}, learned", alert.status),
+        },
         (false, true) => format!("{}, muted", alert.status),
         (false, false) => alert.status.clone(),
     }

@@ -5,7 +5,7 @@ use crate::cli::{BaselineDiffArgs, BaselineExportArgs, BaselineListArgs, flat};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, clean, short_time};
 use ot_store::read::{EntryQuery, Reader};
-use ot_views::baseline::{self, ExportLine, HEADER};
+use ot_views::baseline::{self, EntryLine, ExportLine, HEADER};
 use ot_views::{Names, find_devices};
 use std::path::Path;
 
@@ -47,18 +47,28 @@ pub fn list(output: &mut Output, args: &BaselineListArgs) -> anyhow::Result<Exit
             vec![
                 entry.entry_id.into(),
                 entry.text.as_str().into(),
+                entry.scope.into(),
                 allowed,
                 by.into(),
                 entry.count.into(),
                 entry.learned_count.into(),
-                short_time(&entry.first_seen).into(),
-                short_time(&entry.last_seen).into(),
+                seen(entry, &entry.first_seen),
+                seen(entry, &entry.last_seen),
                 entry.expires.as_deref().map(short_time).unwrap_or_default().into(),
             ]
         })
         .collect();
-    output.table(&["ENTRY", "WHAT", "ALLOWED", "BY", "COUNT", "LEARNED FROM", "FIRST", "LAST", "EXPIRES"], rows, 0)?;
+    output.table(
+        &["ENTRY", "WHAT", "SCOPE", "ALLOWED", "BY", "COUNT", "LEARNED FROM", "FIRST", "LAST", "EXPIRES"],
+        rows,
+        0,
+    )?;
     Ok(Exit::Done)
+}
+
+/// When it was seen; what a person or an import made may never have been.
+fn seen(entry: &EntryLine, time: &str) -> Text {
+    if entry.count == 0 { "never".into() } else { short_time(time).into() }
 }
 
 fn nothing(reader: &Reader, all: bool) -> anyhow::Error {

@@ -4,6 +4,7 @@ mod alerts;
 mod baseline;
 mod catalogue;
 mod devices;
+mod dry_run;
 mod events;
 mod programs;
 mod stats;
@@ -32,11 +33,11 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Alerts { command } => match command {
             AlertsCommand::List(args) => alerts::list(&mut output, &args),
             AlertsCommand::Show(args) => alerts::show(&mut output, &args),
-            AlertsCommand::Status(args) => triage::alerts(&mut output, &args.triage, &Action::SetStatus(args.status)),
+            AlertsCommand::Status(args) => triage::alerts(&mut output, &args.triage, &Action::SetStatus(args.wanted)),
             AlertsCommand::Close(args) => {
                 triage::alerts(&mut output, &args, &Action::SetStatus(ot_engine::model::Status::Closed))
             }
-            AlertsCommand::Learn(args) => triage::alerts(&mut output, &args, &Action::Learn),
+            AlertsCommand::Learn(args) => triage::learn(&mut output, &args),
             AlertsCommand::Unlearn(args) => triage::alerts(&mut output, &args, &Action::Unlearn),
             AlertsCommand::Mute(args) => triage::alerts(&mut output, &args, &Action::Mute),
             AlertsCommand::Unmute(args) => triage::alerts(&mut output, &args, &Action::Unmute),
@@ -50,6 +51,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             BaselineCommand::List(args) => baseline::list(&mut output, &args),
             BaselineCommand::Export(args) => baseline::export(&mut output, &args),
             BaselineCommand::Diff(args) => baseline::diff(&mut output, &args),
+            BaselineCommand::Undo(args) => triage::undo(&mut output, &args),
             BaselineCommand::Reset(args) => triage::reset(&mut output, &args),
         },
         Command::Events { command: EventsCommand::List(args) } => events::list(&mut output, &args),

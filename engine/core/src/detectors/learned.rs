@@ -1,0 +1,279 @@
+//! Learning over all detectors: what is learned is silent, and what is taken back speaks.
+
+use super::testing::{Plant, call, dnp3, read, s7_write, write};
+use crate::changes::{Action, Learn};
+use crate::model::{Alert, Scope, Status};
+use ot_protocol::{Activity, Function, Operation, Outcome, Values};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// One thing that somebody does.
+#[derive(Clone, Copy, Debug)]
+struct Deed {
+    client: u8,
+    server: u8,
+    what: u8,
+    point: u32,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    (20_u8..24, 10_u8..13, 0_u8..9, 0_u32..4).prop_map(|(client, server, what, point)| Deed {
+        client,
+        server,
+        what,
+        point,
+    })
+}
+
+fn activity(deed: Deed) -> Option<Activity> {
+    let Deed { client, server, what, point } = deed;
+    Some(match what {
+        0 => read(client, server, point * 10, 10),
+        1 => write(client, server, "holding-registers", point, Values::Numbers(vec![f64::from(client)])),
+        2 => write(client, server, "coils", point, Values::Numbers(vec![1.0])),
+        3 => Activity { outcome: Outcome::Rejected(2, "Illegal Data Address"), ..read(client, server, 500 + point, 1) },
+        4 => s7_write(client, server, point + 1, point * 2, 5.0),
+        5 => dnp3(client, server, 13, "Cold Restart", Operation::Restart),
+        6 => {
+            let function = Function { code: 90, sub: Some(3), name: "UMAS: read project information" };
+            call(client, server, Operation::ProgramRead, function)
+        }
+        7 => call(
+            client,
+            server,
+            Operation::Unknown,
+            Function { code: 40 + u16::try_from(point).unwrap(), sub: None, name: "other" },
+        ),
+        _ => return None,
+    })
+}
+
+/// Does all of it, a second each, in connections of its own.
+fn capture(plant: &mut Plant, deeds: &[Deed], from: i64) {
+    let mut second = from;
+    for &deed in deeds {
+        second += 1;
+        match activity(deed) {
+            Some(activity) => plant.act(second, activity),
+            None => plant.open(second, deed.client, deed.server, 8_000 + u16::try_from(deed.point).unwrap()),
+        }
+        plant.end_of_second(second);
+    }
+}
+
+/// A plant that learned the first deeds and then saw the others.
+fn seen(learned: &[Deed], deeds: &[Deed]) -> Plant {
+    let mut plant = Plant::learning_until(100);
+    capture(&mut plant, learned, 0);
+    plant.end_of_second(150);
+    capture(&mut plant, deeds, 200);
+    plant
+}
+
+/// How often each violation came that departs from baseline entries. Scans and rates count for themselves.
+fn counts(plant: &mut Plant) -> BTreeMap<(u32, u32), u64> {
+    let kinds: BTreeMap<u32, bool> = plant
+        .alerts()
+        .iter()
+        .map(|alert| (alert.number, alert.kind.learnable && alert.kind.threshold.is_none()))
+        .collect();
+    let rows = plant.violations().into_iter();
+    rows.filter(|(row, violation)| kinds[&row.0] && !violation.entries.is_empty())
+        .map(|(row, violation)| (row, violation.count))
+        .collect()
+}
+
+fn delta(before: &BTreeMap<(u32, u32), u64>, after: &BTreeMap<(u32, u32), u64>) -> BTreeMap<(u32, u32), u64> {
+    after.iter().map(|(row, count)| (*row, count - before.get(row).copied().unwrap_or(0))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// What a dry run says would be hidden is what is silent when the alert is learned and the same capture comes again; and
+    /// when it is taken back, all of it is told again.
+    #[test]
+    fn a_dry_run_says_what_then_happens(
+        learned in prop::collection::vec(deed(), 1..20),
+        deeds in prop::collection::vec(deed(), 1..40),
+        which in any::<prop::sample::Index>(),
+        scope in prop::sample::select(Scope::ALL.to_vec()),
+        by_act in any::<bool>(),
+    ) {
+        let mut plant = seen(&learned, &deeds);
+        let alerts: Vec<Alert> = plant.alerts().into_iter().filter(|alert| alert.kind.learnable).collect();
+        prop_assume!(!alerts.is_empty());
+        let alert = which.get(&alerts).clone();
+
+        // The same again, with nothing learned.
+        let mut control = seen(&learned, &deeds);
+        let first = counts(&mut control);
+        capture(&mut control, &deeds, 1_000);
+        // What is new only the second time (who is the second master of a server) is no matter of learning.
+        let told: BTreeMap<(u32, u32), u64> =
+            delta(&first, &counts(&mut control)).into_iter().filter(|(row, _)| first.contains_key(row)).collect();
+
+        // The dry run: the act in memory, and each violation held against it.
+        let mut dry = seen(&learned, &deeds);
+        let rows = dry.violations();
+        let kinds: BTreeMap<u32, _> = dry.alerts().iter().map(|alert| (alert.number, alert.kind)).collect();
+        let action = Action::Learn(Learn { scope, span: None });
+        prop_assume!(dry.command(1, Some(&alert.id), action.clone()).is_ok());
+        let hidden = |row: &(u32, u32)| dry.engine.hides(kinds[&row.0], &rows[row].entries);
+
+        // What then happens.
+        plant.command(1, Some(&alert.id), action).unwrap();
+        capture(&mut plant, &deeds, 1_000);
+        let after = counts(&mut plant);
+        let then = delta(&first, &after);
+        for (row, count) in told.iter().filter(|(_, count)| **count > 0) {
+            let expected = if hidden(row) { 0 } else { *count };
+            prop_assert_eq!(
+                then.get(row).copied().unwrap_or(0), expected,
+                "{:?} of {} by {:?}", &rows[row], kinds[&row.0].id, scope
+            );
+        }
+
+        // Taken back: by the alert, or by the act.
+        let back = if by_act {
+            plant.command(2, None, Action::BaselineUndo(1))
+        } else {
+            plant.command(2, Some(&alert.id), Action::Unlearn)
+        };
+        prop_assert!(back.is_ok(), "{:?}", back);
+        capture(&mut plant, &deeds, 2_000);
+        let again = delta(&after, &counts(&mut plant));
+        for (row, count) in told.iter().filter(|(_, count)| **count > 0) {
+            prop_assert_eq!(again.get(row), Some(count), "{:?} of {}", &rows[row], kinds[&row.0].id);
+        }
+    }
+}
+
+fn learn(scope: Scope, seconds: Option<i64>) -> Action {
+    Action::Learn(Learn { scope, span: seconds.map(|seconds| seconds * 1_000_000_000) })
+}
+
+/// Clients 20 and 21 read server 10 while learning; then 21 and 22 use a function that nobody learned.
+fn function_used() -> (Plant, Alert) {
+    let mut plant = Plant::learning_until(100);
+    for client in 20..24 {
+        plant.act(1, read(client, 10, 0, 10));
+        plant.act(1, read(client, 11, 0, 10));
+    }
+    plant.end_of_second(150);
+    plant.act(200, write(21, 10, "coils", 3, Values::Numbers(vec![1.0])));
+    let alert = plant.alerts_of("modbus-function-not-learned")[0].clone();
+    (plant, alert)
+}
+
+fn told(plant: &mut Plant, second: i64, client: u8, server: u8, point: u32) -> bool {
+    let sum =
+        |plant: &mut Plant| plant.alerts_of("modbus-function-not-learned").iter().map(|alert| alert.count).sum::<u64>();
+    let before = sum(plant);
+    plant.act(second, write(client, server, "coils", point, Values::Numbers(vec![1.0])));
+    sum(plant) > before
+}
+
+#[test]
+fn each_scope_allows_what_it_says() {
+    for (scope, others) in [
+        (Scope::Exact, [true, true, false]),
+        (Scope::Pair, [true, true, false]),
+        (Scope::Server, [false, true, false]),
+        (Scope::Client, [true, false, false]),
+        (Scope::Subnet, [false, true, false]),
+    ] {
+        let (mut plant, alert) = function_used();
+        plant.command(1, Some(&alert.id), learn(scope, None)).unwrap();
+        let found =
+            [told(&mut plant, 300, 22, 10, 3), told(&mut plant, 301, 21, 11, 3), told(&mut plant, 302, 21, 10, 3)];
+        assert_eq!(found, others, "{scope:?}");
+    }
+    // Pair: any function between the two.
+    let (mut plant, alert) = function_used();
+    plant.command(1, Some(&alert.id), learn(Scope::Pair, None)).unwrap();
+    plant.act(300, call(21, 10, Operation::Unknown, Function { code: 43, sub: None, name: "other" }));
+    assert_eq!(plant.alerts_of("modbus-function-not-learned").len(), 1);
+    // What it does not hold: the class of a command.
+    plant.act(301, call(21, 10, Operation::ModeStop, Function { code: 90, sub: Some(65), name: "UMAS: stop" }));
+    assert_eq!(plant.alerts_of("plc-stop").len(), 1);
+}
+
+#[test]
+fn what_is_learned_for_a_time_is_told_again_after_it() {
+    let (mut plant, alert) = function_used();
+    plant.end_of_second(200);
+    plant.command(1, Some(&alert.id), learn(Scope::Server, Some(3_600))).unwrap();
+    assert!(!told(&mut plant, 3_700, 22, 10, 3));
+    assert!(!told(&mut plant, 3_701, 21, 10, 3));
+    // By packet time, also before the sensor has looked at what is over.
+    assert!(told(&mut plant, 3_801, 22, 10, 3));
+    assert!(told(&mut plant, 3_802, 21, 10, 3));
+    for second in 3_801..3_810 {
+        plant.end_of_second(second);
+    }
+    plant.alerts();
+    let ended = plant.acts.iter().find(|act| act.alert == alert.number).expect("the history tells of it");
+    assert_eq!(ended.action, "learning-ended");
+    let alerts = plant.alerts_of("modbus-function-not-learned");
+    assert_eq!(alerts[0].status, Status::Closed);
+    assert!(!alerts[0].learned && alerts.iter().skip(1).all(|alert| alert.status == Status::New));
+    // A restart changes nothing of it.
+    let mut again = plant.restart();
+    assert!(told(&mut again, 3_900, 23, 10, 3));
+}
+
+#[test]
+fn two_acts_on_one_entry_are_taken_back_one_by_one() {
+    let (mut plant, alert) = function_used();
+    plant.command(1, Some(&alert.id), learn(Scope::Exact, None)).unwrap();
+    plant.command(2, Some(&alert.id), learn(Scope::Server, None)).unwrap();
+    assert!(!told(&mut plant, 300, 22, 10, 3));
+    plant.command(3, None, Action::BaselineUndo(2)).unwrap();
+    assert!(told(&mut plant, 301, 22, 10, 3));
+    assert!(!told(&mut plant, 302, 21, 10, 3));
+    plant.command(4, None, Action::BaselineUndo(1)).unwrap();
+    assert!(told(&mut plant, 303, 21, 10, 3));
+    assert!(plant.command(5, None, Action::BaselineUndo(1)).is_err());
+}
+
+#[test]
+fn a_learned_value_allows_no_wider_one() {
+    let mut plant = Plant::learning_until(100);
+    for second in 1..40 {
+        plant.act(second, write(20, 10, "holding-registers", 7, Values::Numbers(vec![50.0])));
+    }
+    plant.end_of_second(150);
+    let set = |plant: &mut Plant, second, value| {
+        plant.act(second, write(20, 10, "holding-registers", 7, Values::Numbers(vec![value])));
+        plant.alerts_of("write-value-outside-range").len()
+    };
+    assert_eq!(set(&mut plant, 200, 80.0), 1);
+    let alert = plant.alerts_of("write-value-outside-range")[0].clone();
+    plant.command(1, Some(&alert.id), learn(Scope::Exact, None)).unwrap();
+    assert_eq!(set(&mut plant, 201, 80.0), 1);
+    assert_eq!(set(&mut plant, 202, 70.0), 1);
+    assert_eq!(set(&mut plant, 203, 900.0), 2);
+}
+
+#[test]
+fn commands_learned_are_no_burst_learned() {
+    let mut plant = Plant::learning_until(100);
+    plant.act(1, write(20, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    plant.act(1, read(21, 10, 0, 10));
+    plant.end_of_second(150);
+    plant.act(200, write(21, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    let alert = plant.alerts_of("new-master")[0].clone();
+    plant.command(1, Some(&alert.id), learn(Scope::Exact, None)).unwrap();
+    for _ in 0..100 {
+        plant.act(300, write(21, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    }
+    assert_eq!(plant.alerts_of("new-master").len(), 1);
+    let burst = plant.alerts_of("write-burst");
+    assert_eq!(burst.len(), 1);
+    plant.command(2, Some(&burst[0].id), learn(Scope::Exact, None)).unwrap();
+    for _ in 0..100 {
+        plant.act(400, write(21, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    }
+    assert_eq!(plant.alerts_of("write-burst")[0].count, burst[0].count);
+}

@@ -1,0 +1,266 @@
+//! What people ask of the engine: status, learning, muting, and taking it back.
+
+use super::Engine;
+use crate::alerts::{Learned, Marks};
+use crate::baseline::MOST_WIDE;
+use crate::catalogue::AlertType;
+use crate::changes::{Action, Command, Imported, Learn};
+use crate::model::{DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope, Status};
+use ot_protocol::{Intervals, Timestamp};
+
+/// Intervals that an imported rhythm counts for.
+const IMPORTED_INTERVALS: u32 = 100;
+
+impl Engine {
+    /// Does what a person asks for.
+    ///
+    /// # Errors
+    /// In words for the person, where it cannot be done.
+    pub fn command(&mut self, command: &Command) -> Result<String, String> {
+        let now = self.core.now();
+        match &command.action {
+            Action::BaselineReset(device) => {
+                if let Some(id) = device
+                    && self.core.inventory.get(*id).is_none()
+                {
+                    return Err(format!("there is no device {}", id.0));
+                }
+                let before = self.core.baseline.len();
+                self.core.baseline.remove(*device);
+                let gone = before - self.core.baseline.len();
+                let ids: Vec<DeviceId> = match device {
+                    Some(id) => vec![*id],
+                    None => self.core.inventory.iter().map(|device| device.id).collect(),
+                };
+                for id in ids {
+                    self.core.inventory.set_learned(id, false);
+                }
+                return Ok(format!("{gone} baseline entries removed"));
+            }
+            Action::BaselineAllow(imported) => return self.import(command, imported, now),
+            Action::BaselineUndo(act) => return self.undo(*act, now),
+            _ => {}
+        }
+        let id = command.alert.as_deref().unwrap_or_default();
+        let alert = self.core.alerts.by_id(id).ok_or_else(|| {
+            format!("there is no alert {id} that is open, learned or muted; a closed alert stays as it is")
+        })?;
+        let (number, muted) = (alert.number, alert.muted);
+        let learned = alert.learned.then_some(Learned { act: alert.learned_act, until: alert.learned_until });
+        let kind = alert.kind;
+        match &command.action {
+            Action::SetStatus(wanted) => {
+                let learned = learned.filter(|_| *wanted == Status::Closed);
+                self.core.alerts.set(number, *wanted, Marks { learned, muted }, now);
+                Ok(format!("status is {}", wanted.as_str()))
+            }
+            Action::Learn(learn) => {
+                if !kind.learnable {
+                    return Err(format!(
+                        "an alert of type {} cannot be learned: what it tells of is never normal; mute or close it",
+                        kind.id
+                    ));
+                }
+                self.learn(command, number, *learn, now)
+            }
+            Action::Unlearn => {
+                if learned.is_none() && !self.core.baseline.has_grants_of_alert(number) {
+                    return Err("the alert was not learned".to_owned());
+                }
+                Ok(self.unlearn(number, now))
+            }
+            Action::Mute => {
+                self.core.alerts.set(number, Status::Closed, Marks { learned, muted: true }, now);
+                Ok("muted: the same will not be told again until unmuted".to_owned())
+            }
+            Action::Unmute => {
+                if !muted {
+                    return Err("the alert was not muted".to_owned());
+                }
+                self.core.alerts.set(number, Status::New, Marks { learned, muted: false }, now);
+                Ok("unmuted: alert is new again".to_owned())
+            }
+            Action::Comment(_) => Ok("comment added".to_owned()),
+            Action::BaselineReset(_) | Action::BaselineAllow(_) | Action::BaselineUndo(_) => Ok(String::new()),
+        }
+    }
+
+    /// Allows what an alert holds, or wider, and closes it.
+    fn learn(&mut self, command: &Command, number: u32, learn: Learn, now: Timestamp) -> Result<String, String> {
+        let Some(alert) = self.core.alerts.get(number) else { return Err("the alert is gone".to_owned()) };
+        let (kind, muted, held) = (alert.kind, alert.muted, alert.entries.clone());
+        let until = learn.span.map(|span| now.plus(span));
+        let mut entries: Vec<EntryId> = held.into_iter().filter(|&id| self.core.baseline.get(id).is_some()).collect();
+        let mut wide = 0_usize;
+        if learn.scope != Scope::Exact {
+            let keys = self.widened(&entries, learn.scope)?;
+            let new = keys.iter().filter(|(key, ..)| self.core.baseline.find(key).is_none()).count();
+            if self.core.baseline.wide_len() + new > MOST_WIDE {
+                return Err(format!(
+                    "the baseline would hold more than {MOST_WIDE} entries that are wider than exact; take back some of them"
+                ));
+            }
+            for (key, label, values) in keys {
+                entries.push(self.core.baseline.entry_for(key, label, values));
+                wide += 1;
+            }
+        }
+        for &entry in &entries {
+            self.core.baseline.grant(Grant {
+                entry,
+                act: command.act,
+                alert: number,
+                kind: kind.id,
+                origin: Origin::Person(command.who.clone()),
+                time: now,
+                until,
+            });
+        }
+        self.mark_devices(&entries);
+        let learned = Some(Learned { act: command.act, until });
+        self.core.alerts.set(number, Status::Closed, Marks { learned, muted }, now);
+        let mut answer = match entries.len() - wide {
+            0 => "allows what the alert names".to_owned(),
+            1 => "1 baseline entry allowed".to_owned(),
+            n => format!("{n} baseline entries allowed"),
+        };
+        if wide > 0 {
+            answer.push_str(&format!(", {wide} of scope {}", learn.scope.as_str()));
+        }
+        if let Some(end) = until {
+            answer.push_str(&format!(", until {}", crate::words::time(end)));
+        }
+        Ok(answer)
+    }
+
+    /// The wider keys of entries, each once, with names and values.
+    fn widened(&self, entries: &[EntryId], scope: Scope) -> Result<Vec<Wide>, String> {
+        let mut keys: Vec<Wide> = Vec::new();
+        for &id in entries {
+            let Some(entry) = self.core.baseline.get(id) else { continue };
+            let network = match scope {
+                Scope::Subnet => entry.key.subject().and_then(|device| self.core.inventory.network_of(device)),
+                _ => None,
+            };
+            let Some(key) = entry.key.widened(scope, network) else { continue };
+            let label = if scope == Scope::Pair { "" } else { entry.label };
+            let values =
+                entry.min.zip(entry.max).filter(|_| entry.key.kind == EntryKind::Writer && scope != Scope::Pair);
+            match keys.iter_mut().find(|(known, ..)| *known == key) {
+                Some((_, _, Some((min, max)))) => {
+                    let (low, high) = values.unwrap_or((*min, *max));
+                    (*min, *max) = (min.min(low), max.max(high));
+                }
+                Some(_) => {}
+                None => keys.push((key, label, values)),
+            }
+        }
+        if keys.is_empty() {
+            return Err(match (scope, entries.is_empty()) {
+                (_, true) => "the alert holds no baseline entry: it can only be learned exactly".to_owned(),
+                (Scope::Subnet, _) => "the device has no address whose network could be allowed".to_owned(),
+                _ => format!(
+                    "scope {} needs a client and a server, and the alert is about one device; use exact or subnet",
+                    scope.as_str()
+                ),
+            });
+        }
+        Ok(keys)
+    }
+
+    /// Takes back what learning an alert allowed.
+    fn unlearn(&mut self, number: u32, now: Timestamp) -> String {
+        let gone = self.core.baseline.revoke(|grant| grant.alert == number);
+        self.mark_devices(&gone);
+        let muted = self.core.alerts.get(number).is_some_and(|alert| alert.muted);
+        self.core.alerts.set(number, Status::New, Marks { learned: None, muted }, now);
+        self.revoked(&gone)
+    }
+
+    /// Takes back what an act allowed.
+    fn undo(&mut self, act: u64, now: Timestamp) -> Result<String, String> {
+        let alerts = self.core.alerts.learned_by(act);
+        let gone = self.core.baseline.revoke(|grant| grant.act == act);
+        if alerts.is_empty() && gone.is_empty() {
+            return Err(format!("act {act} allows nothing that still stands; `baseline undo` lists those that do"));
+        }
+        self.mark_devices(&gone);
+        for &number in &alerts {
+            let muted = self.core.alerts.get(number).is_some_and(|alert| alert.muted);
+            self.core.alerts.set(number, Status::New, Marks { learned: None, muted }, now);
+        }
+        let mut answer = self.revoked(&gone);
+        if !alerts.is_empty() {
+            answer.push_str(&format!(", {} alert{} new again", alerts.len(), if alerts.len() == 1 { "" } else { "s" }));
+        }
+        Ok(answer)
+    }
+
+    /// How many entries are no longer allowed, and how many still are for another reason.
+    fn revoked(&self, gone: &[EntryId]) -> String {
+        let still = gone.iter().filter(|&&id| self.core.baseline.get(id).is_some_and(|entry| entry.allowed)).count();
+        let n = gone.len() - still;
+        let mut answer = format!("{n} baseline {} no longer allowed", if n == 1 { "entry" } else { "entries" });
+        if still > 0 {
+            answer.push_str(&format!("; {still} stay allowed by another act, or as traffic taught"));
+        }
+        answer
+    }
+
+    /// Allows an entry of an imported baseline.
+    fn import(&mut self, command: &Command, imported: &Imported, now: Timestamp) -> Result<String, String> {
+        let baseline = &mut self.core.baseline;
+        let new = baseline.find(&imported.key).is_none();
+        if new && baseline.len() >= self.core.config.limits.entries {
+            return Err("the baseline is full".to_owned());
+        }
+        if new && imported.key.scope != Scope::Exact && baseline.wide_len() >= MOST_WIDE {
+            return Err(format!("the baseline holds {MOST_WIDE} entries that are wider than exact; that is the most"));
+        }
+        let id = baseline.entry_for(imported.key.clone(), imported.label, imported.values);
+        if let Some(every) = imported.every
+            && baseline.get(id).is_some_and(|entry| entry.intervals.count == 0)
+        {
+            let sum = every.saturating_mul(i64::from(IMPORTED_INTERVALS));
+            baseline.add_intervals(id, &Intervals { count: IMPORTED_INTERVALS, sum, min: every, max: every });
+        }
+        baseline.grant(Grant {
+            entry: id,
+            act: command.act,
+            alert: 0,
+            kind: "",
+            origin: Origin::Import(imported.file.clone()),
+            time: now,
+            until: imported.until,
+        });
+        self.mark_devices(&[id]);
+        Ok(format!("baseline entry {} allowed", id.0))
+    }
+
+    /// Sets whether the baseline holds the devices that entries are about.
+    pub(super) fn mark_devices(&mut self, entries: &[EntryId]) {
+        let mut devices: Vec<DeviceId> = Vec::new();
+        for &id in entries {
+            let Some(entry) = self.core.baseline.get(id).filter(|entry| entry.key.kind == EntryKind::Device) else {
+                continue;
+            };
+            devices.extend(entry.key.server);
+            devices.extend(entry.key.network.iter().flat_map(|net| self.core.inventory.devices_in(net)));
+        }
+        devices.sort_unstable();
+        devices.dedup();
+        for id in devices {
+            let key = EntryKey { server: Some(id), ..EntryKey::new(EntryKind::Device) };
+            let learned = self.core.allowing(&key).is_some();
+            self.core.inventory.set_learned(id, learned);
+        }
+    }
+
+    /// Whether people allow all that a finding of this type departs from, so that it is not told.
+    pub fn hides(&self, kind: &AlertType, entries: &[EntryId]) -> bool {
+        self.core.is_learned(kind, entries)
+    }
+}
+
+/// A wider key with its name and its values.
+type Wide = (EntryKey, &'static str, Option<(f64, f64)>);
