@@ -264,3 +264,78 @@ fn alerts_close_and_go_with_time() -> Result<()> {
     assert!(gone.iter().all(|id| !counts(&store).unwrap_or_default().contains_key(id)));
     Ok(())
 }
+
+#[test]
+fn an_exported_baseline_comes_back() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    replay(&store, true, "benign-polling")?;
+    replay(&store, false, "new-function")?;
+    let raised = alerts(&store)?;
+    let alert = of_type(&raised, "modbus-function-not-learned");
+    act(&store, &["learn", "--scope", "subnet", "--for", "400d", id(alert.first().context("nothing raised")?)?])?;
+    let export = || succeed(sensor().args(["baseline", "export", "--store"]).arg(&store));
+    let before = export()?;
+    assert!(before.contains("scope=subnet network=") && before.contains("expires="), "{before}");
+    let file = directory.path().join("baseline.txt");
+    std::fs::write(&file, &before)?;
+    succeed(sensor().args(["baseline", "reset", "--all", "--store"]).arg(&store))?;
+    let import = |extra: &[&str]| {
+        run(sensor().args(["baseline", "import"]).arg(&file).args(extra).args(["--who", "anna", "--store"]).arg(&store))
+    };
+    let empty = ot_store::dump(&store)?;
+    assert!(import(&["--dry-run"])?.status.success());
+    assert_eq!(empty, ot_store::dump(&store)?, "a dry run changes nothing");
+    assert!(import(&[])?.status.success());
+    assert_eq!(before, export()?);
+    // What is imported is allowed: the same traffic is silent, as it was.
+    let quiet = counts(&store)?;
+    replay(&store, false, "benign-polling")?;
+    assert_eq!(quiet, counts(&store)?);
+    // Once more there is nothing to do; taken back it is gone.
+    assert!(import(&[])?.status.success());
+    let acts = lines(sensor().args(["baseline", "undo", "--json", "--store"]).arg(&store))?;
+    let number = acts.first().and_then(|act| act.get("act")).and_then(Value::as_u64).context("no act")?;
+    succeed(sensor().args(["baseline", "undo", &number.to_string(), "--store"]).arg(&store))?;
+    assert_eq!(run(sensor().args(["baseline", "export", "--store"]).arg(&store))?.status.code(), Some(1));
+
+    // What cannot be is told by line and reason, and then nothing is imported.
+    std::fs::write(
+        &file,
+        "# ot-sensor baseline, format 1\ndevice server=10.20.0.20\nfunction server=192.0.2.77 function=3\n\
+         connection server=10.20.0.11 client=10.20.0.20 protocol=tcp port=99999\nrhythm server=10.20.0.11 every=often\n\
+         device scope=subnet\n",
+    )?;
+    let output = import(&[])?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for problem in [
+        "line 3: no device is known as \"192.0.2.77\"",
+        "line 4: port \"99999\" is no number that fits",
+        "line 5: every \"often\" is no interval",
+        "line 6: an entry of kind device and scope subnet needs network",
+        "nothing was changed",
+    ] {
+        assert!(said.contains(problem), "{problem}: {said}");
+    }
+    assert!(import(&["--partial"])?.status.success());
+    assert_eq!(export()?, "# ot-sensor baseline, format 1\ndevice server=10.20.0.20\n");
+    Ok(())
+}
+
+#[test]
+fn alerts_and_violations_go_to_a_spreadsheet() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    operational(&store, &fixture("new-function"))?;
+    let all = alerts(&store)?;
+    let csv = succeed(sensor().args(["alerts", "list", "--csv", "--store"]).arg(&store))?;
+    assert_eq!(csv.matches("\r\n").count(), all.len() + 1);
+    assert!(csv.starts_with("id,type,title,"));
+    for alert in &all {
+        let rows = succeed(sensor().args(["alerts", "violations", id(alert)?, "--csv", "--store"]).arg(&store))?;
+        let count = alert.get("count").and_then(Value::as_u64).context("no count")?;
+        assert!(rows.starts_with("number,first_seen,") && rows.lines().count() > 1 && count > 0, "{rows}");
+    }
+    Ok(())
+}

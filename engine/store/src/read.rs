@@ -443,6 +443,10 @@ fn limit_sql(limit: Option<u32>) -> String {
 /// Parameters a statement may have are limited; longer lists of ids are asked for in parts of this size.
 const PART: usize = 500;
 
+/// Peers, and rows of each, that related alerts are looked for among.
+const AROUND_PEERS: usize = 8;
+const AROUND_ROWS: usize = 500;
+
 impl Reader {
     /// Opens a store that must be there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -521,6 +525,48 @@ impl Reader {
         let mut conditions = Conditions::default();
         conditions.and("a.number = ?").value(number);
         Ok(self.alert_rows(&conditions.sql, &conditions)?.pop())
+    }
+
+    /// Alerts in which one of the peers takes part and that overlap a span of time, with their first detection: of each peer
+    /// and side the nearest to `middle`, some hundreds at most.
+    pub fn alerts_around(
+        &self,
+        peers: &[Peer],
+        middle: Timestamp,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(u32, Timestamp)>, StoreError> {
+        let mut found: BTreeMap<u32, Timestamp> = BTreeMap::new();
+        let mut keys: Vec<(&str, Value)> = Vec::new();
+        for peer in peers {
+            let key = match (peer.device, peer.ip) {
+                (Some(id), _) => ("device", Value::from(id.0)),
+                (None, Some(ip)) => ("ip", Value::from(ip.to_string())),
+                (None, None) => continue,
+            };
+            if keys.len() < AROUND_PEERS && !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        for (column, key) in keys {
+            for side in [Side::Source, Side::Destination] {
+                for (after, order) in [("<= ?3", "DESC"), ("> ?3", "ASC")] {
+                    let bound = if order == "DESC" { " AND last_detection >= ?4" } else { " AND ?4 = ?4" };
+                    let sql = format!(
+                        "SELECT alert, first_detection FROM (
+                             SELECT alert, first_detection FROM alert_peer
+                             WHERE {column} = ?1 AND role = ?2 AND last_detection {after}{bound}
+                             ORDER BY last_detection {order} LIMIT {AROUND_ROWS})
+                         WHERE first_detection <= ?5"
+                    );
+                    let mut conditions = Conditions::default();
+                    conditions.value(key.clone()).value(side.as_str().to_owned());
+                    conditions.value(middle.0).value(from.0).value(to.0);
+                    found.extend(self.rows(&sql, &conditions, |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?);
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// How many alerts have an id that starts so.

@@ -2,21 +2,14 @@
 
 use crate::device::find_devices;
 use crate::names::{FrameView, Importance, Names, PeerView};
+use crate::related::{self, ChainStep, RelatedView};
 use crate::{SCHEMA, ViewError, baseline, time};
 use ot_engine::attack;
 use ot_engine::catalogue::{self, AlertType};
-use ot_engine::model::{DeviceId, Peer};
-use ot_protocol::Nanos;
-use ot_protocol::time::SECOND;
-use ot_store::read::{AlertQuery, AlertRow, AlertSort, EntryQuery, PeerFilter, Reader, Side};
+use ot_engine::model::Peer;
+use ot_store::read::{AlertQuery, AlertRow, EntryQuery, PeerFilter, Reader, Side};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-/// How far around an alert related ones are looked for.
-pub const RELATED_WINDOW: Nanos = 3_600 * SECOND;
-/// How many related alerts are told.
-const RELATED_LIMIT: u32 = 50;
 
 /// An alert as in a list. Its keys are a public interface.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -120,8 +113,10 @@ pub struct AlertStory {
     pub violation_count: u32,
     /// The techniques with names, pages and tactics.
     pub attack: Vec<TechniqueView>,
-    /// Alerts of the same devices within an hour before and after, in order of time.
+    /// Alerts of the same devices within an hour before and after, the 50 nearest, in order of time.
     pub related: Vec<RelatedView>,
+    /// How these may hang together: what came before, what followed, and by which device.
+    pub chain: Vec<ChainStep>,
     /// The tactics of this and the related alerts in order of time, each time one is new in a row.
     pub tactic_path: Vec<TacticView>,
     /// Why it matters to a plant.
@@ -204,32 +199,6 @@ pub fn technique(id: &str) -> TechniqueView {
     }
 }
 
-/// A related alert.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RelatedView {
-    /// Its id.
-    pub id: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Its title.
-    pub title: String,
-    /// Its severity.
-    pub severity: String,
-    /// Its status.
-    pub status: String,
-    /// Packet time.
-    pub first_detection: String,
-    /// Seconds from the first detection of the alert shown to the first of this one; negative: before.
-    pub offset_seconds: i64,
-    /// Which devices of the alert shown take part, and how: `source is source`, `destination is source` …
-    pub shared: Vec<String>,
-    /// Technique ids.
-    pub techniques: Vec<String>,
-    /// Tactic ids.
-    pub tactics: Vec<String>,
-}
-
 /// What a person did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HistoryView {
@@ -299,7 +268,7 @@ fn peer_filter(reader: &Reader, side: Option<Side>, text: &str) -> Result<PeerFi
     Ok(PeerFilter { side, devices, ips })
 }
 
-fn peers(row: &AlertRow) -> impl Iterator<Item = &Peer> {
+pub(crate) fn peers(row: &AlertRow) -> impl Iterator<Item = &Peer> {
     row.sources.iter().chain(&row.destinations)
 }
 
@@ -328,14 +297,10 @@ pub fn short_id(reader: &Reader, id: &str) -> Result<String, ViewError> {
     Ok(id.to_owned())
 }
 
-/// The whole story of the alert whose id starts so.
-pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
-    let reader = names.reader();
-    let row = find_alert(reader, prefix)?;
-    names.prefetch(peers(&row).filter_map(|peer| peer.device))?;
-    let kind = catalogue::by_id(&row.kind);
+/// The violations of an alert that are kept as rows, in order.
+pub fn violations(names: &Names<'_>, alert: u32) -> Result<Vec<ViolationView>, ViewError> {
     let mut violations = Vec::new();
-    for violation in reader.violations(row.number)? {
+    for violation in names.reader().violations(alert)? {
         violations.push(ViolationView {
             number: violation.number,
             first_seen: time(violation.first_seen),
@@ -350,13 +315,25 @@ pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
             detail: violation.detail,
         });
     }
+    Ok(violations)
+}
+
+/// The whole story of the alert whose id starts so.
+pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
+    let reader = names.reader();
+    let row = find_alert(reader, prefix)?;
+    names.prefetch(peers(&row).filter_map(|peer| peer.device))?;
+    let kind = catalogue::by_id(&row.kind);
+    let violations = violations(names, row.number)?;
     let entries = if row.entries.is_empty() {
         Vec::new()
     } else {
         baseline::entries(names, &EntryQuery { entries: row.entries.clone(), ..EntryQuery::default() })?
     };
-    let related = related(names, &row)?;
-    let tactic_path = tactic_path(&row, &related);
+    let found = related::around(names, &row)?;
+    let chain = related::chain(names, &row, &found)?;
+    let tactic_path = related::path(&chain);
+    let related = found.into_iter().map(|other| related::view(&row, other)).collect();
     Ok(AlertStory {
         line: line(names, &row, true)?,
         outcome_detail: row.outcome.and_then(refusal),
@@ -366,6 +343,7 @@ pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
         violation_count: row.violation_count,
         attack: row.techniques.iter().map(|id| technique(id)).collect(),
         related,
+        chain,
         tactic_path,
         why_it_matters: kind.map_or("", |kind| kind.why_it_matters).to_owned(),
         false_alarms: kind.map_or("", |kind| kind.false_alarms).to_owned(),
@@ -392,11 +370,11 @@ fn refusal(outcome: ot_protocol::Outcome) -> Option<String> {
     }
 }
 
-fn title(kind: Option<&AlertType>, id: &str) -> String {
+pub(crate) fn title(kind: Option<&AlertType>, id: &str) -> String {
     kind.map_or_else(|| id.to_owned(), |kind| kind.title.to_owned())
 }
 
-fn tactics(techniques: &[String]) -> Vec<&'static attack::Tactic> {
+pub(crate) fn tactics(techniques: &[String]) -> Vec<&'static attack::Tactic> {
     let ids: Vec<&str> = techniques.iter().map(String::as_str).collect();
     attack::tactics_of(&ids)
 }
@@ -456,71 +434,4 @@ fn line(names: &Names<'_>, row: &AlertRow, importance: bool) -> Result<AlertLine
         sensor: row.sensor.clone(),
         frames,
     })
-}
-
-fn related(names: &Names<'_>, row: &AlertRow) -> Result<Vec<RelatedView>, ViewError> {
-    let devices: BTreeSet<DeviceId> = peers(row).filter_map(|peer| peer.device).collect();
-    let ips: BTreeSet<IpAddr> = peers(row).filter(|peer| peer.device.is_none()).filter_map(|peer| peer.ip).collect();
-    if devices.is_empty() && ips.is_empty() {
-        return Ok(Vec::new());
-    }
-    let filter = PeerFilter { side: None, devices: devices.into_iter().collect(), ips: ips.into_iter().collect() };
-    let found = names.reader().alerts(&AlertQuery {
-        since: Some(row.first_detection.plus(-RELATED_WINDOW)),
-        until: Some(row.last_detection.plus(RELATED_WINDOW)),
-        peers: vec![filter],
-        sort: AlertSort::FirstDetection,
-        ascending: true,
-        limit: Some(RELATED_LIMIT + 1),
-        ..AlertQuery::default()
-    })?;
-    let same = |a: &Peer, b: &Peer| match (a.device, b.device) {
-        (Some(a), Some(b)) => a == b,
-        _ => a.ip.is_some() && a.ip == b.ip && a.sub == b.sub,
-    };
-    Ok(found
-        .into_iter()
-        .filter(|other| other.number != row.number)
-        .map(|other| {
-            let mut shared = Vec::new();
-            for (ours, our_list) in [("source", &row.sources), ("destination", &row.destinations)] {
-                for (theirs, their_list) in [("source", &other.sources), ("destination", &other.destinations)] {
-                    if our_list.iter().any(|a| their_list.iter().any(|b| same(a, b))) {
-                        shared.push(format!("{ours} is {theirs}"));
-                    }
-                }
-            }
-            RelatedView {
-                title: title(catalogue::by_id(&other.kind), &other.kind),
-                severity: other.severity.as_str().to_owned(),
-                status: other.status.as_str().to_owned(),
-                first_detection: time(other.first_detection),
-                offset_seconds: other.first_detection.since(row.first_detection).div_euclid(SECOND),
-                tactics: tactics(&other.techniques).iter().map(|tactic| tactic.id.to_owned()).collect(),
-                techniques: other.techniques,
-                id: other.id,
-                kind: other.kind,
-                shared,
-            }
-        })
-        .collect())
-}
-
-/// First tactic (in the order of the matrix) of each alert in order of time, without repeating one in a row.
-fn tactic_path(row: &AlertRow, related: &[RelatedView]) -> Vec<TacticView> {
-    let own = time(row.first_detection);
-    let own_tactics = tactics(&row.techniques);
-    let mut steps: Vec<(&str, Option<&str>)> = related
-        .iter()
-        .map(|alert| (alert.first_detection.as_str(), alert.tactics.first().map(String::as_str)))
-        .chain([(own.as_str(), own_tactics.first().map(|tactic| tactic.id))])
-        .collect();
-    steps.sort_by_key(|(time, _)| *time);
-    let mut path: Vec<TacticView> = Vec::new();
-    for tactic in steps.into_iter().filter_map(|(_, id)| attack::tactic(id?)) {
-        if path.last().is_none_or(|last| last.id != tactic.id) {
-            path.push(tactic.into());
-        }
-    }
-    path
 }

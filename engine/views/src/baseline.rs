@@ -399,7 +399,42 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<ExportLine>, ViewError> {
     Ok(lines)
 }
 
+/// A line of an exported baseline with its fields, for an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportLine {
+    /// Its number in the file, from 1.
+    pub number: usize,
+    /// Kind.
+    pub kind: EntryKind,
+    /// Fields by name, as in the export.
+    pub fields: BTreeMap<&'static str, String>,
+}
+
+/// A line that cannot be read: its number, and why.
+pub type BadLine = (usize, String);
+
+/// Reads an exported baseline for an import: its lines, each on its own, or why it cannot be read.
+pub fn parse_import(file: &str, text: &str) -> Result<Vec<Result<ImportLine, BadLine>>, ViewError> {
+    if text.lines().next().map(str::trim_end) != Some(HEADER) {
+        let problem = format!("is not {HEADER:?}");
+        return Err(ViewError::BaselineFile { file: file.to_owned(), line: 1, problem });
+    }
+    let lines = (1..).zip(text.lines()).map(|(number, line)| (number, line.trim()));
+    Ok(lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| match fields(line) {
+            Ok((kind, fields)) => Ok(ImportLine { number, kind, fields }),
+            Err(problem) => Err((number, problem)),
+        })
+        .collect())
+}
+
 fn parse_line(line: &str) -> Result<ExportLine, String> {
+    let (kind, fields) = fields(line)?;
+    Ok(build(kind, &fields))
+}
+
+fn fields(line: &str) -> Result<(EntryKind, BTreeMap<&'static str, String>), String> {
     let (kind, mut rest) = line.split_once(' ').unwrap_or((line, ""));
     let kind = EntryKind::parse(kind).ok_or_else(|| format!("unknown kind of entry {kind:?}"))?;
     let mut fields = BTreeMap::new();
@@ -428,7 +463,7 @@ fn parse_line(line: &str) -> Result<ExportLine, String> {
             return Err(format!("field {name:?} stands twice"));
         }
     }
-    Ok(build(kind, &fields))
+    Ok((kind, fields))
 }
 
 /// A difference of two baselines.

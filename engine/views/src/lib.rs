@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod device;
 pub mod names;
 pub mod program;
+pub mod related;
 pub mod stats;
 pub mod timeline;
 

@@ -3,8 +3,8 @@
 mod triage;
 
 pub use triage::{
-    AlertFilterArgs, AlertsCommentArgs, AlertsLearnArgs, AlertsStatusArgs, BaselineUndoArgs, ChosenArgs, TriageArgs,
-    WhoArgs,
+    AlertFilterArgs, AlertsCommentArgs, AlertsLearnArgs, AlertsStatusArgs, BaselineImportArgs, BaselineUndoArgs,
+    ChosenArgs, TriageArgs, WhoArgs,
 };
 
 use crate::when::{When, span, time};
@@ -203,6 +203,9 @@ pub enum AlertsCommand {
     /// Show the whole story of an alert
     #[command(after_help = "Example:\n  ot-sensor alerts show 3f2a91c0")]
     Show(AlertsShowArgs),
+    /// List the violations of an alert: its first 100 rows of different parameters
+    #[command(after_help = "Example:\n  ot-sensor alerts violations 3f2a91c0 --csv > violations.csv")]
+    Violations(AlertsViolationsArgs),
     /// Set the status of alerts: new, active or closed
     #[command(after_help = "Example:\n  ot-sensor alerts status active 3f2a91c0 --why \"looking at it\"")]
     Status(AlertsStatusArgs),
@@ -248,6 +251,26 @@ pub struct AlertsListArgs {
     /// At most so many
     #[arg(long, short = 'n', value_name = "N")]
     pub limit: Option<u32>,
+    /// Comma-separated values with a header, for a spreadsheet
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+/// `alerts violations`.
+#[derive(Args, Clone, Debug)]
+pub struct AlertsViolationsArgs {
+    /// Id of the alert, or at least its first 4 digits
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Comma-separated values with a header, for a spreadsheet
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
 }
 
 /// Order of alerts.
@@ -366,6 +389,10 @@ pub enum BaselineCommand {
         after_help = "Example:\n  ot-sensor baseline diff baseline.txt\n  ot-sensor baseline diff old.txt new.txt"
     )]
     Diff(BaselineDiffArgs),
+    /// Allow what an exported baseline holds; nothing is taken away
+    #[command(after_help = "Example:\n  ot-sensor baseline import baseline.txt --dry-run\n  \
+        ot-sensor baseline import baseline.txt --why \"reviewed, ticket 4711\"")]
+    Import(BaselineImportArgs),
     /// Take back what an act allowed: a learning of alerts, or an import; without a number, list the acts that stand
     #[command(after_help = "Example:\n  ot-sensor baseline undo\n  \
         ot-sensor baseline undo 17 --why \"was too wide\"")]

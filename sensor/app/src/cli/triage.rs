@@ -6,6 +6,7 @@ use clap::Args;
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_engine::model::{Scope, Status};
 use ot_protocol::Nanos;
+use std::path::PathBuf;
 
 /// Which alerts.
 #[derive(Args, Clone, Debug, Default)]
@@ -152,6 +153,26 @@ pub struct AlertsCommentArgs {
     /// On which alerts.
     #[command(flatten)]
     pub triage: TriageArgs,
+}
+
+/// `baseline import`.
+#[derive(Args, Clone, Debug)]
+pub struct BaselineImportArgs {
+    /// A file made by `baseline export`, or edited from one
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only say what would be allowed, and which lines cannot be
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Import what can be, where some lines cannot; without it nothing is changed then
+    #[arg(long)]
+    pub partial: bool,
+    /// Who and why.
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 /// `baseline undo`.

@@ -1,11 +1,11 @@
 //! `alerts list` and `alerts show`.
 
 use super::{moment, reader, story};
-use crate::cli::{AlertFilterArgs, AlertsListArgs, AlertsShowArgs, flat};
+use crate::cli::{AlertFilterArgs, AlertsListArgs, AlertsShowArgs, AlertsViolationsArgs, flat};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, short_time};
 use ot_store::read::{AlertQuery, Reader};
-use ot_views::alert::{AlertFilter, short_id};
+use ot_views::alert::{AlertFilter, find_alert, short_id};
 use ot_views::{AlertLine, Names, PeerView, alerts};
 
 pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> {
@@ -27,6 +27,13 @@ pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> 
     if args.output.json {
         for alert in &found {
             output.json(alert)?;
+        }
+        return Ok(Exit::Done);
+    }
+    if args.csv {
+        output.csv(CSV_ALERT)?;
+        for alert in &found {
+            output.csv(csv_row(alert))?;
         }
         return Ok(Exit::Done);
     }
@@ -82,6 +89,110 @@ pub fn show(output: &mut Output, args: &AlertsShowArgs) -> anyhow::Result<Exit> 
         output.json(&alert)?;
     } else {
         story::show(output, &reader, &alert)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Columns of `alerts list --csv`.
+const CSV_ALERT: [&str; 19] = [
+    "id",
+    "type",
+    "title",
+    "engine",
+    "category",
+    "severity",
+    "status",
+    "first_detection",
+    "last_detection",
+    "count",
+    "protocol",
+    "outcome",
+    "sources",
+    "destinations",
+    "techniques",
+    "site",
+    "zone",
+    "sensor",
+    "description",
+];
+
+fn csv_row(alert: &AlertLine) -> [String; 19] {
+    let some = |text: &Option<String>| text.clone().unwrap_or_default();
+    let peers = |list: &[PeerView]| list.iter().map(PeerView::label).collect::<Vec<_>>().join("; ");
+    [
+        alert.id.clone(),
+        alert.kind.clone(),
+        alert.title.clone(),
+        alert.engine.clone(),
+        alert.category.clone(),
+        alert.severity.clone(),
+        status(alert),
+        alert.first_detection.clone(),
+        alert.last_detection.clone(),
+        alert.count.to_string(),
+        some(&alert.protocol),
+        some(&alert.outcome),
+        peers(alert.all_sources()),
+        peers(alert.all_destinations()),
+        alert.techniques.join(" "),
+        some(&alert.site),
+        some(&alert.zone),
+        some(&alert.sensor),
+        alert.description.clone(),
+    ]
+}
+
+/// `alerts violations`.
+pub fn violations(output: &mut Output, args: &AlertsViolationsArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let names = Names::new(&reader);
+    let alert = find_alert(&reader, &args.id)?;
+    let found = ot_views::alert::violations(&names, alert.number)?;
+    if args.output.json {
+        for violation in &found {
+            output.json(violation)?;
+        }
+        return Ok(Exit::Done);
+    }
+    if args.csv {
+        const COLUMNS: [&str; 11] = [
+            "number",
+            "first_seen",
+            "last_seen",
+            "count",
+            "function",
+            "object",
+            "value",
+            "outcome",
+            "file",
+            "frame",
+            "detail",
+        ];
+        output.csv(COLUMNS)?;
+        for violation in found {
+            let frame = violation.frame.as_ref();
+            output.csv([
+                violation.number.to_string(),
+                violation.first_seen,
+                violation.last_seen,
+                violation.count.to_string(),
+                violation.function,
+                violation.object,
+                violation.value,
+                violation.outcome_detail.or(violation.outcome).unwrap_or_default(),
+                frame.map(|frame| frame.file.clone()).unwrap_or_default(),
+                frame.map(|frame| frame.number.to_string()).unwrap_or_default(),
+                violation.detail,
+            ])?;
+        }
+        return Ok(Exit::Done);
+    }
+    let rows = found.iter().map(story::violation_row).collect();
+    output.table(&story::VIOLATION_COLUMNS, rows, 0)?;
+    let kept = u32::try_from(found.len()).unwrap_or(u32::MAX);
+    if alert.violation_count > kept {
+        let more = alert.violation_count - kept;
+        output.line(&format!("and {more} more that differ, which were counted and not kept"))?;
     }
     Ok(Exit::Done)
 }

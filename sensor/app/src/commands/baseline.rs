@@ -10,7 +10,7 @@ use ot_views::{Names, find_devices};
 use std::path::Path;
 
 /// Bytes of an exported baseline.
-const MOST_BYTES: u64 = 256 << 20;
+pub const MOST_BYTES: u64 = 256 << 20;
 
 pub fn list(output: &mut Output, args: &BaselineListArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;

@@ -6,6 +6,7 @@ mod catalogue;
 mod devices;
 mod dry_run;
 mod events;
+mod import;
 mod programs;
 mod stats;
 mod story;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Alerts { command } => match command {
             AlertsCommand::List(args) => alerts::list(&mut output, &args),
             AlertsCommand::Show(args) => alerts::show(&mut output, &args),
+            AlertsCommand::Violations(args) => alerts::violations(&mut output, &args),
             AlertsCommand::Status(args) => triage::alerts(&mut output, &args.triage, &Action::SetStatus(args.wanted)),
             AlertsCommand::Close(args) => {
                 triage::alerts(&mut output, &args, &Action::SetStatus(ot_engine::model::Status::Closed))
@@ -51,6 +53,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             BaselineCommand::List(args) => baseline::list(&mut output, &args),
             BaselineCommand::Export(args) => baseline::export(&mut output, &args),
             BaselineCommand::Diff(args) => baseline::diff(&mut output, &args),
+            BaselineCommand::Import(args) => import::run(&mut output, &args),
             BaselineCommand::Undo(args) => triage::undo(&mut output, &args),
             BaselineCommand::Reset(args) => triage::reset(&mut output, &args),
         },

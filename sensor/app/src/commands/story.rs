@@ -160,15 +160,24 @@ fn violations(output: &mut Output, alert: &AlertStory) -> anyhow::Result<()> {
     output.heading(&format!("Violations ({})", alert.violation_count))?;
     let shown = alert.violations.iter().take(VIOLATIONS);
     let rows = shown.clone().map(violation_row).collect();
-    output.table(&["#", "FIRST", "COUNT", "FUNCTION", "OBJECT", "VALUE", "OUTCOME", "FRAME", "DETAIL"], rows, 2)?;
+    output.table(&VIOLATION_COLUMNS, rows, 2)?;
     let more = usize::try_from(alert.violation_count).unwrap_or(usize::MAX).saturating_sub(shown.len());
     if more > 0 {
-        output.paragraph("", 2, &format!("and {more} more; --json shows up to 100"))?;
+        let id = alert.line.id.get(..8).unwrap_or(&alert.line.id);
+        output.paragraph(
+            "",
+            2,
+            &format!("and {more} more; all that are kept: ot-sensor alerts violations {id} --csv"),
+        )?;
     }
     Ok(())
 }
 
-fn violation_row(violation: &ViolationView) -> Vec<Text> {
+/// Columns of a table of violations.
+pub const VIOLATION_COLUMNS: [&str; 9] =
+    ["#", "FIRST", "COUNT", "FUNCTION", "OBJECT", "VALUE", "OUTCOME", "FRAME", "DETAIL"];
+
+pub fn violation_row(violation: &ViolationView) -> Vec<Text> {
     vec![
         violation.number.into(),
         short_time(&violation.first_seen).into(),
@@ -235,6 +244,36 @@ fn related(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow::
     }
     rows.extend(own);
     output.table(&["TIME", "ID", "SEVERITY", "TITLE", "ATT&CK", "SHARED"], rows, 2)?;
+    chain(output, alert)
+}
+
+/// How the related alerts may hang together, one line a step.
+fn chain(output: &mut Output, alert: &AlertStory) -> anyhow::Result<()> {
+    if alert.chain.len() < 2 {
+        return Ok(());
+    }
+    output.heading("How it may hang together")?;
+    for step in &alert.chain {
+        let title = if step.this { output.paint(&step.title, Style::Bold) } else { step.title.clone() };
+        let mut text = title;
+        if step.alerts > 1 {
+            text.push_str(&format!(" ({} alerts)", step.alerts));
+        }
+        if let Some(source) = &step.source {
+            text.push_str(&format!(" by {source}"));
+        }
+        if let Some(destination) = &step.destination {
+            text.push_str(&format!(" on {destination}"));
+        }
+        if let (Some(technique), Some(tactic)) = (&step.technique, &step.tactic) {
+            text.push_str(&format!(" · {technique} {}", tactic.name));
+        }
+        if let (Some(after), Some(shared)) = (step.after, &step.shared) {
+            text.push_str(&format!(" · after {after}, by way of {shared}"));
+        }
+        let when = if step.this { "this alert".to_owned() } else { offset(step.offset_seconds) };
+        output.paragraph(&format!("  {}. {when}", step.step), LEFT + 4, &text)?;
+    }
     if alert.tactic_path.len() > 1 {
         let path: Vec<_> = alert.tactic_path.iter().map(|tactic| tactic.name.as_str()).collect();
         output.paragraph("", 2, &format!("Path: {}", path.join(" → ")))?;

@@ -231,7 +231,7 @@ pub fn reset(output: &mut Output, args: &BaselineResetArgs) -> anyhow::Result<Ex
     carry_out(output, &config, &path, &[command], &[shown])
 }
 
-fn open(args: &StoreArgs) -> anyhow::Result<(Config, Reader, PathBuf)> {
+pub fn open(args: &StoreArgs) -> anyhow::Result<(Config, Reader, PathBuf)> {
     let config = Config::of(args)?;
     let path = config.store_path(args);
     let reader = Reader::open(&path)?;
@@ -286,7 +286,7 @@ fn check(alert: &AlertRow, action: &Action) -> Result<(), Failure> {
     }
 }
 
-fn command(who: &WhoArgs, action: Action, alert: Option<String>) -> anyhow::Result<NewCommand> {
+pub fn command(who: &WhoArgs, action: Action, alert: Option<String>) -> anyhow::Result<NewCommand> {
     let name = who
         .who
         .clone()
@@ -300,7 +300,7 @@ fn command(who: &WhoArgs, action: Action, alert: Option<String>) -> anyhow::Resu
 }
 
 /// Appends, applies where nobody else will, and tells what became of each.
-fn carry_out(
+pub fn carry_out(
     output: &mut Output,
     config: &Config,
     path: &Path,
@@ -358,7 +358,8 @@ fn carry_out(
     {
         output.line(&format!("{}: {applied} of {}", past(&command.action), commands.len()))?;
     }
-    if let (Some(act), Some(Action::Learn(_))) = (ids.first(), commands.first().map(|command| &command.action))
+    if let (Some(act), Some(Action::Learn(_) | Action::BaselineAllow(_))) =
+        (ids.first(), commands.first().map(|command| &command.action))
         && applied > 0
     {
         output.line(&format!("act {act}; `ot-sensor baseline undo {act}` takes it back"))?;
