@@ -223,6 +223,7 @@ impl Alerts {
         let techniques = match finding.kind.techniques {
             Techniques::Fixed(ids) => ids.to_vec(),
             Techniques::ByOperation => finding.kind.techniques.of(finding.operation.map(Operation::as_str)).to_vec(),
+            Techniques::ByRule(_) => Vec::new(),
         };
         let alert = Alert {
             number,
@@ -259,6 +260,17 @@ impl Alerts {
         *self.open_of_type.entry(finding.kind.id).or_default() += 1;
         let (_, row) = self.update(number, finding);
         (Raised::Opened(number), row)
+    }
+
+    /// Adds the techniques of a rule that an alert tells of.
+    pub fn add_techniques(&mut self, number: u32, techniques: &[&'static str]) {
+        let Some(alert) = self.alerts.get_mut(&number) else { return };
+        for &id in techniques {
+            if !alert.techniques.contains(&id) {
+                alert.techniques.push(id);
+                self.dirty.mark(number);
+            }
+        }
     }
 
     /// Puts another description in the place of an alert's.

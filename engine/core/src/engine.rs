@@ -9,6 +9,7 @@ use crate::catalogue::AlertType;
 use crate::changes::{Changes, Snapshot};
 use crate::config::{EngineConfig, Learning};
 use crate::detectors::{Detector, registry};
+use crate::indicators::Indicators;
 use crate::inventory::{Inventory, MacBinding};
 use crate::known::{Known, KnownActivities};
 use crate::model::{Alert, DeviceId, Event, Peer, Role};
@@ -16,8 +17,8 @@ use crate::points::{Access, Points};
 use crate::programs::{Comparison, Moved, Programs};
 use crate::shared::{Core, Seen, SeenFlow};
 use ot_protocol::{
-    Activity, Claim, Fact, FlowEvent, FlowKind, Fold, FrameRef, Health, Identity, Operation, Outcome, SessionId,
-    SubAddress, Timestamp, Values,
+    Activity, Claim, Direction, Fact, FlowEvent, FlowKind, Fold, FrameRef, Health, Identity, NameUse, Operation,
+    Outcome, SessionId, SignatureHit, SubAddress, Timestamp, Values,
 };
 use std::collections::BTreeMap;
 
@@ -116,6 +117,7 @@ impl Engine {
             baseline,
             points: Points::load(points),
             programs: Programs::load(programs, state.last_program),
+            indicators: Indicators::default(),
             alerts: Alerts::load(alerts, openings, state.last_alert),
             counters,
             events: Vec::new(),
@@ -169,8 +171,9 @@ impl Engine {
             Fact::Claim(claim) => self.claim(&claim),
             Fact::Identity(identity) => self.identity(&identity),
             Fact::Hearsay(identity) => self.hearsay(&identity),
-            Fact::Name(name) => self.clock(name.time),
+            Fact::Name(name) => self.name(&name),
             Fact::Health(Health { counter, count, .. }) => self.core.count(counter, count),
+            Fact::Signature(hit) => self.signature(&hit),
             Fact::Interface(traffic) => {
                 for detector in &mut self.detectors {
                     detector.interface(&mut self.core, &traffic);
@@ -593,6 +596,34 @@ impl Engine {
         let seen = SeenFlow { event, client: &client, server: &server };
         for detector in &mut self.detectors {
             detector.flow(&mut self.core, &seen);
+        }
+    }
+
+    fn name(&mut self, used: &NameUse) {
+        self.clock(used.time);
+        self.see(&used.client, used.time, used.frame, Who::Itself);
+        self.settle_merges();
+        let client = self.core.inventory.peer(&used.client);
+        let server = self.core.inventory.peer(&used.server);
+        for detector in &mut self.detectors {
+            detector.name(&mut self.core, used, &client, &server);
+        }
+    }
+
+    /// Puts these indicators in the place of those it had.
+    pub fn set_indicators(&mut self, indicators: Indicators) {
+        self.core.indicators = indicators;
+    }
+
+    fn signature(&mut self, hit: &SignatureHit) {
+        self.clock(hit.time);
+        let sender = if hit.sender == Direction::AtoB { &hit.client } else { &hit.server };
+        self.see(sender, hit.time, hit.frame, Who::Itself);
+        self.settle_merges();
+        let client = self.core.inventory.peer(&hit.client);
+        let server = self.core.inventory.peer(&hit.server);
+        for detector in &mut self.detectors {
+            detector.signature(&mut self.core, hit, &client, &server);
         }
     }
 

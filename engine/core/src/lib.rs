@@ -12,6 +12,7 @@ pub mod changes;
 pub mod config;
 pub mod detectors;
 pub mod engine;
+pub mod indicators;
 pub mod inventory;
 mod known;
 pub mod model;

@@ -5,6 +5,7 @@ use crate::baseline::{Baseline, Met, Observation};
 use crate::catalogue::{self, AlertType, EngineKind};
 use crate::changes::State;
 use crate::config::EngineConfig;
+use crate::indicators::Indicators;
 use crate::inventory::Inventory;
 use crate::model::{Alert, BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer};
 use crate::points::Points;
@@ -26,6 +27,8 @@ pub struct Core {
     pub points: Points,
     /// Versions of program blocks.
     pub programs: Programs,
+    /// Addresses and domains that are known to be bad.
+    pub indicators: Indicators,
     pub(crate) alerts: Alerts,
     pub(crate) state: State,
     pub(crate) counters: BTreeMap<String, u64>,
@@ -221,6 +224,15 @@ impl Core {
                 frame: finding.frames.first().copied().unwrap_or_default(),
                 alert: Some(number),
             });
+        }
+        raised
+    }
+
+    /// Takes a finding whose techniques are those of the rule that matched.
+    pub fn raise_by_rule(&mut self, finding: &Finding<'_>, techniques: &[&'static str]) -> Raised {
+        let raised = self.raise(finding);
+        if let Raised::Opened(number) | Raised::Updated(number) = raised {
+            self.alerts.add_techniques(number, techniques);
         }
         raised
     }

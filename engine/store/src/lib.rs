@@ -11,6 +11,7 @@
 mod commands;
 mod dump;
 mod error;
+mod indicators;
 mod load;
 mod lock;
 mod open;
@@ -22,6 +23,7 @@ mod write;
 pub use commands::{CommandState, NewCommand};
 pub use dump::dump;
 pub use error::StoreError;
+pub use indicators::{IndicatorList, IndicatorListRow};
 pub use lock::EngineLock;
 pub use open::{APPLICATION_ID, VERSION};
 pub use run::{ReplayedCommand, RunInput, RunKind, RunSpec, RunStart};

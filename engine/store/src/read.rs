@@ -458,6 +458,11 @@ impl Reader {
         })
     }
 
+    /// For what is read in other files.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -34,7 +34,7 @@ pub struct TypeView {
     pub threshold_count: Option<u32>,
     /// Default threshold: within how many seconds.
     pub threshold_seconds: Option<u32>,
-    /// Techniques that it always names; empty where they follow from the operation.
+    /// Techniques that it names, or that its rules can name; empty where they follow from the operation.
     pub techniques: Vec<&'static str>,
     /// Whether the techniques follow from the operation.
     pub techniques_by_operation: bool,
@@ -56,7 +56,7 @@ impl From<&'static AlertType> for TypeView {
     fn from(kind: &'static AlertType) -> Self {
         let (techniques, techniques_by_operation) = match kind.techniques {
             Techniques::ByOperation => (Vec::new(), true),
-            Techniques::Fixed(ids) => (ids.to_vec(), false),
+            Techniques::Fixed(ids) | Techniques::ByRule(ids) => (ids.to_vec(), false),
         };
         Self {
             schema: SCHEMA,
@@ -103,7 +103,7 @@ pub struct CoverageView {
     pub name: &'static str,
     /// Its page.
     pub url: &'static str,
-    /// Alert types that always name it.
+    /// Alert types that name it, or one of whose rules does.
     pub types: Vec<&'static str>,
     /// Classes of operation that name it, through any of the alert types whose techniques follow from the operation.
     pub operations: Vec<&'static str>,
@@ -121,7 +121,9 @@ pub fn coverage() -> Vec<CoverageView> {
     let fixed = |id: &str| -> Vec<&'static str> {
         catalogue::all()
             .iter()
-            .filter(|kind| matches!(kind.techniques, Techniques::Fixed(ids) if ids.contains(&id)))
+            .filter(
+                |kind| matches!(kind.techniques, Techniques::Fixed(ids) | Techniques::ByRule(ids) if ids.contains(&id)),
+            )
             .map(|kind| kind.id)
             .collect()
     };

@@ -2,6 +2,7 @@
 
 use crate::activity::Activity;
 use crate::net::{Endpoint, FrameRef, Mac};
+use crate::signature::SignatureHit;
 use crate::time::{Nanos, Timestamp};
 use std::net::IpAddr;
 
@@ -47,6 +48,8 @@ pub enum Fact {
     Hearsay(Box<Identity>),
     /// A name of another host was asked for or used.
     Name(Box<NameUse>),
+    /// Payload holds a signature of known malware.
+    Signature(Box<SignatureHit>),
     /// The sensor's own health.
     Health(Health),
     /// What an interface received. Told at the end of each second in which it received something, or told of a loss.

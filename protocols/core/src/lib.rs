@@ -14,6 +14,7 @@ pub mod message;
 pub mod net;
 pub mod reader;
 pub mod session;
+pub mod signature;
 pub mod time;
 
 pub use activity::{
@@ -27,4 +28,5 @@ pub use message::{FieldDoc, FieldKind, FieldValue, Fields, Message};
 pub use net::{Direction, Endpoint, FrameRef, Mac, SubAddress};
 pub use reader::{Reader, Short};
 pub use session::{Context, Domain, Finish, PacketInfo, Probe, Progress, Protocol, Session, SessionStart, Sink};
+pub use signature::SignatureHit;
 pub use time::{Nanos, Timestamp};

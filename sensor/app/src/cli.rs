@@ -108,6 +108,14 @@ pub enum Command {
         #[command(subcommand)]
         command: ProgramsCommand,
     },
+    /// Import, list, check and remove lists of addresses, networks and domains that are known to be bad
+    #[command(after_help = "Example:\n  ot-sensor indicators import feed.csv --name abuse --expires 30d\n  \
+        ot-sensor indicators check 198.51.100.7")]
+    Indicators {
+        /// What to do.
+        #[command(subcommand)]
+        command: IndicatorsCommand,
+    },
     /// What was seen, decoded, skipped, lost and evicted; runs; learning
     #[command(after_help = "Example:\n  ot-sensor stats --store plant.db")]
     Stats(StatsArgs),
@@ -614,6 +622,91 @@ pub struct PointsListArgs {
     /// At most so many
     #[arg(long, short = 'n', value_name = "N")]
     pub limit: Option<u32>,
+}
+
+/// `indicators …`.
+#[derive(Debug, Subcommand)]
+pub enum IndicatorsCommand {
+    /// Import a list; it takes the place of the list of that name. A running engine takes it within seconds
+    #[command(after_help = "Example:\n  ot-sensor indicators import feed.txt\n  \
+        ot-sensor indicators import bundle.json --format stix --name cert --expires 90d")]
+    Import(IndicatorsImportArgs),
+    /// List the imported lists
+    #[command(after_help = "Example:\n  ot-sensor indicators list")]
+    List(IndicatorsListArgs),
+    /// Show the entries of a list
+    #[command(after_help = "Example:\n  ot-sensor indicators show abuse")]
+    Show(IndicatorsNameArgs),
+    /// Remove a list
+    #[command(after_help = "Example:\n  ot-sensor indicators remove abuse")]
+    Remove(IndicatorsNameArgs),
+    /// On which lists an address, network, domain or URL stands; exit code 1 if on none
+    #[command(after_help = "Example:\n  ot-sensor indicators check 198.51.100.7\n  \
+        ot-sensor indicators check www.example.com")]
+    Check(IndicatorsCheckArgs),
+}
+
+/// `indicators import`.
+#[derive(Args, Clone, Debug)]
+pub struct IndicatorsImportArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How it is written [default: as it looks]
+    #[arg(long, value_enum)]
+    pub format: Option<crate::indicators::Format>,
+    /// Name of the list [default: the file's, without its ending]
+    #[arg(long, value_name = "LIST")]
+    pub name: Option<String>,
+    /// When entries stop to count that do not say so themselves: a span from now (30d), RFC 3339 or epoch seconds; it is held
+    /// against the time of packets
+    #[arg(long, value_name = "TIME", value_parser = crate::commands::expires)]
+    pub expires: Option<Timestamp>,
+    /// Who imports it [default: the user's login name]
+    #[arg(long, value_name = "NAME")]
+    pub who: Option<String>,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `indicators list`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct IndicatorsListArgs {
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `indicators show` and `indicators remove`.
+#[derive(Args, Clone, Debug)]
+pub struct IndicatorsNameArgs {
+    /// Name of the list
+    #[arg(value_name = "LIST")]
+    pub name: String,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `indicators check`.
+#[derive(Args, Clone, Debug)]
+pub struct IndicatorsCheckArgs {
+    /// Address, network, domain or URL
+    #[arg(value_name = "VALUE")]
+    pub value: String,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `stats`.

@@ -37,6 +37,8 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// Of the engine.
     pub engine: EngineConfig,
+    /// Files of indicators, read when a run begins.
+    pub indicators: Vec<PathBuf>,
 }
 
 impl Config {
@@ -50,7 +52,12 @@ impl Config {
         let text = read_text(path, MOST_BYTES).map_err(|error| {
             Failure::usage(format!("configuration {}: {error}; give a readable TOML file", path.display()))
         })?;
-        Self::parse(&text).map_err(|problem| Failure::usage(format!("configuration {}: {problem}", path.display())))
+        let mut config = Self::parse(&text)
+            .map_err(|problem| Failure::usage(format!("configuration {}: {problem}", path.display())))?;
+        // Beside the configuration, unless they say otherwise.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.indicators.iter_mut().for_each(|file| *file = folder.join(&*file));
+        Ok(config)
     }
 
     /// Reads the text of a file. The error names the key and what to write there.
@@ -104,6 +111,10 @@ impl Config {
         }
         if let Some(alerts) = top.table("alerts")? {
             config.engine.alerts = alert_settings(alerts)?;
+        }
+        if let Some(mut indicators) = top.table("indicators")? {
+            config.indicators = indicators.texts("files")?.into_iter().map(PathBuf::from).collect();
+            indicators.end()?;
         }
         if let Some(mut learning) = top.table("learning")? {
             config.engine.learning = learning_of(&mut learning)?;
@@ -293,6 +304,20 @@ impl Keys {
             },
             Some(other) => Err(self.wrong(key, "a whole number", &other)),
         }
+    }
+
+    fn texts(&mut self, key: &'static str) -> Result<Vec<String>, String> {
+        let list = match self.take(key) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(list)) => list,
+            Some(other) => return Err(self.wrong(key, "a list of strings", &other)),
+        };
+        list.into_iter()
+            .map(|value| match value {
+                Value::String(text) => Ok(text),
+                other => Err(self.wrong(key, "a list of strings", &other)),
+            })
+            .collect()
     }
 
     fn networks(&mut self, key: &'static str) -> Result<Option<Vec<IpNet>>, String> {

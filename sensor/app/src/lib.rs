@@ -6,6 +6,7 @@ pub mod config;
 mod decode;
 mod exit;
 pub mod filter;
+mod indicators;
 mod output;
 pub mod protocols;
 mod replay;

@@ -56,7 +56,11 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
             bytes: file.bytes,
         })
         .collect();
-    let options = format!("{} {:?}", env!("CARGO_PKG_VERSION"), config.engine);
+    // With other indicators it is another run: an interrupted one does not go on.
+    let indicators = crate::indicators::load(&store, &config)?;
+    let indicator_change = store.indicator_change()?;
+    let listed = if indicators.is_empty() { String::new() } else { format!(" {}", indicators.fingerprint()) };
+    let options = format!("{} {:?}{listed}", env!("CARGO_PKG_VERSION"), config.engine);
     let start = store.begin_run(&RunSpec {
         kind: RunKind::Replay,
         sensor: &config.engine.sensor_id,
@@ -86,6 +90,8 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
         engine: Engine::new(config.engine.clone(), start.snapshot),
         store,
         run: start.run,
+        indicator_change,
+        config: &config,
         replayed: start.replay_commands.into(),
         position: 0,
         committed_alerts: alerts_before,
@@ -94,6 +100,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
         bar: bar(args.quiet),
         began: Instant::now(),
     };
+    run.engine.set_indicators(indicators);
     let mut failed = None;
     let result =
         ot_flow::run(&mut captures, PROTOCOLS, &flow, &mut |facts, progress| match run.chunk(facts, progress) {
@@ -139,10 +146,13 @@ pub fn warn(warnings: &[Warning]) {
     }
 }
 
-struct Run {
+struct Run<'a> {
     engine: Engine,
     store: Store,
     run: u32,
+    /// Which state of the indicator lists the engine has.
+    indicator_change: u64,
+    config: &'a Config,
     replayed: VecDeque<ReplayedCommand>,
     /// All facts up to this packet were applied.
     position: u64,
@@ -154,7 +164,7 @@ struct Run {
     began: Instant,
 }
 
-impl Run {
+impl Run<'_> {
     /// Applies facts; commits what was found before them when it is time. What the end of the input brings is thus
     /// never committed before the run is finished.
     fn chunk(&mut self, facts: Facts, progress: &ot_flow::Progress) -> Result<()> {
@@ -188,6 +198,11 @@ impl Run {
         self.store.commit(self.run, &changes, self.position)?;
         let pending = self.store.pending_commands()?;
         apply_all(&mut self.engine, &mut self.store, pending, Some((self.run, self.position)))?;
+        let change = self.store.indicator_change()?;
+        if change != self.indicator_change {
+            self.indicator_change = change;
+            self.engine.set_indicators(crate::indicators::load(&self.store, self.config)?);
+        }
         self.committed_alerts = self.engine.alerts_opened();
         self.last_commit = Instant::now();
         self.next_commit =

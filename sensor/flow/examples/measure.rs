@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let opened = Instant::now();
     let mut set = CaptureSet::open(&paths)?;
     let start = Instant::now();
-    let mut kinds = [0u64; 12];
+    let mut kinds = [0u64; 13];
     let config = FlowConfig { workers, ..FlowConfig::default() };
     let summary = ot_flow::run(&mut set, &MODBUS, &config, &mut |facts, _| {
         for (_, fact) in facts {
@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Fact::Hearsay(_) => 9,
                 Fact::Interface(_) => 10,
                 Fact::Sight(_) => 11,
+                Fact::Signature(_) => 12,
             };
             if let Some(count) = kinds.get_mut(index) {
                 *count += 1;
@@ -55,6 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "hearsay",
         "interfaces",
         "sights",
+        "signatures",
     ];
     for (name, count) in names.iter().zip(kinds) {
         println!("{name:>14} {count}");

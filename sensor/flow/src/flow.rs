@@ -5,6 +5,7 @@ use crate::head::{Head, Key};
 use crate::identify::Probing;
 use crate::stream::Half;
 use ot_protocol::{Direction, Endpoint, FrameRef, Identity, Mac, Session, SessionId, SubAddress, Transport};
+use std::num::NonZeroU16;
 
 /// No slot.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -73,7 +74,7 @@ pub(crate) struct Flow {
     pub hash: u64,
     pub id: SessionId,
     pub macs: [Option<Mac>; 2],
-    pub vlans: [Option<u16>; 2],
+    pub vlans: [Option<NonZeroU16>; 2],
     pub packets: [u32; 2],
     pub bytes: [u64; 2],
     pub last_second: u32,
@@ -81,6 +82,8 @@ pub(crate) struct Flow {
     pub closed_second: u32,
     /// SYNs not told yet.
     pub syns: u32,
+    /// Place among the streams that are searched for signatures.
+    pub scan: u16,
     pub last_packet: u64,
     pub last_frame: FrameRef,
     pub seq: [Seq; 2],
@@ -139,13 +142,14 @@ impl Flow {
             hash: head.hash,
             id: SessionId(head.info.number),
             macs: [unicast(head.src_mac), unicast(head.dst_mac)],
-            vlans: [head.vlan(), head.vlan()],
+            vlans: [head.vlan, head.vlan],
             packets: [0; 2],
             bytes: [0; 2],
             last_second: 0,
             update_second: 0,
             closed_second: 0,
             syns: 0,
+            scan: crate::signatures::UNSEARCHED,
             last_packet: head.info.number,
             last_frame: head.info.frame,
             seq: [Seq::default(); 2],
@@ -167,7 +171,7 @@ impl Flow {
     pub fn end(&self, direction: Direction) -> Endpoint {
         let high = (direction == Direction::AtoB) == self.a_high;
         let [a, b] = self.macs;
-        let [va, vb] = self.vlans;
+        let [va, vb] = self.vlans.map(|vlan| vlan.map(NonZeroU16::get));
         let (mac, vlan) = if direction == Direction::AtoB { (a, va) } else { (b, vb) };
         Endpoint { mac, vlan, ip: self.key.ip(high), port: self.key.port(high), sub: SubAddress::None }
     }

@@ -8,6 +8,7 @@ use crate::head::{Head, Kind};
 use crate::identify::Registry;
 use crate::session::{self, deliver_datagram};
 use crate::sight::Sights;
+use crate::signatures::Scans;
 use crate::stats::{FlowStats, Named};
 use crate::stream::Conflict;
 use hashbrown::HashTable;
@@ -96,6 +97,8 @@ pub(crate) struct Shared {
     pub health: Named,
     /// How whole conversations are seen, to be told at the end of the minute.
     pub sights: Sights,
+    /// Streams that are searched for signatures.
+    pub scans: Scans,
     /// Seconds of timer time: packet time without its jumps.
     pub now: u32,
     /// Bytes of buffers in use.
@@ -200,6 +203,7 @@ impl Lane {
                 stats: FlowStats::default(),
                 health: Named::default(),
                 sights: Sights::default(),
+                scans: Scans::default(),
                 now: 1,
                 buffers: 0,
                 folds: 0,
@@ -322,7 +326,7 @@ impl Lane {
             if mac.is_some() {
                 flow.macs[at] = mac;
             }
-            flow.vlans[at] = head.vlan();
+            flow.vlans[at] = head.vlan;
             claims.source(head, &mut shared.out);
         }
         direction
@@ -565,6 +569,7 @@ impl Lane {
         tell_syns(flow, shared, info.time);
         shared.sights.judge(flow, true);
         session::finish(flow, shared, info, reason == CloseReason::EndOfInput);
+        shared.scans.end(flow);
         flow.closed = true;
         flow.closed_second = shared.now;
         let frame = if info.frame == FrameRef::default() { flow.last_frame } else { info.frame };

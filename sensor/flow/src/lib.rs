@@ -16,6 +16,7 @@ mod lane;
 mod pipeline;
 mod session;
 mod sight;
+mod signatures;
 mod stats;
 mod stream;
 mod tcp;

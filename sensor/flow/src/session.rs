@@ -4,6 +4,7 @@ use crate::flow::{Ext, Flow, Ident};
 use crate::fold::{FoldCache, Known};
 use crate::identify::{Probing, Registry, Verdict};
 use crate::lane::Shared;
+use crate::signatures;
 use crate::stream::Ring;
 use foldhash::fast::FixedState;
 use ot_protocol::session::Finish;
@@ -278,14 +279,20 @@ pub(crate) fn deliver(flow: &mut Flow, shared: &mut Shared, direction: Direction
         return;
     }
     match flow.ident {
-        Ident::NotOt => shared.stats.skipped.add("not-ot", long(bytes.len())),
+        Ident::NotOt => {
+            signatures::stream(flow, shared, direction, info, bytes);
+            shared.stats.skipped.add("not-ot", long(bytes.len()));
+        }
         Ident::Quarantined => shared.stats.skipped.add("quarantined", long(bytes.len())),
         Ident::Unknown => {
+            signatures::stream(flow, shared, direction, info, bytes);
             remember(flow, shared, direction, bytes);
             probe(flow, shared, direction, info, bytes);
         }
         Ident::Session => {
-            if !shared.is_companion(flow.service) {
+            if shared.is_companion(flow.service) {
+                signatures::stream(flow, shared, direction, info, bytes);
+            } else {
                 remember(flow, shared, direction, bytes);
             }
             data(flow, shared, direction, info, bytes);
@@ -555,6 +562,9 @@ pub(crate) fn deliver_datagram(
     bytes: &[u8],
     missing: u32,
 ) {
+    if flow.ident != Ident::Session || shared.is_companion(flow.service) {
+        signatures::datagram(flow, shared, direction, info, bytes);
+    }
     match flow.ident {
         Ident::NotOt => return shared.stats.skipped.add("not-ot", long(bytes.len())),
         Ident::Quarantined => return shared.stats.skipped.add("quarantined", long(bytes.len())),

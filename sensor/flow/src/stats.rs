@@ -67,6 +67,10 @@ counters! {
     resets_ignored: "tcp-resets-ignored",
     /// Connections that began before the capture.
     mid_stream: "tcp-mid-stream",
+    /// Signatures of malware found.
+    signatures: "signatures-found",
+    /// Segments searched for signatures by themselves because too many streams were searched at a time.
+    signature_streams_refused: "signature-streams-refused",
     /// Holes in streams.
     gaps: "gaps",
     /// Bytes missing in holes, as far as known.

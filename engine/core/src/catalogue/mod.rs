@@ -171,6 +171,8 @@ pub enum Techniques {
     ByOperation,
     /// Always these.
     Fixed(&'static [&'static str]),
+    /// Those of the rule that matched, among these.
+    ByRule(&'static [&'static str]),
 }
 
 impl Techniques {
@@ -179,6 +181,8 @@ impl Techniques {
         match self {
             Self::ByOperation => operation.map_or(&[], attack::of_operation),
             Self::Fixed(ids) => ids,
+            // The rule tells which.
+            Self::ByRule(_) => &[],
         }
     }
 }
@@ -406,6 +410,11 @@ registry! {
         BANDWIDTH,
         BANDWIDTH_PAIR,
     }
+    malware {
+        EICAR,
+        KNOWN_MALWARE,
+        MALICIOUS_ADDRESS,
+    }
     sensor {
         SENSOR_NO_TRAFFIC,
         SENSOR_TRAFFIC_BACK,
@@ -466,7 +475,7 @@ mod tests {
     #[test]
     fn techniques_are_known() {
         for alert in all() {
-            if let Techniques::Fixed(ids) = alert.techniques {
+            if let Techniques::Fixed(ids) | Techniques::ByRule(ids) = alert.techniques {
                 let unique: BTreeSet<_> = ids.iter().collect();
                 assert_eq!(unique.len(), ids.len(), "{}", alert.id);
                 for id in ids {

@@ -21,9 +21,11 @@ mod illegal_address;
 mod indications;
 mod integrity_polls;
 mod internet;
+mod known_malware;
 #[cfg(test)]
 mod learned;
 mod malformed;
+mod malicious_address;
 mod modes;
 mod multicast;
 mod outstation_files;
@@ -49,7 +51,9 @@ use crate::config::EngineConfig;
 use crate::inventory::MacBinding;
 use crate::model::{EntryId, EntryKey, EntryKind, Peer};
 use crate::shared::{Core, Seen, SeenFlow};
-use ot_protocol::{Claim, Fold, FrameRef, Identity, InterfaceSight, InterfaceTraffic, SessionId, Timestamp};
+use ot_protocol::{
+    Claim, Fold, FrameRef, Identity, InterfaceSight, InterfaceTraffic, NameUse, SessionId, SignatureHit, Timestamp,
+};
 pub(crate) use rhythm::near_rhythms;
 
 /// Something that raises alerts.
@@ -105,6 +109,16 @@ pub trait Detector: Send {
         let _ = (core, device, time, frame);
     }
 
+    /// A client asked for a domain name, or contacted a host by it.
+    fn name(&mut self, core: &mut Core, used: &NameUse, client: &Peer, server: &Peer) {
+        let _ = (core, used, client, server);
+    }
+
+    /// Payload holds a signature of known malware.
+    fn signature(&mut self, core: &mut Core, hit: &SignatureHit, client: &Peer, server: &Peer) {
+        let _ = (core, hit, client, server);
+    }
+
     /// An interface received packets, or lost some.
     fn interface(&mut self, core: &mut Core, traffic: &InterfaceTraffic) {
         let _ = (core, traffic);
@@ -157,7 +171,9 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(indications::Indications::new(config)),
         Box::new(integrity_polls::IntegrityPolls),
         Box::new(internet::Internet::new(config)),
+        Box::new(known_malware::KnownMalware::new(config)),
         Box::new(malformed::Malformed::new(config)),
+        Box::new(malicious_address::MaliciousAddress::new(config)),
         Box::new(modes::Modes::new(config)),
         Box::new(multicast::Multicast),
         Box::new(outstation_files::OutstationFiles),

@@ -544,6 +544,11 @@ impl Plant {
         self.engine.apply(Fact::Flow(Box::new(event)));
     }
 
+    /// With these indicators.
+    pub fn indicators(&mut self, indicators: crate::indicators::Indicators) {
+        self.engine.set_indicators(indicators);
+    }
+
     /// Any fact.
     pub fn fact(&mut self, fact: Fact) {
         self.engine.apply(fact);

@@ -7,14 +7,16 @@ mod devices;
 mod dry_run;
 mod events;
 mod import;
+mod indicators;
+pub use indicators::expires;
 mod programs;
 mod stats;
 mod story;
 mod triage;
 
 use crate::cli::{
-    AlertsCommand, BaselineCommand, Cli, Command, DevicesCommand, EventsCommand, PointsCommand, ProgramsCommand,
-    StoreArgs,
+    AlertsCommand, BaselineCommand, Cli, Command, DevicesCommand, EventsCommand, IndicatorsCommand, PointsCommand,
+    ProgramsCommand, StoreArgs,
 };
 use crate::config::Config;
 use crate::exit::Exit;
@@ -59,6 +61,13 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         },
         Command::Events { command: EventsCommand::List(args) } => events::list(&mut output, &args),
         Command::Points { command: PointsCommand::List(args) } => devices::points(&mut output, &args),
+        Command::Indicators { command } => match command {
+            IndicatorsCommand::Import(args) => indicators::import(&mut output, &args),
+            IndicatorsCommand::List(args) => indicators::list(&mut output, &args),
+            IndicatorsCommand::Show(args) => indicators::show(&mut output, &args),
+            IndicatorsCommand::Remove(args) => indicators::remove(&mut output, &args),
+            IndicatorsCommand::Check(args) => indicators::check(&mut output, &args),
+        },
         Command::Programs { command } => match command {
             ProgramsCommand::List(args) => programs::list(&mut output, &args),
             ProgramsCommand::Show(args) => programs::show(&mut output, &args),

@@ -287,16 +287,23 @@ fn check(alert: &AlertRow, action: &Action) -> Result<(), Failure> {
 }
 
 pub fn command(who: &WhoArgs, action: Action, alert: Option<String>) -> anyhow::Result<NewCommand> {
-    let name = who
-        .who
-        .clone()
+    let name = self::who(who.who.as_deref());
+    Ok(NewCommand { alert, action, who: name, why: who.why.clone(), wall_time: now() })
+}
+
+/// Who asks: as given, else the user's login name.
+pub(super) fn who(given: Option<&str>) -> String {
+    given
+        .map(str::to_owned)
         .or_else(|| ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()))
         .filter(|name| !name.trim().is_empty())
-        .unwrap_or_else(|| "unknown".to_owned());
-    // What a person does carries wall time.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let wall_time = Timestamp(i64::try_from(now.as_nanos())?);
-    Ok(NewCommand { alert, action, who: name, why: who.why.clone(), wall_time })
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What a person does carries wall time.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Appends, applies where nobody else will, and tells what became of each.
