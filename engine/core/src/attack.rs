@@ -3,6 +3,7 @@
 //! A fixed release, in [`VERSION`]; the tables are in `attack/table.rs`. Show [`NOTICE`] where the names are shown.
 
 mod table;
+mod unseen;
 
 /// The release of ATT&CK that the tables hold.
 pub const VERSION: &str = table::VERSION;
@@ -71,6 +72,12 @@ pub fn of_operation(class: &str) -> &'static [&'static str] {
     table::OPERATIONS.iter().find(|(name, _)| *name == class).map_or(&[], |(_, techniques)| techniques)
 }
 
+/// Why nothing here tells of a technique that no alert type and no class of operation names.
+pub fn why_unseen(id: &str) -> Option<&'static str> {
+    let at = unseen::UNSEEN.binary_search_by(|(technique, _)| (*technique).cmp(id)).ok()?;
+    unseen::UNSEEN.get(at).map(|(_, why)| *why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +98,27 @@ mod tests {
         for (class, ids) in table::OPERATIONS {
             assert!(ids.iter().all(|id| technique(id).is_some()), "{class}");
         }
+    }
+
+    #[test]
+    fn each_technique_is_told_or_has_a_reason() {
+        assert!(unseen::UNSEEN.is_sorted_by(|(a, _), (b, _)| a < b));
+        for (id, why) in unseen::UNSEEN {
+            assert!(technique(id).is_some() && why.ends_with('.'), "{id}");
+        }
+        for technique in techniques() {
+            let by_type = crate::catalogue::all().iter().any(|kind| {
+                matches!(kind.techniques, crate::catalogue::Techniques::Fixed(ids) if ids.contains(&technique.id))
+            });
+            let by_operation = table::OPERATIONS.iter().any(|(_, ids)| ids.contains(&technique.id));
+            assert!(
+                by_type || by_operation || why_unseen(technique.id).is_some(),
+                "{} {} is told by nothing and has no reason in attack/unseen.rs",
+                technique.id,
+                technique.name
+            );
+        }
+        assert_eq!(why_unseen("T9999"), None);
     }
 
     #[test]

@@ -107,6 +107,8 @@ pub struct CoverageView {
     pub types: Vec<&'static str>,
     /// Classes of operation that name it, through any of the alert types whose techniques follow from the operation.
     pub operations: Vec<&'static str>,
+    /// Why nothing tells of it; null where something does.
+    pub why_not: Option<&'static str>,
 }
 
 impl CoverageView {
@@ -137,6 +139,8 @@ pub fn coverage() -> Vec<CoverageView> {
     let mut rows = Vec::new();
     for tactic in attack::tactics() {
         for technique in attack::techniques().iter().filter(|technique| technique.tactics.contains(&tactic.id)) {
+            let (types, operations) = (fixed(technique.id), by_operation(technique.id));
+            let covered = !types.is_empty() || !operations.is_empty();
             rows.push(CoverageView {
                 schema: SCHEMA,
                 attack_version: attack::VERSION,
@@ -144,8 +148,9 @@ pub fn coverage() -> Vec<CoverageView> {
                 technique: technique.id,
                 name: technique.name,
                 url: technique.url,
-                types: fixed(technique.id),
-                operations: by_operation(technique.id),
+                types,
+                operations,
+                why_not: if covered { None } else { attack::why_unseen(technique.id) },
             });
         }
     }

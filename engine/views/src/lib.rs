@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod catalogue;
 pub mod device;
 pub mod names;
+pub mod navigator;
 pub mod program;
 pub mod related;
 pub mod stats;

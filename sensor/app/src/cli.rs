@@ -121,9 +121,17 @@ pub enum Command {
     Stats(StatsArgs),
     /// Alert types with their documents, and the coverage of MITRE ATT&CK for ICS
     #[command(
-        after_help = "Example:\n  ot-sensor catalogue show modbus-illegal-function\n  ot-sensor catalogue attack"
+        args_conflicts_with_subcommands = true,
+        after_help = "Example:\n  ot-sensor catalogue show modbus-illegal-function\n  ot-sensor catalogue attack\n  \
+            ot-sensor catalogue --navigator -o layer.json"
     )]
     Catalogue {
+        /// Write the coverage as a layer of ATT&CK Navigator (as `catalogue navigator`)
+        #[arg(long)]
+        navigator: bool,
+        /// File for the layer [default: standard output]
+        #[arg(long, short, value_name = "FILE", requires = "navigator")]
+        output: Option<PathBuf>,
         /// What to do; without it: list.
         #[command(subcommand)]
         command: Option<CatalogueCommand>,
@@ -732,6 +740,18 @@ pub enum CatalogueCommand {
     /// Which ATT&CK for ICS techniques the alert types can tell of
     #[command(after_help = "Example:\n  ot-sensor catalogue attack")]
     Attack(CatalogueAttackArgs),
+    /// Write the coverage as a layer of ATT&CK Navigator (layer format 4.5)
+    #[command(after_help = "Example:\n  ot-sensor catalogue navigator -o layer.json\n\n\
+        Open it in https://mitre-attack.github.io/attack-navigator/ with Open Existing Layer, Upload from local.")]
+    Navigator(CatalogueNavigatorArgs),
+}
+
+/// `catalogue navigator`.
+#[derive(Args, Clone, Debug)]
+pub struct CatalogueNavigatorArgs {
+    /// File for the layer [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `catalogue show`.
@@ -748,7 +768,7 @@ pub struct CatalogueShowArgs {
 /// `catalogue attack`.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct CatalogueAttackArgs {
-    /// Also techniques that nothing here can tell of
+    /// Also techniques that nothing here can tell of, with the reason
     #[arg(long)]
     pub all: bool,
     /// Output.

@@ -5,13 +5,34 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text};
 use ot_engine::{attack, catalogue};
 use ot_views::catalogue::{TypeView, coverage, types};
+use std::path::Path;
 
 pub fn run(output: &mut Output, command: Option<CatalogueCommand>) -> anyhow::Result<Exit> {
     match command.unwrap_or(CatalogueCommand::List(OutputArgs::default())) {
         CatalogueCommand::List(args) => list(output, args),
         CatalogueCommand::Show(args) => show(output, &args.id, args.output),
         CatalogueCommand::Attack(args) => attack_coverage(output, args.all, args.output),
+        CatalogueCommand::Navigator(args) => navigator(output, args.output.as_deref()),
     }
+}
+
+/// The layer of ATT&CK Navigator, into a file or to standard output.
+pub fn navigator(output: &mut Output, file: Option<&Path>) -> anyhow::Result<Exit> {
+    let layer = ot_views::navigator::layer();
+    let text = serde_json::to_string_pretty(&layer)?;
+    match file {
+        Some(path) if path.as_os_str() != "-" => {
+            std::fs::write(path, text + "\n").map_err(|error| {
+                Failure::usage(format!(
+                    "cannot write {}: {error}; name a file in a folder that is there",
+                    path.display()
+                ))
+            })?;
+            output.line(&format!("layer of ATT&CK Navigator: {}", path.display()))?;
+        }
+        _ => output.line(&text)?,
+    }
+    Ok(Exit::Done)
 }
 
 fn list(output: &mut Output, args: OutputArgs) -> anyhow::Result<Exit> {
@@ -110,19 +131,28 @@ fn attack_coverage(output: &mut Output, all: bool, args: OutputArgs) -> anyhow::
         }
         return Ok(Exit::Done);
     }
-    let mut covered: Vec<_> = rows.iter().filter(|row| row.covered()).map(|row| row.technique).collect();
-    covered.sort_unstable();
-    covered.dedup();
+    let ids = |covered: bool| -> Vec<&str> {
+        let mut ids: Vec<_> = rows.iter().filter(|row| row.covered() == covered).map(|row| row.technique).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
+    let (covered, others) = (ids(true), ids(false));
     output.line(&format!(
         "MITRE ATT&CK for ICS {}: {} of {} techniques can be told",
         attack::VERSION,
         covered.len(),
         attack::techniques().len()
     ))?;
+    output.paragraph("Told", 10, &covered.join(" "))?;
+    output.paragraph("Not told", 10, &format!("{} (--all says why)", others.join(" ")))?;
+    output.line("")?;
     let table = shown
         .map(|row| {
             let by = match (row.types.as_slice(), row.operations.as_slice()) {
-                ([], []) => Text::styled("not seen from the network", Style::Faint),
+                ([], []) => {
+                    Text::styled(format!("not told: {}", row.why_not.unwrap_or("nothing here names it")), Style::Faint)
+                }
                 (types, []) => types.join(", ").into(),
                 ([], operations) => format!("operations {}", operations.join(", ")).into(),
                 (types, operations) => format!("{}; operations {}", types.join(", "), operations.join(", ")).into(),

@@ -74,7 +74,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             ProgramsCommand::Diff(args) => programs::diff(&mut output, &args),
         },
         Command::Stats(args) => stats::show(&mut output, &args),
-        Command::Catalogue { command } => catalogue::run(&mut output, command),
+        Command::Catalogue { navigator: true, output: file, .. } => catalogue::navigator(&mut output, file.as_deref()),
+        Command::Catalogue { command, .. } => catalogue::run(&mut output, command),
     }?;
     output.finish()?;
     Ok(exit)
