@@ -1,6 +1,7 @@
 //! Parts that the end-to-end suite and the benchmark share: captures and stores made from a seed, and the sensor as a
 //! command.
 
+pub mod evidence;
 pub mod frames;
 pub mod plant;
 pub mod scan;

@@ -7,11 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+/// All that a store holds, with the files of packets beside it.
+fn dump(store: &Path) -> Result<Vec<String>> {
+    let mut rows = ot_store::dump(store)?;
+    rows.extend(ot_tests::evidence::files(store)?);
+    Ok(rows)
+}
+
 fn rows(inputs: &[PathBuf], extra: &[&str]) -> Result<Vec<String>> {
     let directory = tempfile::tempdir()?;
     let store = directory.path().join("store.db");
     succeed(sensor().args(["replay", "--quiet"]).args(extra).arg("--store").arg(&store).args(inputs))?;
-    Ok(ot_store::dump(&store)?)
+    dump(&store)
 }
 
 /// The first difference of two dumps, for people.
@@ -109,7 +116,7 @@ fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
         if let Some(status) = child.try_wait()? {
             // It was faster than the kill: what it resumed must be whole, and the next kills are for a new store.
             assert!(status.success(), "attempt {attempt}: {status}");
-            let resumed = ot_store::dump(&store)?;
+            let resumed = dump(&store)?;
             assert!(whole == resumed, "{}", difference(&whole, &resumed));
             store = directory.path().join(format!("killed-{attempt}.db"));
             reported.clear();
@@ -119,7 +126,7 @@ fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
         child.wait()?;
         if done(&store)? {
             // Killed after the run was complete and before the process was gone: the same inputs would be a new run.
-            let complete = ot_store::dump(&store)?;
+            let complete = dump(&store)?;
             assert!(whole == complete, "{}", difference(&whole, &complete));
             store = directory.path().join(format!("killed-{attempt}.db"));
             reported.clear();
@@ -140,7 +147,7 @@ fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
     assert_eq!(kills, 20, "the replay is too short to be killed");
     assert!(with_alerts > 0, "no kill came after a commit");
     succeed(sensor().args(["replay", "--quiet", "--store"]).arg(&store).args(&inputs))?;
-    let resumed = ot_store::dump(&store)?;
+    let resumed = dump(&store)?;
     assert!(whole == resumed, "{}", difference(&whole, &resumed));
     assert!(reported.is_subset(&ids(&store)?), "alerts that were reported are gone");
     Ok(())

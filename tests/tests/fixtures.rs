@@ -1,6 +1,7 @@
 //! What the sensor must say of each fixture.
 
 use anyhow::{Result, bail};
+use ot_tests::evidence::Sources;
 use ot_tests::sensor::{alerts, capture, fixtures, lines, run, sensor, succeed};
 use serde_json::Value;
 use std::path::Path;
@@ -81,11 +82,13 @@ fn matches(alert: &Value, wanted: &toml::Table) -> bool {
 #[test]
 fn each_fixture_raises_what_it_should_and_nothing_else() -> Result<()> {
     let mut faults = Vec::new();
+    let mut packets = Sources::default();
     for (folder, expected) in fixtures(".")? {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let directory = tempfile::tempdir()?;
         let store = directory.path().join("store.db");
         replay(&folder, &expected, &store)?;
+        faults.extend(packets.faults(&store)?.into_iter().map(|fault| format!("{name}: {fault}")));
         let raised = alerts(&store)?;
         let types: Vec<&str> = raised.iter().filter_map(|alert| text(alert, &["type"])).collect();
         for wanted in wanted(&expected) {

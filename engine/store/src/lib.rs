@@ -12,6 +12,7 @@ mod commands;
 mod dump;
 mod error;
 mod indicators;
+mod evidence;
 mod load;
 mod lock;
 mod open;
@@ -24,6 +25,7 @@ pub use commands::{CommandState, NewCommand};
 pub use dump::dump;
 pub use error::StoreError;
 pub use indicators::{IndicatorList, IndicatorListRow};
+pub use evidence::{EvidenceRow, EvidenceState, EvidenceTotal};
 pub use lock::EngineLock;
 pub use open::{APPLICATION_ID, VERSION};
 pub use run::{ReplayedCommand, RunInput, RunKind, RunSpec, RunStart};
@@ -43,6 +45,8 @@ pub struct Store {
     catching_up: Option<u64>,
     written: write::Written,
     warnings: Vec<String>,
+    /// Rows that wait for their alerts.
+    staged: Vec<EvidenceRow>,
 }
 
 impl Store {
@@ -63,6 +67,7 @@ impl Store {
             catching_up: None,
             written: write::Written::default(),
             warnings: Vec::new(),
+            staged: Vec::new(),
         })
     }
 
@@ -105,12 +110,15 @@ impl Store {
         if self.catching_up.is_some_and(|reached| position <= reached) {
             return Ok(());
         }
+        let staged = std::mem::take(&mut self.staged);
         let written = self.transact(|transaction, written| {
             write::changes(transaction, changes, Some(run), written)?;
+            evidence::write(transaction, &staged)?;
             run::set_position(transaction, run, position)
         });
-        if written.is_ok() {
-            self.catching_up = None;
+        match &written {
+            Ok(()) => self.catching_up = None,
+            Err(_) => self.staged = staged,
         }
         written
     }

@@ -1,7 +1,7 @@
 //! Runs: begin, resume, finish.
 
 use crate::value::integer;
-use crate::{Store, StoreError, commands, load, write};
+use crate::{Store, StoreError, commands, evidence, load, write};
 use ot_engine::{Changes, Command, Snapshot};
 use ot_protocol::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -153,8 +153,10 @@ impl Store {
         packets: &[u64],
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let staged = std::mem::take(&mut self.staged);
         self.transact(|transaction, written| {
             write::changes(transaction, changes, Some(run), written)?;
+            evidence::write(transaction, &staged)?;
             set_position(transaction, run, position)?;
             let mut set = transaction.prepare(
                 "UPDATE input SET packets = ?3

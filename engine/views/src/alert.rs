@@ -1,6 +1,7 @@
 //! Alerts: the list, and the whole story of one.
 
 use crate::device::find_devices;
+use crate::evidence::{self, EvidenceView};
 use crate::names::{FrameView, Importance, Names, PeerView};
 use crate::related::{self, ChainStep, RelatedView};
 use crate::{SCHEMA, ViewError, baseline, time};
@@ -111,6 +112,8 @@ pub struct AlertStory {
     pub violations: Vec<ViolationView>,
     /// How many there are in all.
     pub violation_count: u32,
+    /// Its packets.
+    pub evidence: EvidenceView,
     /// The techniques with names, pages and tactics.
     pub attack: Vec<TechniqueView>,
     /// Alerts of the same devices within an hour before and after, the 50 nearest, in order of time.
@@ -334,8 +337,10 @@ pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
     let chain = related::chain(names, &row, &found)?;
     let tactic_path = related::path(&chain);
     let related = found.into_iter().map(|other| related::view(&row, other)).collect();
+    let line = line(names, &row, true)?;
     Ok(AlertStory {
-        line: line(names, &row, true)?,
+        evidence: evidence::evidence(names, &row, &line.frames)?,
+        line,
         outcome_detail: row.outcome.and_then(refusal),
         learnable: kind.is_some_and(|kind| kind.learnable),
         entries,

@@ -8,6 +8,7 @@ pub mod alert;
 pub mod baseline;
 pub mod catalogue;
 pub mod device;
+pub mod evidence;
 pub mod names;
 pub mod navigator;
 pub mod program;

@@ -2,8 +2,21 @@
 
 use crate::{SCHEMA, ViewError, time};
 use ot_engine::config::Limits;
+use ot_store::EvidenceState;
 use ot_store::read::Reader;
 use serde::Serialize;
+
+fn evidence(reader: &Reader) -> Result<EvidenceTotals, ViewError> {
+    let mut totals = EvidenceTotals::default();
+    for total in reader.evidence_totals()? {
+        match total.state {
+            EvidenceState::Kept => (totals.kept, totals.kept_bytes) = (total.count, total.bytes),
+            EvidenceState::Expired => totals.expired = total.count,
+            EvidenceState::NotKept => totals.not_kept = total.count,
+        }
+    }
+    Ok(totals)
+}
 
 /// The state of a store.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,6 +33,8 @@ pub struct Stats {
     pub totals: TotalsView,
     /// Alerts by severity and status.
     pub alerts: Vec<AlertCount>,
+    /// Packets of alerts.
+    pub evidence: EvidenceTotals,
     /// Networks in which an OT protocol was confirmed.
     pub ot_networks: Vec<String>,
     /// Counters, in groups.
@@ -111,6 +126,19 @@ pub struct AlertCount {
     pub status: String,
     /// How many.
     pub count: u64,
+}
+
+/// Packets of alerts: files that are kept, and what is not. An alert counts once for each run that is told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EvidenceTotals {
+    /// Files that are kept.
+    pub kept: u64,
+    /// Their bytes.
+    pub kept_bytes: u64,
+    /// Files that made room for newer ones.
+    pub expired: u64,
+    /// Alerts whose packets were never kept; each says why.
+    pub not_kept: u64,
 }
 
 /// A counter.
@@ -271,6 +299,7 @@ pub fn stats(reader: &Reader) -> Result<Stats, ViewError> {
                 count,
             })
             .collect(),
+        evidence: evidence(reader)?,
         ot_networks: state.ot_subnets.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect(),
         counters,
         limits: engine_limits(),

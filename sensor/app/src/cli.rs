@@ -72,6 +72,13 @@ pub enum Command {
         #[command(subcommand)]
         command: AlertsCommand,
     },
+    /// Check an archive that `alerts bundle` made
+    #[command(after_help = "Example:\n  ot-sensor bundle verify case-4711.tar.gz")]
+    Bundle {
+        /// What to do.
+        #[command(subcommand)]
+        command: BundleCommand,
+    },
     /// List and show devices
     #[command(after_help = "Example:\n  ot-sensor devices list --role controller\n  ot-sensor devices show 10.0.0.10")]
     Devices {
@@ -241,6 +248,15 @@ pub enum AlertsCommand {
     /// Take mute back
     #[command(after_help = "Example:\n  ot-sensor alerts unmute 3f2a91c0")]
     Unmute(TriageArgs),
+    /// Write the packets of an alert, with what came before, as a pcapng file
+    #[command(after_help = "Example:\n  ot-sensor alerts pcap 3f2a91c0 -o alert.pcapng\n  \
+        ot-sensor alerts pcap 3f2a91c0 -o - | tshark -r - -Y frame.comment\n\n\
+        The frames that made the alert carry a comment: filter frame.comment in Wireshark.")]
+    Pcap(AlertsPcapArgs),
+    /// Write all that is known of an alert into one archive: report, devices, timeline, packets, hashes
+    #[command(after_help = "Example:\n  ot-sensor alerts bundle 3f2a91c0 -o case-4711.tar.gz\n  \
+        ot-sensor bundle verify case-4711.tar.gz")]
+    Bundle(AlertsBundleArgs),
     /// Comment on alerts
     #[command(after_help = "Example:\n  ot-sensor alerts comment \"called the shift lead\" 3f2a91c0")]
     Comment(AlertsCommentArgs),
@@ -329,6 +345,50 @@ pub struct AlertsShowArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// `alerts pcap`.
+#[derive(Args, Clone, Debug)]
+pub struct AlertsPcapArgs {
+    /// Id of the alert, or at least its first 4 digits
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// File to write; - is standard output [default: alert-ID.pcapng]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `alerts bundle`.
+#[derive(Args, Clone, Debug)]
+pub struct AlertsBundleArgs {
+    /// Id of the alert, or at least its first 4 digits
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Archive to write (tar, gzip) [default: alert-ID.tar.gz]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `bundle …`.
+#[derive(Debug, Subcommand)]
+pub enum BundleCommand {
+    /// Check each file of an archive against its hash; exit code 1 if one differs, is missing or was added
+    #[command(after_help = "Example:\n  ot-sensor bundle verify case-4711.tar.gz")]
+    Verify(BundleVerifyArgs),
+}
+
+/// `bundle verify`.
+#[derive(Args, Clone, Debug)]
+pub struct BundleVerifyArgs {
+    /// Archive made by `alerts bundle`
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// `devices …`.

@@ -1,6 +1,7 @@
 //! The configuration file: TOML, all of it optional; unknown keys are refused with the nearest known one.
 
 use crate::cli::{StoreArgs, unknown};
+use crate::evidence::Settings;
 use crate::exit::Failure;
 use crate::when::span;
 use ipnet::IpNet;
@@ -39,6 +40,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Files of indicators, read when a run begins.
     pub indicators: Vec<PathBuf>,
+    /// Of the packets that are kept.
+    pub evidence: Settings,
 }
 
 impl Config {
@@ -129,6 +132,10 @@ impl Config {
             };
             keep.end()?;
         }
+        if let Some(mut evidence) = top.table("evidence")? {
+            config.evidence = evidence_of(&mut evidence)?;
+            evidence.end()?;
+        }
         top.end()?;
         Ok(config)
     }
@@ -208,6 +215,59 @@ fn span_or_never(keys: &mut Keys, key: &'static str, default: Option<Nanos>) -> 
         Some("never") => Ok(None),
         Some(text) => span(text).map(Some).map_err(|problem| format!("{}{key}: {problem}, or \"never\"", keys.path)),
     }
+}
+
+fn evidence_of(keys: &mut Keys) -> Result<Settings, String> {
+    let mut settings = Settings::default();
+    let most = u32::MAX;
+    if let Some(enabled) = keys.truth("enabled")? {
+        settings.enabled = enabled;
+    }
+    settings.folder = keys.text("folder")?.map(PathBuf::from);
+    if let Some(quota) = keys.size("quota")? {
+        settings.quota = quota;
+    }
+    if let Some(bytes) = keys.size("alert_size")? {
+        settings.limits.alert_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    if let Some(bytes) = keys.size("memory")? {
+        settings.ring_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    for (key, place) in [("before", &mut settings.limits.before), ("after", &mut settings.limits.after)] {
+        if let Some(text) = keys.text(key)? {
+            *place = span(&text).map_err(|problem| format!("{}{key}: {problem}", keys.path))?;
+        }
+    }
+    for (key, place) in [
+        ("packets_before", &mut settings.limits.before_packets),
+        ("packets_after", &mut settings.limits.after_packets),
+        ("alerts_of_a_run", &mut settings.run_alerts),
+    ] {
+        if let Some(number) = keys.number(key, most)? {
+            *place = usize::try_from(number).unwrap_or(usize::MAX);
+        }
+    }
+    Ok(settings)
+}
+
+/// `1 GiB`, `500 MB`, `4096`: bytes.
+fn bytes_of(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits)?;
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" | "k" => 1 << 10,
+        "mib" | "m" => 1 << 20,
+        "gib" | "g" => 1 << 30,
+        "tib" | "t" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 /// A table whose keys are taken one by one; what is left is unknown.
@@ -320,6 +380,22 @@ impl Keys {
             .collect()
     }
 
+    fn size(&mut self, key: &'static str) -> Result<Option<u64>, String> {
+        let wrong = |path: &str, found: String| {
+            format!("{path}{key}: {found} is no size; write \"1 GiB\" or a number of bytes")
+        };
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Integer(number)) => {
+                u64::try_from(number).map(Some).map_err(|_| wrong(&self.path, number.to_string()))
+            }
+            Some(Value::String(text)) => {
+                bytes_of(&text).map(Some).ok_or_else(|| wrong(&self.path, format!("{text:?}")))
+            }
+            Some(other) => Err(self.wrong(key, "a size", &other)),
+        }
+    }
+
     fn networks(&mut self, key: &'static str) -> Result<Option<Vec<IpNet>>, String> {
         let list = match self.take(key) {
             None => return Ok(None),
@@ -407,6 +483,11 @@ mod tests {
         close_after = "30d"
         delete_after = "never"
         events = 5000
+        [evidence]
+        quota = "2 GiB"
+        before = "30s"
+        packets_before = 500
+        alert_size = 65536
     "#;
 
     #[test]
@@ -426,6 +507,10 @@ mod tests {
         assert_eq!(config.engine.ot_networks.len(), 2);
         let keep = config.engine.keep;
         assert_eq!((keep.close_after, keep.delete_after, keep.events), (Some(30 * 86_400_000_000_000), None, 5_000));
+        assert_eq!(config.evidence.quota, 2 << 30);
+        assert_eq!(config.evidence.limits.before, 30_000_000_000);
+        assert_eq!((config.evidence.limits.before_packets, config.evidence.limits.alert_bytes), (500, 65_536));
+        assert_eq!(config.evidence.limits.after_packets, 50);
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
 
@@ -441,6 +526,8 @@ mod tests {
             ("[[device]]\nip = '10.0.0'", "device 1: ip: \"10.0.0\" is no IP address"),
             ("store = 1", "store: is integer where a string is needed"),
             ("[learning]\nfor = '1h'\nmode = 'operational'", "exclude each other"),
+            ("[evidence]\nquota = 'much'", "evidence.quota: \"much\" is no size; write \"1 GiB\""),
+            ("[evidence]\nquotta = 1", "evidence: key \"quotta\" is not known; did you mean \"quota\"?"),
             ("a = \n", "line 1"),
         ] {
             let error = Config::parse(text).unwrap_err();

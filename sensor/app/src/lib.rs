@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 pub mod config;
 mod decode;
+mod evidence;
 mod exit;
 pub mod filter;
 mod indicators;

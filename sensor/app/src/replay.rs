@@ -2,11 +2,13 @@
 
 use crate::cli::ReplayArgs;
 use crate::config::Config;
+use crate::evidence::{self, Keeper};
 use crate::exit::{Exit, Failure};
+use crate::output::hexadecimal;
 use crate::protocols::PROTOCOLS;
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use ot_capture::{CaptureError, CaptureSet, Warning};
+use ot_capture::{CaptureError, CaptureSet, Recorder, Source, Warning};
 use ot_engine::config::Learning;
 use ot_engine::{Action, Command, Engine};
 use ot_flow::{Facts, FlowConfig, FlowError, Summary};
@@ -52,7 +54,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
         .iter()
         .map(|file| RunInput {
             path: file.path.display().to_string(),
-            sha256: if file.sha256 == [0; 32] { String::new() } else { hex(&file.sha256) },
+            sha256: if file.sha256 == [0; 32] { String::new() } else { hexadecimal(&file.sha256) },
             bytes: file.bytes,
         })
         .collect();
@@ -86,6 +88,15 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     if let Some(batch) = args.batch {
         flow.batch_packets = usize::try_from(batch).unwrap_or(flow.batch_packets);
     }
+    let folder = evidence::folder(&config, &path);
+    let origin = ot_evidence::Origin {
+        sensor: config.engine.sensor_id.clone(),
+        run: start.run,
+        first_file: start.first_file,
+        paths: inputs.into_iter().map(|input| input.path).collect(),
+    };
+    let keeper = Keeper::new(&config, folder.clone(), origin, captures.again());
+    let ring = keeper.ring();
     let mut run = Run {
         engine: Engine::new(config.engine.clone(), start.snapshot),
         store,
@@ -97,19 +108,27 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
         committed_alerts: alerts_before,
         last_commit: Instant::now(),
         next_commit: COMMIT_EVERY,
+        keeper,
         bar: bar(args.quiet),
         began: Instant::now(),
     };
     run.engine.set_indicators(indicators);
     let mut failed = None;
-    let result =
-        ot_flow::run(&mut captures, PROTOCOLS, &flow, &mut |facts, progress| match run.chunk(facts, progress) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        });
+    let mut recorder;
+    let source: &mut dyn Source = match ring {
+        Some(ring) => {
+            recorder = Recorder::new(&mut captures, ring);
+            &mut recorder
+        }
+        None => &mut captures,
+    };
+    let result = ot_flow::run(source, PROTOCOLS, &flow, &mut |facts, progress| match run.chunk(facts, progress) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    });
     run.bar.finish_and_clear();
     if let Some(error) = failed {
         return Err(error);
@@ -121,8 +140,11 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     };
     warn(&summary.warnings);
     run.finish(&summary, &captures.packets())?;
-    let known = run.store.warnings().to_vec();
-    for warning in known {
+    if let Err(error) = evidence::sweep(&run.store, &folder) {
+        eprintln!("warning: files of alerts that are gone could not be removed: {error}");
+    }
+    let known = run.store.warnings().iter().map(String::as_str);
+    for warning in known.chain(run.keeper.problems()) {
         eprintln!("warning: {warning}");
     }
     if !args.quiet {
@@ -160,6 +182,7 @@ struct Run<'a> {
     last_commit: Instant,
     /// How long after the last commit the next one comes.
     next_commit: Duration,
+    keeper: Keeper,
     bar: ProgressBar,
     began: Instant,
 }
@@ -171,7 +194,7 @@ impl Run<'_> {
         let since = self.last_commit.elapsed();
         // A person who asks for something does not wait for a commit that comes late.
         if since >= self.next_commit || (since >= COMMIT_EVERY && !self.store.pending_commands()?.is_empty()) {
-            self.commit()?;
+            self.commit(progress.time)?;
             self.show(progress);
         }
         let mut facts = facts.into_iter();
@@ -192,9 +215,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<()> {
+    fn commit(&mut self, now: Timestamp) -> Result<()> {
         let began = Instant::now();
         let changes = self.engine.take_changes();
+        self.keeper.note(&changes);
+        self.keeper.tick(&mut self.store, now)?;
         self.store.commit(self.run, &changes, self.position)?;
         let pending = self.store.pending_commands()?;
         apply_all(&mut self.engine, &mut self.store, pending, Some((self.run, self.position)))?;
@@ -241,6 +266,8 @@ impl Run<'_> {
             self.engine.add_counters(ids.iter().map(|(id, count)| (id.as_str(), *count)));
         }
         let changes = self.engine.take_changes();
+        self.keeper.note(&changes);
+        self.keeper.finish(&mut self.store)?;
         self.store.finish_run(self.run, &changes, summary.progress.packets, packets, now())?;
         let pending = self.store.pending_commands()?;
         apply_all(&mut self.engine, &mut self.store, pending, None)
@@ -267,6 +294,9 @@ impl Run<'_> {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{text}")?;
         writeln!(out, "store: {}", path.display())?;
+        if let Some(kept) = self.keeper.summary() {
+            writeln!(out, "kept:  {kept}")?;
+        }
         if opened > 0 {
             writeln!(out, "next:  ot-sensor alerts list --store {}", path.display())?;
         }
@@ -341,13 +371,6 @@ fn bar(quiet: bool) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Wall time: what a person does, and when a run began.

@@ -71,6 +71,12 @@ pub enum CaptureError {
         /// How many were given.
         count: usize,
     },
+    /// A file is another one than when it was opened first.
+    #[error("{}: was changed while it was replayed: replay a copy that nobody writes to", show(.path))]
+    Changed {
+        /// The path.
+        path: PathBuf,
+    },
     /// The operating system reports an error.
     #[error("{}: cannot be read: {source}", show(.path))]
     Read {

@@ -10,14 +10,19 @@ mod input;
 mod pcap;
 mod pcapng;
 mod reader;
+mod ring;
 mod set;
+mod write;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use ot_protocol::PacketInfo;
 
 pub use error::{CaptureError, Trouble, Warning};
-pub use set::CaptureSet;
+pub use ring::{Recorder, Ring, RingView};
+pub use set::{Again, CaptureSet};
+pub use write::PcapngWriter;
 
 /// What the bytes of a packet begin with (<https://www.tcpdump.org/linktypes.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +57,20 @@ impl LinkType {
             229 => Self::Ipv6,
             0 | 108 => Self::BsdLoopback,
             other => Self::Other(other),
+        }
+    }
+
+    /// The number to write. Where several stand for the same bytes, the usual one of today.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Ethernet => 1,
+            Self::LinuxCooked1 => 113,
+            Self::LinuxCooked2 => 276,
+            Self::RawIp => 101,
+            Self::Ipv4 => 228,
+            Self::Ipv6 => 229,
+            Self::BsdLoopback => 0,
+            Self::Other(number) => number,
         }
     }
 
@@ -121,4 +140,13 @@ pub trait Source: Send {
         let _ = interface;
         None
     }
+}
+
+/// Packets that can be gone through again: of files, or of a [`Ring`].
+pub trait Packets {
+    /// Lends each packet in order, until there are no more or the visitor has seen enough.
+    ///
+    /// # Errors
+    /// Where they can no longer be read.
+    fn each(&mut self, visit: &mut dyn FnMut(&Packet<'_>) -> ControlFlow<()>) -> Result<(), CaptureError>;
 }

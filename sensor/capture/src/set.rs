@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use ot_protocol::{FrameRef, PacketInfo, Timestamp};
 
 use crate::input::{self, Window};
 use crate::reader::{Head, Reader};
-use crate::{CaptureError, InputFile, Packet, Progress, Source, Warning};
+use crate::{CaptureError, InputFile, Packet, Packets, Progress, Source, Warning};
 
 /// Bytes read at a time: small enough to stay in the cache of a core until the packets are looked at.
 const READ_CHUNK: usize = 128 << 10;
@@ -25,6 +26,8 @@ const MAX_WARNINGS: usize = 4096;
 /// memory than one.
 pub struct CaptureSet {
     files: Vec<InputFile>,
+    /// Time of the first packet of each file.
+    first: Vec<Option<Timestamp>>,
     readers: Vec<Option<Reader>>,
     /// Packets of files that are done.
     packets: Vec<u64>,
@@ -96,6 +99,7 @@ impl CaptureSet {
         });
         let mut set = Self {
             files: Vec::with_capacity(probed.len()),
+            first: Vec::with_capacity(probed.len()),
             readers: Vec::with_capacity(probed.len()),
             packets: vec![0; probed.len()],
             waiting: BinaryHeap::with_capacity(probed.len()),
@@ -122,6 +126,7 @@ impl CaptureSet {
                 set.readers.push(None);
             }
             set.files.push(probe.input);
+            set.first.push(probe.first);
         }
         Ok(set)
     }
@@ -137,6 +142,12 @@ impl CaptureSet {
     pub fn number_files_from(mut self, first: u32) -> Self {
         self.first_file = first;
         self
+    }
+
+    /// The same captures, to be gone through again with the same numbers; `None` where one can be read only once.
+    pub fn again(&self) -> Option<Again> {
+        let plain = self.files.iter().all(|file| file.sha256 != [0; 32]) && self.total.is_some();
+        plain.then(|| Again { files: self.files.clone(), first: self.first.clone(), first_file: self.first_file })
     }
 
     /// Packets read so far of each input, in the order of [`CaptureSet::files`].
@@ -277,6 +288,56 @@ impl Source for CaptureSet {
 
     fn interface_name(&self, interface: u16) -> Option<&str> {
         self.readers.iter().flatten().find_map(|reader| reader.interface_name(interface))
+    }
+}
+
+/// Captures of a [`CaptureSet`], to be gone through any number of times.
+#[derive(Clone, Debug)]
+pub struct Again {
+    files: Vec<InputFile>,
+    first: Vec<Option<Timestamp>>,
+    first_file: u32,
+}
+
+impl Again {
+    /// At the first packet. The bytes are not hashed once more, but a file that has another length is refused.
+    fn open(&self) -> Result<CaptureSet, CaptureError> {
+        let count = self.files.len();
+        for file in &self.files {
+            if std::fs::metadata(&file.path).is_ok_and(|found| found.len() != file.bytes) {
+                return Err(CaptureError::Changed { path: file.path.clone() });
+            }
+        }
+        Ok(CaptureSet {
+            files: self.files.clone(),
+            first: self.first.clone(),
+            readers: (0..count).map(|_| None).collect(),
+            packets: vec![0; count],
+            waiting: (0..)
+                .zip(&self.first)
+                .map(|(file, first)| Reverse(Turn { time: first.unwrap_or(Timestamp(i64::MAX)), file }))
+                .collect(),
+            current: None,
+            ready: None,
+            number: 0,
+            first_file: self.first_file,
+            done: 0,
+            total: None,
+            dropped: 0,
+            warnings: Vec::new(),
+        })
+    }
+}
+
+impl Packets for Again {
+    fn each(&mut self, visit: &mut dyn FnMut(&Packet<'_>) -> ControlFlow<()>) -> Result<(), CaptureError> {
+        let mut set = self.open()?;
+        while let Some(packet) = set.next()? {
+            if visit(&packet).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 mod decode;
 mod duplicate;
 mod fragment;
+mod hosts;
 mod stats;
 mod tunnel;
 mod wire;
@@ -16,6 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ot_protocol::{Mac, Nanos};
 
 pub use decode::Decoder;
+pub use hosts::{Host, HostFinder, Hosts};
 pub use stats::LinkStats;
 
 /// Limits and windows of a [`Decoder`].

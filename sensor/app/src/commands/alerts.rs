@@ -2,11 +2,15 @@
 
 use super::{moment, reader, story};
 use crate::cli::{AlertFilterArgs, AlertsListArgs, AlertsShowArgs, AlertsViolationsArgs, flat};
+use crate::config::Config;
+use crate::evidence;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, short_time};
+use ot_evidence::Folder;
 use ot_store::read::{AlertQuery, Reader};
 use ot_views::alert::{AlertFilter, find_alert, short_id};
-use ot_views::{AlertLine, Names, PeerView, alerts};
+use ot_views::evidence::EvidenceFile;
+use ot_views::{AlertLine, AlertStory, Names, PeerView, alerts};
 
 pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
@@ -84,7 +88,9 @@ pub fn filter(reader: &Reader, args: &AlertFilterArgs) -> anyhow::Result<AlertFi
 pub fn show(output: &mut Output, args: &AlertsShowArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
     let names = Names::new(&reader);
-    let alert = ot_views::alert(&names, &args.id)?;
+    let mut alert = ot_views::alert(&names, &args.id)?;
+    let folder = evidence::folder(&Config::of(&args.store)?, reader.path());
+    check_files(&mut alert, &folder);
     if args.output.json {
         output.json(&alert)?;
     } else {
@@ -195,6 +201,12 @@ pub fn violations(output: &mut Output, args: &AlertsViolationsArgs) -> anyhow::R
         output.line(&format!("and {more} more that differ, which were counted and not kept"))?;
     }
     Ok(Exit::Done)
+}
+
+/// Takes out of an alert the files that are not in the evidence folder any more.
+pub fn check_files(alert: &mut AlertStory, folder: &Folder) {
+    let there = |file: &EvidenceFile| folder.file(&file.name).is_file();
+    alert.evidence.without_lost(&alert.line.frames, there, &folder.path().display().to_string());
 }
 
 /// Status, and how it came to it.

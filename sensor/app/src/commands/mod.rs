@@ -2,6 +2,7 @@
 
 mod alerts;
 mod baseline;
+mod bundle;
 mod catalogue;
 mod devices;
 mod dry_run;
@@ -9,13 +10,14 @@ mod events;
 mod import;
 mod indicators;
 pub use indicators::expires;
+mod pcap;
 mod programs;
 mod stats;
 mod story;
 mod triage;
 
 use crate::cli::{
-    AlertsCommand, BaselineCommand, Cli, Command, DevicesCommand, EventsCommand, IndicatorsCommand, PointsCommand,
+    AlertsCommand, BaselineCommand, BundleCommand, Cli, Command, DevicesCommand, EventsCommand, IndicatorsCommand, PointsCommand,
     ProgramsCommand, StoreArgs,
 };
 use crate::config::Config;
@@ -37,6 +39,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             AlertsCommand::List(args) => alerts::list(&mut output, &args),
             AlertsCommand::Show(args) => alerts::show(&mut output, &args),
             AlertsCommand::Violations(args) => alerts::violations(&mut output, &args),
+            AlertsCommand::Pcap(args) => pcap::write(&mut output, &args),
+            AlertsCommand::Bundle(args) => bundle::write(&mut output, &args),
             AlertsCommand::Status(args) => triage::alerts(&mut output, &args.triage, &Action::SetStatus(args.wanted)),
             AlertsCommand::Close(args) => {
                 triage::alerts(&mut output, &args, &Action::SetStatus(ot_engine::model::Status::Closed))
@@ -47,6 +51,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             AlertsCommand::Unmute(args) => triage::alerts(&mut output, &args, &Action::Unmute),
             AlertsCommand::Comment(args) => triage::alerts(&mut output, &args.triage, &Action::Comment(args.comment)),
         },
+        Command::Bundle { command: BundleCommand::Verify(args) } => bundle::verify(&mut output, &args.file),
         Command::Devices { command } => match command {
             DevicesCommand::List(args) => devices::list(&mut output, &args),
             DevicesCommand::Show(args) => devices::show(&mut output, &args),

@@ -2,6 +2,8 @@
 
 use super::reader;
 use crate::cli::StatsArgs;
+use crate::config::Config;
+use crate::evidence::{number_of, size};
 use crate::exit::Exit;
 use crate::output::{Output, short_time};
 use crate::when::show_span;
@@ -12,10 +14,14 @@ pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
     let mut stats = ot_views::stats(&reader)?;
     let flow = ot_flow::FlowConfig::default();
+    let evidence = Config::of(&args.store)?.evidence;
     stats.limits.extend([
         LimitView::new("open-conversations", flow.max_flows),
         LimitView::new("stream-buffer-bytes", flow.lane_buffer_bytes.saturating_mul(ot_flow::LANES)),
         LimitView::new("fold-cache-bytes", flow.lane_fold_bytes.saturating_mul(ot_flow::LANES)),
+        LimitView::new("evidence-bytes", usize::try_from(evidence.quota).unwrap_or(usize::MAX)),
+        LimitView::new("evidence-alerts-of-a-run", evidence.run_alerts),
+        LimitView::new("evidence-bytes-of-an-alert", evidence.limits.alert_bytes),
     ]);
     if args.output.json {
         output.json(&stats)?;
@@ -45,6 +51,15 @@ pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
         stats.alerts.iter().map(|row| format!("{} {} {}", row.count, row.severity, row.status)).collect();
     let alerts = if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") };
     output.paragraph("Alerts", LEFT, &alerts)?;
+    let kept = &stats.evidence;
+    let mut packets = format!("{} ({})", number_of(kept.kept, "file"), size(kept.kept_bytes));
+    if kept.expired > 0 {
+        packets.push_str(&format!(", {} made room", kept.expired));
+    }
+    if kept.not_kept > 0 {
+        packets.push_str(&format!(", of {} none were kept", number_of(kept.not_kept, "alert")));
+    }
+    output.paragraph("Packets kept", LEFT, &packets)?;
     if totals.commands_pending > 0 {
         output.paragraph("Waiting", LEFT, &format!("{} commands for the engine", totals.commands_pending))?;
     }

@@ -2,11 +2,13 @@
 //! what to do, history.
 
 use super::alerts::status;
+use crate::evidence::{number_of, size};
 use crate::output::{Output, Style, Text, short_time};
 use ot_engine::attack;
 use ot_store::read::Reader;
 use ot_views::PeerView;
 use ot_views::alert::{AlertStory, ViolationView, short_id};
+use ot_views::evidence::{Availability, EvidenceView};
 use ot_views::names::FrameView;
 
 /// Width of the left column.
@@ -56,15 +58,7 @@ pub fn show(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow:
 
     violations(output, alert)?;
 
-    output.heading("Packets")?;
-    if line.frames.is_empty() {
-        output.paragraph("", 2, "no packet stands behind it: it tells of something that did not come")?;
-    }
-    for (file, numbers) in by_file(&line.frames) {
-        let word = if numbers.len() == 1 { "frame" } else { "frames" };
-        let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
-        output.paragraph("", 2, &format!("{file}: {word} {}", numbers.join(", ")))?;
-    }
+    packets(output, alert)?;
 
     if !alert.attack.is_empty() {
         output.heading(&format!("MITRE ATT&CK for ICS {}", attack::VERSION))?;
@@ -122,8 +116,51 @@ pub fn show(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow:
     Ok(())
 }
 
+fn packets(output: &mut Output, alert: &AlertStory) -> anyhow::Result<()> {
+    output.heading("Packets")?;
+    for (file, numbers) in by_file(&alert.line.frames) {
+        let word = if numbers.len() == 1 { "frame" } else { "frames" };
+        let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+        output.paragraph("", 2, &format!("{file}: {word} {}", numbers.join(", ")))?;
+    }
+    let evidence = &alert.evidence;
+    let reason = evidence.reason.as_deref().unwrap_or_default();
+    match evidence.state {
+        Availability::Available | Availability::Partly => {
+            output.paragraph("", 2, &kept(evidence))?;
+            if !reason.is_empty() {
+                output.paragraph("", 2, &format!("Not all: {reason}"))?;
+            }
+        }
+        Availability::Pending => output.paragraph("", 2, &format!("Not kept yet: {reason}"))?,
+        Availability::Expired => output.paragraph("", 2, &format!("No longer kept: {reason}"))?,
+        Availability::NotKept => output.paragraph("", 2, &format!("Not kept: {reason}"))?,
+        Availability::None => output.paragraph("", 2, reason)?,
+    }
+    if let Some(command) = &evidence.command {
+        let what = if evidence.files.is_empty() { "From the capture" } else { "Get them" };
+        output.paragraph("", 2, &format!("{what}: {command}"))?;
+    }
+    for file in &evidence.files {
+        output.paragraph("", 2, &format!("SHA-256: {}", file.sha256))?;
+    }
+    Ok(())
+}
+
+/// What is kept, in a sentence.
+pub fn kept(evidence: &EvidenceView) -> String {
+    format!(
+        "Kept: {} ({}), {} of the alert and what these hosts sent before and after, from {} to {}",
+        number_of(evidence.packets, "packet"),
+        size(evidence.bytes),
+        evidence.triggers,
+        evidence.first.as_deref().map_or_else(String::new, short_time),
+        evidence.last.as_deref().map_or_else(String::new, short_time)
+    )
+}
+
 /// What became of a command, in words.
-fn outcome_words(outcome: &str, detail: Option<&str>) -> String {
+pub fn outcome_words(outcome: &str, detail: Option<&str>) -> String {
     match (outcome, detail) {
         ("ok", _) => "the device accepted it".to_owned(),
         ("rejected", Some(code)) => format!("the device refused it: {code}"),
