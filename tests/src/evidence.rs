@@ -4,7 +4,7 @@ use crate::sensor::succeed;
 use anyhow::{Context as _, Result};
 use ot_store::read::{AlertQuery, Reader};
 use ot_store::{EvidenceRow, EvidenceState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,12 @@ use std::process::Command;
 /// A frame: hash of its bytes, time, length on the wire, length captured. Of two the hash could be the same by chance, but
 /// not all of it.
 pub type Frame = [String; 4];
+
+/// A frame of a capture: path and number.
+type Place = (PathBuf, u64);
+
+/// What is told of an alert's packets, and the frames that are kept; first the id of the alert.
+pub type Held = (String, EvidenceRow, Vec<Commented>);
 
 /// A frame of a file of packets, with its comment.
 pub struct Commented {
@@ -71,7 +77,7 @@ fn frames_of<'a>(store: &Path, rows: impl Iterator<Item = &'a EvidenceRow>) -> R
 ///
 /// # Errors
 /// Where the store or a file cannot be read.
-pub fn held(store: &Path) -> Result<Vec<(String, EvidenceRow, Vec<Commented>)>> {
+pub fn held(store: &Path) -> Result<Vec<Held>> {
     let reader = Reader::open(store)?;
     let mut rows = Vec::new();
     for alert in reader.alerts(&AlertQuery::default())? {
@@ -113,17 +119,24 @@ pub fn files(store: &Path) -> Result<Vec<String>> {
     Ok(list)
 }
 
+/// Frames of a capture: by number, and all of them.
+struct Source {
+    list: Vec<Frame>,
+    all: HashSet<Frame>,
+}
+
 /// Captures, each read by tshark once.
 #[derive(Default)]
-pub struct Sources(BTreeMap<PathBuf, Vec<Frame>>);
+pub struct Sources(BTreeMap<PathBuf, Source>);
 
 impl Sources {
-    fn of(&mut self, capture: &Path) -> Result<&[Frame]> {
+    fn of(&mut self, capture: &Path) -> Result<&Source> {
         if !self.0.contains_key(capture) {
-            let frames = frames(capture)?.into_iter().map(|frame| frame.frame).collect();
-            self.0.insert(capture.to_owned(), frames);
+            let list: Vec<Frame> = frames(capture)?.into_iter().map(|frame| frame.frame).collect();
+            let all = list.iter().cloned().collect();
+            self.0.insert(capture.to_owned(), Source { list, all });
         }
-        Ok(self.0.get(capture).map_or(&[], Vec::as_slice))
+        self.0.get(capture).context("a capture that is not there")
     }
 
     /// What is wrong with the packets of a store's alerts, all of which are to be kept: each file opens, holds the frames
@@ -136,7 +149,7 @@ impl Sources {
         let inputs: BTreeMap<u32, PathBuf> =
             reader.inputs()?.into_iter().map(|input| (input.file, PathBuf::from(input.path))).collect();
         let mut faults = Vec::new();
-        let mut kept: Vec<(String, EvidenceRow, Vec<(PathBuf, u64)>)> = Vec::new();
+        let mut kept: Vec<(String, EvidenceRow, Vec<Place>)> = Vec::new();
         for alert in reader.alerts(&AlertQuery::default())? {
             let rows = reader.evidence(alert.number)?;
             let named: BTreeSet<_> = alert.frames.iter().filter(|frame| frame.number() > 0).collect();
@@ -172,7 +185,7 @@ impl Sources {
                 let sources: BTreeSet<&PathBuf> = inputs.values().collect();
                 let mut there = false;
                 for source in sources {
-                    there |= self.of(source)?.contains(&frame);
+                    there = there || self.of(source)?.all.contains(&frame);
                 }
                 if !there {
                     faults.push(format!("{}: a packet that is in no capture: {frame:?}", row.name));
@@ -197,7 +210,7 @@ impl Sources {
                 }
                 let source = self.of(Path::new(path))?;
                 let at = usize::try_from(number)?.checked_sub(1);
-                if at.and_then(|at| source.get(at)) != Some(&frame) {
+                if at.and_then(|at| source.list.get(at)) != Some(&frame) {
                     faults.push(format!("{}: frame {number} of {path} is another: {frame:?}", row.name));
                 }
                 commented.insert((PathBuf::from(path), number));

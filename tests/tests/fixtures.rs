@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use ot_tests::evidence::Sources;
-use ot_tests::sensor::{alerts, capture, fixtures, lines, run, sensor, succeed};
+use ot_tests::sensor::{alerts, capture, fixtures, lines, root, run, sensor, succeed};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -121,14 +121,23 @@ fn enabled(kind: &Value, config: Option<&toml::Table>) -> bool {
     set.unwrap_or_else(|| kind.get("default_on").and_then(Value::as_bool) == Some(true))
 }
 
-/// Each type has a fixture that fires and one that does not: it is `absent` there, or all is benign. Where the type is off,
-/// and where the sensor still learns, silence shows nothing.
-#[test]
-fn each_alert_type_has_a_fixture_that_fires_and_one_that_does_not() -> Result<()> {
+/// The fixtures of an alert type.
+struct Coverage {
+    id: String,
+    engine: String,
+    /// Those that it is raised in.
+    fires: Vec<String>,
+    /// Those that it is not raised in: it is `absent` there, or all is benign. Where the type is off, and where the sensor
+    /// still learns, silence shows nothing.
+    silent: Vec<String>,
+}
+
+/// Each alert type with its fixtures; and names that are no alert type.
+fn coverage() -> Result<(Vec<Coverage>, Vec<String>)> {
     let catalogue = lines(sensor().args(["catalogue", "list", "--json"]))?;
     let ids: Vec<&str> = catalogue.iter().filter_map(|kind| text(kind, &["id"])).collect();
     assert!(!ids.is_empty() && ids.len() == catalogue.len(), "a type without an id");
-    let mut fixtures_and_configurations = Vec::new();
+    let mut all = Vec::new();
     let mut faults = Vec::new();
     for (folder, expected) in fixtures(".")? {
         let config: Option<toml::Table> = match expected.get("config").and_then(toml::Value::as_str) {
@@ -141,29 +150,83 @@ fn each_alert_type_has_a_fixture_that_fires_and_one_that_does_not() -> Result<()
                 faults.push(format!("{}: names {kind:?}, which is no alert type", folder.display()));
             }
         }
-        fixtures_and_configurations.push((expected, config));
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        all.push((name, expected, config));
     }
-    for (kind, id) in catalogue.iter().zip(&ids) {
-        let fires = |expected: &toml::Table| {
-            wanted(expected).any(|alert| alert.get("type").and_then(toml::Value::as_str) == Some(id))
-        };
-        if !fixtures_and_configurations.iter().any(|(expected, _)| fires(expected)) {
+    let names = |keep: &dyn Fn(&toml::Table, Option<&toml::Table>) -> bool| -> Vec<String> {
+        let kept = all.iter().filter(|(_, expected, config)| keep(expected, config.as_ref()));
+        kept.map(|(name, ..)| name.clone()).collect()
+    };
+    let covered = catalogue
+        .iter()
+        .zip(&ids)
+        .map(|(kind, id)| {
+            let fires = |expected: &toml::Table| {
+                wanted(expected).any(|alert| alert.get("type").and_then(toml::Value::as_str) == Some(id))
+            };
+            let silent = |expected: &toml::Table| {
+                let benign = expected.contains_key("benign")
+                    && expected.contains_key("learn")
+                    && !list(expected, "benign", "allowed").contains(id);
+                benign || list(expected, "absent", "types").contains(id)
+            };
+            Coverage {
+                id: (*id).to_owned(),
+                engine: text(kind, &["engine"]).unwrap_or_default().to_owned(),
+                fires: names(&|expected, _| fires(expected)),
+                silent: names(&|expected, config| silent(expected) && enabled(kind, config)),
+            }
+        })
+        .collect();
+    Ok((covered, faults))
+}
+
+#[test]
+fn each_alert_type_has_a_fixture_that_fires_and_one_that_does_not() -> Result<()> {
+    let (covered, mut faults) = coverage()?;
+    for Coverage { id, fires, silent, .. } in covered {
+        if fires.is_empty() {
             faults.push(format!("{id}: no fixture that fires: none has an [[alert]] of this type"));
         }
-        let silent = |expected: &toml::Table| {
-            let benign = expected.contains_key("benign")
-                && expected.contains_key("learn")
-                && !list(expected, "benign", "allowed").contains(id);
-            benign || list(expected, "absent", "types").contains(id)
-        };
-        if !fixtures_and_configurations
-            .iter()
-            .any(|(expected, config)| silent(expected) && enabled(kind, config.as_ref()))
-        {
+        if silent.is_empty() {
             faults.push(format!("{id}: no fixture that does not fire: none with the type enabled has it in [absent]"));
         }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    Ok(())
+}
+
+/// `fixtures/COVERAGE.md` shows the same as a table. `OT_UPDATE=1` writes it anew.
+#[test]
+fn the_table_of_alert_types_and_fixtures_is_up_to_date() -> Result<()> {
+    let (covered, _) = coverage()?;
+    let mut table = format!(
+        "# Alert types and fixtures\n\n\
+         Each of the {} alert types with the fixtures that must raise it, and the first of those that must not although the type \
+         is on there.\nMade from the catalogue and each `expected.toml`; a test fails when it is out of date. Anew:\n\n    \
+         OT_UPDATE=1 cargo test --release -p ot-tests --test fixtures the_table\n\n\
+         | Alert type | Engine | Raised in | Not raised in |\n|---|---|---|---|\n",
+        covered.len()
+    );
+    for Coverage { id, engine, fires, silent } in &covered {
+        let more = match silent.len() {
+            0 | 1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        let first = silent.first().map_or("**none**", String::as_str);
+        let fires = if fires.is_empty() { "**none**".to_owned() } else { fires.join(", ") };
+        table.push_str(&format!("| `{id}` | {engine} | {fires} | {first}{more} |\n"));
+    }
+    let path = root().join("fixtures/COVERAGE.md");
+    if std::env::var_os("OT_UPDATE").is_some() {
+        std::fs::write(&path, &table)?;
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        there == table,
+        "fixtures/COVERAGE.md is out of date; write it anew: \
+         OT_UPDATE=1 cargo test --release -p ot-tests --test fixtures the_table"
+    );
     Ok(())
 }
 

@@ -154,7 +154,6 @@ pub fn layer() -> Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
     use std::collections::BTreeSet;
 
     /// The rules of the published format: which properties there are, of which kind, and which must be there.
@@ -199,7 +198,7 @@ mod tests {
             assert!(!comment.is_empty(), "{entry}");
             match entry.get("score") {
                 Some(score) => assert!(score.as_u64().unwrap() >= 1 && entry.get("color").is_none(), "{entry}"),
-                None => assert!(comment.starts_with("Not told: ") && entry["color"] == Value::from(UNSEEN), "{entry}"),
+                None => assert!(comment.starts_with("Not told: ") && entry["color"] == UNSEEN, "{entry}"),
             }
             assert!(entry["links"][0]["url"].as_str().unwrap().starts_with("https://"));
         }

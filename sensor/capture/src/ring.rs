@@ -171,4 +171,12 @@ impl Source for Recorder<'_> {
     fn warnings(&mut self) -> Vec<Warning> {
         self.source.warnings()
     }
+
+    fn losses(&mut self) -> Vec<(u16, u64)> {
+        self.source.losses()
+    }
+
+    fn interface_name(&self, interface: u16) -> Option<&str> {
+        self.source.interface_name(interface)
+    }
 }

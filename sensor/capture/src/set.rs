@@ -324,6 +324,7 @@ impl Again {
             done: 0,
             total: None,
             dropped: 0,
+            losses: Vec::new(),
             warnings: Vec::new(),
         })
     }
