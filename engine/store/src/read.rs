@@ -468,10 +468,6 @@ impl Reader {
         &self.path
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
     /// From here to [`Reader::end`] all answers are of one moment, whatever is committed meanwhile.
     pub fn begin(&self) -> Result<(), StoreError> {
         self.connection.execute_batch("BEGIN").map_err(|error| self.fail(error))

@@ -17,8 +17,8 @@ mod story;
 mod triage;
 
 use crate::cli::{
-    AlertsCommand, BaselineCommand, BundleCommand, Cli, Command, DevicesCommand, EventsCommand, IndicatorsCommand, PointsCommand,
-    ProgramsCommand, StoreArgs,
+    AlertsCommand, BaselineCommand, BundleCommand, Cli, Command, DevicesCommand, EventsCommand, IndicatorsCommand,
+    PointsCommand, ProgramsCommand, StoreArgs,
 };
 use crate::config::Config;
 use crate::exit::Exit;
