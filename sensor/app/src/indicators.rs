@@ -91,7 +91,8 @@ pub fn parse(text: &str, format: Format, list: &str, expires: Option<Timestamp>)
         Format::Csv => csv(text, list, expires)?,
         Format::Stix => stix(text, list, expires)?,
     };
-    parsed.entries.sort();
+    // Of two lines about the same, the first one counts.
+    parsed.entries.sort_by(|a, b| a.value.cmp(&b.value));
     parsed.entries.dedup_by(|a, b| a.value == b.value);
     Ok(parsed)
 }
