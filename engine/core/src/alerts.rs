@@ -1,6 +1,6 @@
 //! Alerts: findings of detectors, folded by the catalogue's key.
 
-use crate::catalogue::{AlertType, Part, Techniques};
+use crate::catalogue::{AlertType, Part, Severity, Techniques};
 use crate::config::EngineConfig;
 use crate::model::{Alert, AlertKey, AlertViolation, DeviceId, EntryId, Peer, SensorAct, Status};
 use crate::table::Dirty;
@@ -30,7 +30,7 @@ pub struct Finding<'a> {
     pub server: Option<Peer>,
     /// Table (address space), for types keyed by it.
     pub table: Option<&'static str>,
-    /// Point, or number of the interface, for types keyed by it, as in [`AlertKey::point`].
+    /// Point, or number of the interface or of the rule, for types keyed by it, as in [`AlertKey::point`].
     pub point: Option<u64>,
     /// Packet time of the first and of the last violation.
     pub times: [Timestamp; 2],
@@ -277,6 +277,17 @@ impl Alerts {
     pub fn retell(&mut self, number: u32, description: String) {
         if let Some(alert) = self.alerts.get_mut(&number) {
             alert.description = description;
+            self.dirty.mark(number);
+        }
+    }
+
+    /// Gives an alert the severity and the techniques that a rule of a person names.
+    pub(crate) fn rate(&mut self, number: u32, severity: Severity, techniques: &[&'static str]) {
+        if let Some(alert) = self.alerts.get_mut(&number)
+            && (alert.severity, alert.techniques.as_slice()) != (severity, techniques)
+        {
+            alert.severity = severity;
+            alert.techniques = techniques.to_vec();
             self.dirty.mark(number);
         }
     }
@@ -658,7 +669,7 @@ fn key_of(config: &EngineConfig, finding: &Finding<'_>) -> AlertKey {
         client: (own || by(Part::Client)).then(|| finding.client.as_ref().map(keyed)).flatten(),
         server: (own || by(Part::Server)).then(|| finding.server.as_ref().map(keyed)).flatten(),
         table: by(Part::Table).then_some(finding.table).flatten(),
-        point: (by(Part::Point) || by(Part::Interface)).then_some(finding.point).flatten(),
+        point: (by(Part::Point) || by(Part::Interface) || by(Part::Rule)).then_some(finding.point).flatten(),
     }
 }
 

@@ -130,6 +130,8 @@ pub enum Action {
     BaselineAllow(Box<Imported>),
     /// Takes back what an act allowed: a learning of alerts, or an import.
     BaselineUndo(u64),
+    /// Reads the files of rules anew: for the process that runs the engine, which alone knows them.
+    RulesReload,
 }
 
 /// How an alert is learned.
@@ -171,6 +173,7 @@ impl Action {
             Self::BaselineReset(_) => "baseline-reset",
             Self::BaselineAllow(_) => "baseline-allow",
             Self::BaselineUndo(_) => "baseline-undo",
+            Self::RulesReload => "rules-reload",
         }
     }
 }

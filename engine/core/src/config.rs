@@ -5,8 +5,10 @@ use crate::model::Role;
 use ipnet::IpNet;
 use ot_protocol::time::SECOND;
 use ot_protocol::{Nanos, Timestamp};
+use ot_rules::{RuleSet, SiteClock};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Configuration of the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,10 @@ pub struct EngineConfig {
     pub learning: Learning,
     /// How long alerts and events are kept.
     pub keep: Keep,
+    /// Rules that people of the site wrote.
+    pub rules: Arc<RuleSet>,
+    /// The time zone of the site, for times of day in rules.
+    pub clock: SiteClock,
     /// Caps of the engine's tables.
     pub limits: Limits,
 }
@@ -186,6 +192,8 @@ impl Default for EngineConfig {
             alerts: BTreeMap::new(),
             learning: Learning::AsStored,
             keep: Keep::default(),
+            rules: Arc::default(),
+            clock: SiteClock::default(),
             limits: Limits::default(),
         }
     }

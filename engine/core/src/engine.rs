@@ -8,7 +8,7 @@ use crate::baseline::Baseline;
 use crate::catalogue::AlertType;
 use crate::changes::{Changes, Snapshot};
 use crate::config::{EngineConfig, Learning};
-use crate::detectors::{Detector, registry};
+use crate::detectors::{Detector, RuleMatch, registry};
 use crate::indicators::Indicators;
 use crate::inventory::{Inventory, MacBinding};
 use crate::known::{Known, KnownActivities};
@@ -18,9 +18,11 @@ use crate::programs::{Comparison, Moved, Programs};
 use crate::shared::{Core, Seen, SeenFlow};
 use ot_protocol::{
     Activity, Claim, Direction, Fact, FlowEvent, FlowKind, Fold, FrameRef, Health, Identity, NameUse, Operation,
-    Outcome, SessionId, SignatureHit, SubAddress, Timestamp, Values,
+    Outcome, RuleHit, SessionId, SignatureHit, SubAddress, Timestamp, Values,
 };
+use ot_rules::RuleSet;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Which device of an endpoint was seen.
 #[derive(Clone, Copy)]
@@ -124,6 +126,7 @@ impl Engine {
             met: Vec::new(),
             standing: Vec::new(),
             moved: None,
+            rule_matches: None,
             state,
             config,
         };
@@ -172,6 +175,7 @@ impl Engine {
             Fact::Identity(identity) => self.identity(&identity),
             Fact::Hearsay(identity) => self.hearsay(&identity),
             Fact::Name(name) => self.name(&name),
+            Fact::Rule(hit) => self.rule(&hit),
             Fact::Health(Health { counter, count, .. }) => self.core.count(counter, count),
             Fact::Signature(hit) => self.signature(&hit),
             Fact::Interface(traffic) => {
@@ -195,6 +199,59 @@ impl Engine {
                 }
             }
         }
+    }
+
+    fn rule(&mut self, hit: &RuleHit) {
+        self.clock(hit.time);
+        let sender = ot_protocol::Endpoint { sub: SubAddress::None, ..hit.source };
+        self.see(&sender, hit.time, hit.frame, Who::Itself);
+        self.settle_merges();
+        for detector in &mut self.detectors {
+            detector.rule(&mut self.core, hit);
+        }
+    }
+
+    /// Puts other rules in the place of those that are loaded, with a line in the timeline.
+    pub fn set_rules(&mut self, rules: Arc<RuleSet>) {
+        let text = format!("Rules loaded anew: {} rules", rules.rules().len());
+        self.core.config.rules = rules;
+        self.rules_event(text);
+    }
+
+    /// Tells in the timeline that other rules could not be loaded.
+    pub fn rules_refused(&mut self, problem: &str) {
+        self.rules_event(format!("Rules not loaded, the ones before stay in use: {problem}"));
+    }
+
+    fn rules_event(&mut self, text: String) {
+        let time = self.core.now();
+        self.core.event(Event {
+            number: 0,
+            time,
+            kind: "rules",
+            source: None,
+            destination: None,
+            protocol: None,
+            text,
+            frame: FrameRef::default(),
+            alert: None,
+        });
+    }
+
+    /// The configuration, for tests that change it.
+    #[cfg(test)]
+    pub(crate) fn config_for_tests(&mut self) -> &mut EngineConfig {
+        &mut self.core.config
+    }
+
+    /// Keeps the matches of rules for [`Engine::take_rule_matches`].
+    pub fn keep_rule_matches(&mut self) {
+        self.core.rule_matches = Some(Vec::new());
+    }
+
+    /// The matches of rules since they were last taken, at most 100,000.
+    pub fn take_rule_matches(&mut self) -> Vec<RuleMatch> {
+        self.core.rule_matches.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     fn clock(&mut self, time: Timestamp) {

@@ -370,6 +370,13 @@ impl Inventory {
         Peer { device, ip: endpoint.ip, mac: endpoint.mac, sub: endpoint.sub }
     }
 
+    /// Whether the device that an endpoint means is known: where it has a sub-address, that has answered.
+    pub fn is_settled(&self, endpoint: &Endpoint) -> bool {
+        let device = self.peer(endpoint).device.and_then(|id| self.get(id));
+        device
+            .is_some_and(|device| !has_own_device(endpoint.sub) || subs::place(device.sub) == subs::place(endpoint.sub))
+    }
+
     /// The device at an IP address.
     pub fn peer_of_ip(&self, ip: IpAddr) -> Peer {
         let device = self.by_ip.get(&ip).copied();

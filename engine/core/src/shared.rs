@@ -2,9 +2,10 @@
 
 use crate::alerts::{Alerts, Finding, Raised};
 use crate::baseline::{Baseline, Met, Observation};
-use crate::catalogue::{self, AlertType, EngineKind};
+use crate::catalogue::{self, AlertType, EngineKind, Severity};
 use crate::changes::State;
 use crate::config::EngineConfig;
+use crate::detectors::RuleMatch;
 use crate::indicators::Indicators;
 use crate::inventory::Inventory;
 use crate::model::{Alert, BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer};
@@ -39,6 +40,8 @@ pub struct Core {
     pub(crate) standing: Vec<(u32, u32)>,
     /// The program block that the fact now in work has moved.
     pub(crate) moved: Option<Compared>,
+    /// Matches of rules, where somebody asks for them.
+    pub(crate) rule_matches: Option<Vec<RuleMatch>>,
 }
 
 /// An activity (or repetitions of it) with its devices.
@@ -195,6 +198,8 @@ impl Core {
             || kind.engine == EngineKind::Malware
             || kind.category == "sensor-traffic"
             || kind == catalogue::PUBLIC_ADDRESS_INSIDE
+            // A person asked for it.
+            || kind.category == "custom"
             || [&finding.client, &finding.server].into_iter().flatten().any(|peer| self.inventory.is_ot(peer));
         if !ot {
             return Raised::Silent;
@@ -235,6 +240,11 @@ impl Core {
             self.alerts.add_techniques(number, techniques);
         }
         raised
+    }
+
+    /// Gives an alert the severity and the techniques that a rule names.
+    pub(crate) fn rate(&mut self, number: u32, severity: Severity, techniques: &[&'static str]) {
+        self.alerts.rate(number, severity, techniques);
     }
 
     /// Tells the story of an open alert anew.

@@ -60,7 +60,11 @@ impl Store {
                     Action::BaselineReset(of) => device = of.map(|id| id.0),
                     Action::Learn(learn) => (scope, span) = (Some(learn.scope.as_str()), learn.span),
                     Action::BaselineUndo(act) => undo = Some(integer(*act)),
-                    Action::Unlearn | Action::Mute | Action::Unmute | Action::BaselineAllow(_) => {}
+                    Action::Unlearn
+                    | Action::Mute
+                    | Action::Unmute
+                    | Action::BaselineAllow(_)
+                    | Action::RulesReload => {}
                 }
                 insert.execute(params![
                     command.wall_time.0,
@@ -274,6 +278,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Command> {
         "mute" => Action::Mute,
         "unmute" => Action::Unmute,
         "comment" => Action::Comment(row.get(7)?),
+        "rules-reload" => Action::RulesReload,
         "baseline-reset" => Action::BaselineReset(device(row, 21)?),
         "baseline-allow" => {
             let (scope, network) = scope(row, 26)?;

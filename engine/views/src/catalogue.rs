@@ -38,6 +38,8 @@ pub struct TypeView {
     pub techniques: Vec<&'static str>,
     /// Whether the techniques follow from the operation.
     pub techniques_by_operation: bool,
+    /// Whether the techniques are those that a rule of a person names.
+    pub techniques_by_rule: bool,
     /// Protocols; empty: any.
     pub protocols: Vec<&'static str>,
     /// What it sees.
@@ -54,9 +56,10 @@ pub struct TypeView {
 
 impl From<&'static AlertType> for TypeView {
     fn from(kind: &'static AlertType) -> Self {
-        let (techniques, techniques_by_operation) = match kind.techniques {
-            Techniques::ByOperation => (Vec::new(), true),
-            Techniques::Fixed(ids) | Techniques::ByRule(ids) => (ids.to_vec(), false),
+        let (techniques, techniques_by_operation, techniques_by_rule) = match kind.techniques {
+            Techniques::ByOperation => (Vec::new(), true, false),
+            Techniques::ByRule(ids) => (ids.to_vec(), false, ids.is_empty()),
+            Techniques::Fixed(ids) => (ids.to_vec(), false, false),
         };
         Self {
             schema: SCHEMA,
@@ -73,6 +76,7 @@ impl From<&'static AlertType> for TypeView {
             threshold_seconds: kind.threshold.map(|threshold| threshold.seconds),
             techniques,
             techniques_by_operation,
+            techniques_by_rule,
             protocols: kind.protocols.to_vec(),
             sees: kind.sees,
             why_it_matters: kind.why_it_matters,

@@ -4,6 +4,7 @@ use crate::activity::Activity;
 use crate::net::{Endpoint, FrameRef, Mac};
 use crate::signature::SignatureHit;
 use crate::time::{Nanos, Timestamp};
+use crate::watch::RuleHit;
 use std::net::IpAddr;
 
 /// A conversation: the number of the packet that began it. The same for any number of workers.
@@ -50,6 +51,8 @@ pub enum Fact {
     Name(Box<NameUse>),
     /// Payload holds a signature of known malware.
     Signature(Box<SignatureHit>),
+    /// A message satisfied a rule of a person.
+    Rule(Box<RuleHit>),
     /// The sensor's own health.
     Health(Health),
     /// What an interface received. Told at the end of each second in which it received something, or told of a loss.

@@ -16,6 +16,7 @@ pub mod reader;
 pub mod session;
 pub mod signature;
 pub mod time;
+pub mod watch;
 
 pub use activity::{
     Activity, ActivityKey, Artifact, Function, Operation, Outcome, SignIn, Target, ValueView, Values, Violation,
@@ -30,3 +31,4 @@ pub use reader::{Reader, Short};
 pub use session::{Context, Domain, Finish, PacketInfo, Probe, Progress, Protocol, Session, SessionStart, Sink};
 pub use signature::SignatureHit;
 pub use time::{Nanos, Timestamp};
+pub use watch::{MessageWatch, RuleHit, WatchCell, Watched, WatchedPayload};

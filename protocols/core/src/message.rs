@@ -3,6 +3,7 @@
 use crate::activity::{Operation, Outcome, Violation};
 use crate::net::{Endpoint, FrameRef};
 use crate::time::{Nanos, Timestamp};
+use std::fmt;
 
 /// Value of a field of a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,24 @@ pub enum FieldValue {
     Bytes(Vec<u8>),
     /// Absolute time.
     Time(Timestamp),
+}
+
+/// As `decode` prints it: bytes in hexadecimal with colons, times in RFC 3339.
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned(number) => write!(f, "{number}"),
+            Self::Signed(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number}"),
+            Self::Bool(flag) => write!(f, "{flag}"),
+            Self::Text(text) => f.write_str(text),
+            Self::Bytes(bytes) => bytes
+                .iter()
+                .enumerate()
+                .try_for_each(|(at, byte)| write!(f, "{}{byte:02x}", if at == 0 { "" } else { ":" })),
+            Self::Time(time) => write!(f, "{time}"),
+        }
+    }
 }
 
 /// Kind of a field.

@@ -70,6 +70,11 @@ pub trait Sink {
     /// Whether [`Sink::message`] is wanted; otherwise a session need not build messages.
     fn wants_messages(&self) -> bool;
 
+    /// The bytes on the wire of the message that is told next, for those who look into them.
+    fn wire(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
+
     /// A decoded message.
     fn message(&mut self, message: Message);
 

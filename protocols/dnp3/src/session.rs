@@ -291,6 +291,9 @@ impl Dnp3Session {
             self.release(sink, seen);
         }
         let fields = sink.wants_messages().then(Fields::new);
+        if fields.is_some() {
+            sink.wire(bytes);
+        }
         let header = Header::read(bytes).unwrap_or(Header { length: 0, control: 0, destination: 0, source: 0, crc: 0 });
         let mut told = Told { direction, packet, seen, fields, faults: Faults::default(), header, sink };
         match kind {

@@ -42,6 +42,8 @@ docs! {
     "modbus.regnum16" Number "Address of a register, 0 to 65535; on a response, that of the request plus its place"
     "modbus.regval_uint16" Number "Value of that register, unsigned"
     "modbus.regval_int16" Number "Value of that register, signed"
+    "modbus.write.address" Number "On a request to write (functions 5, 6, 15, 16, 23): address of a coil or register (not a Wireshark field)"
+    "modbus.write.value" Number "Value to be written there: 0 to 65535; of a coil 0 or 1 (not a Wireshark field)"
     "modbus.bitnum" Number "Address of a coil or discrete input, 0 to 65535"
     "modbus.bitval" Bool "Value of that coil or discrete input"
     "modbus.diagnostic_code" Number "Function 8: subfunction"
@@ -177,6 +179,16 @@ fn registers(fields: &mut Fields, start: u16, bytes: &[u8]) {
     }
 }
 
+/// What a request writes, by address.
+fn written(fields: &mut Fields, start: u16, values: impl Iterator<Item = u16>) {
+    let mut address = start;
+    for value in values {
+        number(fields, "modbus.write.address", address);
+        number(fields, "modbus.write.value", value);
+        address = address.wrapping_add(1);
+    }
+}
+
 fn bits(fields: &mut Fields, start: u16, count: usize, bytes: &[u8]) {
     let mut address = start;
     for bit in bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1)).take(count) {
@@ -194,12 +206,27 @@ fn request_body(fields: &mut Fields, function: u8, reader: &mut Reader<'_>) -> R
         code::READ_HOLDING_REGISTERS | code::READ_INPUT_REGISTERS => {
             words(fields, reader, &["modbus.reference_num", "modbus.word_cnt"])?;
         }
-        code::WRITE_SINGLE_COIL | code::WRITE_SINGLE_REGISTER => single(fields, function, reader)?,
+        code::WRITE_SINGLE_COIL | code::WRITE_SINGLE_REGISTER => {
+            if let [high, low, value @ ..] = reader.rest()
+                && let Some((value, _)) = value.split_first_chunk::<2>()
+            {
+                let value = u16::from_be_bytes(*value);
+                let value = if function == code::WRITE_SINGLE_COIL { u16::from(value == 0xFF00) } else { value };
+                written(fields, u16::from_be_bytes([*high, *low]), std::iter::once(value));
+            }
+            single(fields, function, reader)?;
+        }
         code::DIAGNOSTICS => diagnostics(fields, reader, true)?,
         code::WRITE_MULTIPLE_COILS => {
-            words(fields, reader, &["modbus.reference_num", "modbus.bit_cnt"])?;
+            let start = reader.u16()?;
+            number(fields, "modbus.reference_num", start);
+            let count = reader.u16()?;
+            number(fields, "modbus.bit_cnt", count);
             number(fields, "modbus.byte_cnt", reader.u8()?);
-            data(fields, "modbus.data", reader.rest());
+            let bytes = reader.rest();
+            data(fields, "modbus.data", bytes);
+            let bits = bytes.iter().flat_map(|byte| (0..8).map(move |bit| u16::from(byte >> bit & 1)));
+            written(fields, start, bits.take(usize::from(count)));
         }
         code::WRITE_MULTIPLE_REGISTERS => {
             let start = reader.u16()?;
@@ -208,7 +235,9 @@ fn request_body(fields: &mut Fields, function: u8, reader: &mut Reader<'_>) -> R
             let bytes = reader.u8()?;
             number(fields, "modbus.byte_cnt", bytes);
             if usize::from(bytes) == reader.remaining() {
-                registers(fields, start, reader.rest());
+                let bytes = reader.rest();
+                registers(fields, start, bytes);
+                written(fields, start, bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)));
             } else {
                 data(fields, "modbus.data", reader.rest());
             }
@@ -226,6 +255,11 @@ fn request_body(fields: &mut Fields, function: u8, reader: &mut Reader<'_>) -> R
             words(fields, reader, &["modbus.reference_num", "modbus.and_mask", "modbus.or_mask"])?;
         }
         code::READ_WRITE_REGISTERS => {
+            if let Some((head, values)) = reader.rest().split_first_chunk::<9>() {
+                let [_, _, _, _, high, low, ..] = *head;
+                let values = values.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair));
+                written(fields, u16::from_be_bytes([high, low]), values);
+            }
             words(
                 fields,
                 reader,

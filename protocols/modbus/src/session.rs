@@ -348,6 +348,7 @@ impl ModbusSession {
         if kind == Kind::Mbap && self.usual(sink, packet, direction, bytes) {
             return;
         }
+        sink.wire(bytes);
         let mut head = Head { kind, transaction: None, unit: None, header: None, crc: None };
         let body;
         let mut faults;

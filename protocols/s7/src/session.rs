@@ -95,6 +95,9 @@ impl S7Session {
         }
         let mut head = Fields::new();
         let wanted = context.sink.wants_messages();
+        if wanted {
+            context.sink.wire(bytes);
+        }
         if wanted && let Some(header) = header {
             layers::header(&mut head, header);
         }

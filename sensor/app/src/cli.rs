@@ -7,6 +7,7 @@ pub use triage::{
     ChosenArgs, TriageArgs, WhoArgs,
 };
 
+use crate::cli_rules::RulesCommand;
 use crate::when::{When, span, time};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ot_engine::catalogue::{self, EngineKind, Severity};
@@ -126,6 +127,15 @@ pub enum Command {
     /// What was seen, decoded, skipped, lost and evicted; runs; learning
     #[command(after_help = "Example:\n  ot-sensor stats --store plant.db")]
     Stats(StatsArgs),
+    /// Check, list and try rules of your own; convert rules of Suricata and Snort
+    #[command(
+        after_help = "Example:\n  ot-sensor rules check plant.toml\n  ot-sensor rules test plant.toml monday.pcap"
+    )]
+    Rules {
+        /// What to do.
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Alert types with their documents, and the coverage of MITRE ATT&CK for ICS
     #[command(
         args_conflicts_with_subcommands = true,
@@ -185,6 +195,9 @@ pub struct ReplayArgs {
     /// Id of the sensor, which enters the ids of alerts [default: replay, or the configuration's]
     #[arg(long, value_name = "ID", value_parser = crate::config::check_id)]
     pub sensor_id: Option<String>,
+    /// File of rules (TOML), beside those of the configuration; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<PathBuf>,
     /// Worker threads; 0 does everything on one thread [default: one for two cores; the result is the same for any number]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: Option<u16>,

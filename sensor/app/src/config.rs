@@ -9,6 +9,7 @@ use ot_engine::catalogue::{self, Part, Severity};
 use ot_engine::config::{AlertSetting, EngineConfig, Keep, KnownDevice, Learning, Parts, Zone};
 use ot_engine::model::Role;
 use ot_protocol::Nanos;
+use ot_rules::SiteClock;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -36,6 +37,8 @@ pub fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
 pub struct Config {
     /// Path of the store.
     pub store: Option<PathBuf>,
+    /// Files of rules.
+    pub rules: Vec<PathBuf>,
     /// Of the engine.
     pub engine: EngineConfig,
     /// Files of indicators, read when a run begins.
@@ -59,7 +62,7 @@ impl Config {
             .map_err(|problem| Failure::usage(format!("configuration {}: {problem}", path.display())))?;
         // Beside the configuration, unless they say otherwise.
         let folder = path.parent().unwrap_or(Path::new(""));
-        config.indicators.iter_mut().for_each(|file| *file = folder.join(&*file));
+        config.indicators.iter_mut().chain(&mut config.rules).for_each(|file| *file = folder.join(&*file));
         Ok(config)
     }
 
@@ -82,6 +85,10 @@ impl Config {
             }
             config.engine.site = sensor.text("site")?;
             config.engine.continuous = sensor.truth("continuous")?.unwrap_or_default();
+            if let Some(zone) = sensor.text("time_zone")? {
+                config.engine.clock =
+                    SiteClock::parse(&zone).map_err(|problem| format!("sensor.time_zone: {problem}"))?;
+            }
             sensor.end()?;
         }
         config.engine.ot_networks = top.networks("ot_subnets")?.unwrap_or_default();
@@ -111,6 +118,10 @@ impl Config {
                 scanner: device.truth("scanner")?.unwrap_or_default(),
             });
             device.end()?;
+        }
+        if let Some(mut rules) = top.table("rules")? {
+            config.rules = rules.texts("files")?.into_iter().map(PathBuf::from).collect();
+            rules.end()?;
         }
         if let Some(alerts) = top.table("alerts")? {
             config.engine.alerts = alert_settings(alerts)?;

@@ -1,6 +1,7 @@
 //! The command `ot-sensor`, as a library: what reads a person's text can thus be held against any text.
 
 mod cli;
+mod cli_rules;
 mod commands;
 pub mod config;
 mod decode;
@@ -11,6 +12,7 @@ mod indicators;
 mod output;
 pub mod protocols;
 mod replay;
+mod rules;
 mod table;
 mod when;
 

@@ -51,6 +51,11 @@ impl Output {
         writeln!(self.writer, "{text}")
     }
 
+    /// Text as it is, for a file.
+    pub fn raw(&mut self, text: &str) -> io::Result<()> {
+        self.writer.write_all(text.as_bytes())
+    }
+
     /// A heading, after an empty line.
     pub fn heading(&mut self, text: &str) -> io::Result<()> {
         let text = self.paint(text, Style::Bold);

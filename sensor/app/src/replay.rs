@@ -6,6 +6,7 @@ use crate::evidence::{self, Keeper};
 use crate::exit::{Exit, Failure};
 use crate::output::hexadecimal;
 use crate::protocols::PROTOCOLS;
+use crate::rules::{self, Reloader};
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use ot_capture::{CaptureError, CaptureSet, Recorder, Source, Warning};
@@ -18,6 +19,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Wall time between two commits, and between two looks for commands of people: at least, and at most.
@@ -43,6 +45,8 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
         (_, _, true) => Learning::Operational,
         _ => config.engine.learning,
     };
+    let rule_files: Vec<_> = config.rules.iter().chain(&args.rules).cloned().collect();
+    config.engine.rules = rules::load(&rule_files)?;
     let captures = CaptureSet::open(&args.captures).map_err(|error| Failure::input(error.to_string()))?;
     let path = config.store_path(&args.store);
     let mut store = Store::open(&path)?;
@@ -88,6 +92,9 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     if let Some(batch) = args.batch {
         flow.batch_packets = usize::try_from(batch).unwrap_or(flow.batch_packets);
     }
+    rules::watch(&flow.watch, &config.engine.rules);
+    // What comes from a stream cannot come again: nothing is compared with it.
+    let live = inputs.iter().any(|input| input.sha256.is_empty());
     let folder = evidence::folder(&config, &path);
     let origin = ot_evidence::Origin {
         sensor: config.engine.sensor_id.clone(),
@@ -98,6 +105,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
     let keeper = Keeper::new(&config, folder.clone(), origin, captures.again());
     let ring = keeper.ring();
     let mut run = Run {
+        rules: Reloader::new(rule_files, flow.watch.clone(), live),
         engine: Engine::new(config.engine.clone(), start.snapshot),
         store,
         run: start.run,
@@ -169,6 +177,7 @@ pub fn warn(warnings: &[Warning]) {
 }
 
 struct Run<'a> {
+    rules: Reloader,
     engine: Engine,
     store: Store,
     run: u32,
@@ -222,11 +231,18 @@ impl Run<'_> {
         self.keeper.tick(&mut self.store, now)?;
         self.store.commit(self.run, &changes, self.position)?;
         let pending = self.store.pending_commands()?;
-        apply_all(&mut self.engine, &mut self.store, pending, Some((self.run, self.position)))?;
         let change = self.store.indicator_change()?;
         if change != self.indicator_change {
             self.indicator_change = change;
             self.engine.set_indicators(crate::indicators::load(&self.store, self.config)?);
+        }
+        let at = Some((self.run, self.position));
+        let Self { engine, store, rules, .. } = self;
+        apply_all(engine, store, pending, at, &mut |engine| reload_rules(engine, rules))?;
+        if self.rules.changed()
+            && let Err(problem) = reload_rules(&mut self.engine, &mut self.rules)
+        {
+            eprintln!("warning: rules not loaded, the ones before stay in use: {}", crate::output::clean(&problem));
         }
         self.committed_alerts = self.engine.alerts_opened();
         self.last_commit = Instant::now();
@@ -270,7 +286,8 @@ impl Run<'_> {
         self.keeper.finish(&mut self.store)?;
         self.store.finish_run(self.run, &changes, summary.progress.packets, packets, now())?;
         let pending = self.store.pending_commands()?;
-        apply_all(&mut self.engine, &mut self.store, pending, None)
+        let Self { engine, store, rules, .. } = self;
+        apply_all(engine, store, pending, None, &mut |engine| reload_rules(engine, rules))
     }
 
     fn tell(&self, summary: &Summary, alerts_before: u32, path: &std::path::Path) -> Result<()> {
@@ -323,12 +340,40 @@ fn apply_pending(store: &mut Store, config: &Config) -> Result<usize> {
     engine_config.learning = Learning::AsStored;
     let mut engine = Engine::new(engine_config, store.snapshot()?);
     let count = commands.len();
-    apply_all(&mut engine, store, commands, None)?;
+    // Nobody uses rules now: what is asked for is whether the next run will take them.
+    apply_all(&mut engine, store, commands, None, &mut |_| match rules::read(&config.rules) {
+        Ok(Ok(rules)) => Ok(format!("{} rules, for the next run", rules.rules().len())),
+        Ok(Err(problems)) => Err(problems.first().map(ToString::to_string).unwrap_or_default()),
+        Err(failure) => Err(failure.message),
+    })?;
     Ok(count)
 }
 
+/// Reads the rules of a run anew, and says in the timeline what became of it.
+fn reload_rules(engine: &mut Engine, rules: &mut Reloader) -> Result<String, String> {
+    let in_use = Arc::clone(&engine.core().config.rules);
+    match rules.reload(&in_use) {
+        Ok(Some(rules)) => {
+            let told = format!("{} rules", rules.rules().len());
+            engine.set_rules(rules);
+            Ok(told)
+        }
+        Ok(None) => Ok("the files hold what is in use".to_owned()),
+        Err(problem) => {
+            engine.rules_refused(&problem);
+            Err(problem)
+        }
+    }
+}
+
 /// Applies commands; those of one act at one moment and in one transaction.
-fn apply_all(engine: &mut Engine, store: &mut Store, commands: Vec<Command>, at: Option<(u32, u64)>) -> Result<()> {
+fn apply_all(
+    engine: &mut Engine,
+    store: &mut Store,
+    commands: Vec<Command>,
+    at: Option<(u32, u64)>,
+    reload: &mut dyn FnMut(&mut Engine) -> Result<String, String>,
+) -> Result<()> {
     let mut commands = commands.into_iter().peekable();
     while let Some(first) = commands.next() {
         let act = first.act;
@@ -336,7 +381,10 @@ fn apply_all(engine: &mut Engine, store: &mut Store, commands: Vec<Command>, at:
         let mut next = Some(first);
         while let Some(command) = next {
             recall(engine, store, &command)?;
-            let result = engine.command(&command);
+            let result = match command.action {
+                Action::RulesReload => reload(engine),
+                _ => engine.command(&command),
+            };
             done.push((command, result));
             next = commands.next_if(|command| command.act == act);
         }

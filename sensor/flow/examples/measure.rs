@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let opened = Instant::now();
     let mut set = CaptureSet::open(&paths)?;
     let start = Instant::now();
-    let mut kinds = [0u64; 13];
+    let mut kinds = [0u64; 14];
     let config = FlowConfig { workers, ..FlowConfig::default() };
     let summary = ot_flow::run(&mut set, &MODBUS, &config, &mut |facts, _| {
         for (_, fact) in facts {
@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Fact::Interface(_) => 10,
                 Fact::Sight(_) => 11,
                 Fact::Signature(_) => 12,
+                Fact::Rule(_) => 13,
             };
             if let Some(count) = kinds.get_mut(index) {
                 *count += 1;
@@ -57,6 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "interfaces",
         "sights",
         "signatures",
+        "rule hits",
     ];
     for (name, count) in names.iter().zip(kinds) {
         println!("{name:>14} {count}");

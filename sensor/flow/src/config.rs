@@ -1,5 +1,7 @@
 //! Limits and times.
 
+use ot_protocol::WatchCell;
+
 /// Limits and times of the flow stage. All limits marked *a lane* hold for each of [`crate::LANES`] lanes, so that results
 /// do not depend on the number of workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct FlowConfig {
     pub linger: u32,
     /// Seconds between two counter updates of a conversation with traffic. Default 60.
     pub update: u32,
+    /// What looks at messages and payload, where something does.
+    pub watch: WatchCell,
     /// Limits of the link decoder.
     pub link: ot_link::LinkConfig,
 }
@@ -63,6 +67,7 @@ impl Default for FlowConfig {
             idle_session: 3600,
             linger: 10,
             update: 60,
+            watch: WatchCell::default(),
             link: ot_link::LinkConfig::default(),
         }
     }

@@ -11,6 +11,7 @@ use crate::sight::Sights;
 use crate::signatures::Scans;
 use crate::stats::{FlowStats, Named};
 use crate::stream::Conflict;
+use crate::watching::Watching;
 use hashbrown::HashTable;
 use ot_protocol::fact::CloseReason;
 use ot_protocol::{
@@ -35,7 +36,8 @@ pub(crate) struct Marker {
 pub(crate) struct Out {
     pub facts: Vec<(Order, Fact)>,
     pub messages: Vec<Message>,
-    pub wants_messages: bool,
+    /// Whether messages are handed over instead of facts.
+    pub decode: bool,
     epoch: Vec<(SessionId, Fact)>,
     packet: u64,
     place: u32,
@@ -44,7 +46,7 @@ pub(crate) struct Out {
 
 impl Out {
     pub fn fact(&mut self, session: SessionId, fact: Fact) {
-        if self.wants_messages {
+        if self.decode {
             return;
         }
         if self.at_epoch {
@@ -105,6 +107,7 @@ pub(crate) struct Shared {
     pub buffers: usize,
     /// Bytes of fold caches in use.
     pub folds: usize,
+    pub watch: Watching,
 }
 
 impl Shared {
@@ -192,14 +195,15 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub fn new(index: u8, registry: Registry, config: Arc<FlowConfig>, wants_messages: bool) -> Self {
+    pub fn new(index: u8, registry: Registry, config: Arc<FlowConfig>, decode: bool) -> Self {
         let max_flows = (config.max_flows / crate::LANES).max(16);
+        let watch = Watching::of(registry, &config, decode);
         Self {
             index,
             shared: Shared {
                 registry,
                 config,
-                out: Out { wants_messages, ..Out::default() },
+                out: Out { decode, ..Out::default() },
                 stats: FlowStats::default(),
                 health: Named::default(),
                 sights: Sights::default(),
@@ -207,6 +211,7 @@ impl Lane {
                 now: 1,
                 buffers: 0,
                 folds: 0,
+                watch,
             },
             flows: Vec::new(),
             free: Vec::new(),
@@ -439,6 +444,7 @@ impl Lane {
         self.second_ends(marker);
         self.tell_health(marker.time);
         self.shared.out.end_epoch(self.index);
+        self.shared.watch = Watching::of(self.shared.registry, &self.shared.config, self.shared.out.decode);
     }
 
     fn second_ends(&mut self, marker: &Marker) {

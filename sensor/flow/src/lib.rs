@@ -20,6 +20,7 @@ mod signatures;
 mod stats;
 mod stream;
 mod tcp;
+mod watching;
 
 pub use config::FlowConfig;
 pub use identify::Registry;

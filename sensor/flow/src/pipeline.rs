@@ -338,10 +338,10 @@ pub fn run(
     }
 }
 
-fn lanes(registry: Registry, config: &FlowConfig, wants_messages: bool) -> Vec<Lane> {
+fn lanes(registry: Registry, config: &FlowConfig, decode: bool) -> Vec<Lane> {
     let config = Arc::new(config.clone());
     (0..u8::try_from(LANES).unwrap_or(u8::MAX))
-        .map(|index| Lane::new(index, registry, Arc::clone(&config), wants_messages))
+        .map(|index| Lane::new(index, registry, Arc::clone(&config), decode))
         .collect()
 }
 
@@ -423,9 +423,9 @@ struct Inline {
 }
 
 impl Inline {
-    fn new(registry: Registry, config: &FlowConfig, wants_messages: bool) -> Self {
+    fn new(registry: Registry, config: &FlowConfig, decode: bool) -> Self {
         Self {
-            lanes: lanes(registry, config, wants_messages),
+            lanes: lanes(registry, config, decode),
             decoder: Decoder::new(config.link.clone()),
             clock: Clock::default(),
             interfaces: Interfaces::default(),

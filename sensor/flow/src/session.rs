@@ -6,6 +6,7 @@ use crate::identify::{Probing, Registry, Verdict};
 use crate::lane::Shared;
 use crate::signatures;
 use crate::stream::Ring;
+use crate::watching;
 use foldhash::fast::FixedState;
 use ot_protocol::session::Finish;
 use ot_protocol::{
@@ -13,6 +14,7 @@ use ot_protocol::{
     PacketInfo, Progress, Protocol, Session, SessionId, SessionStart, Sink, Timestamp, Transport, ValueView,
 };
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes that a session may pass over in a row before its protocol is doubted.
@@ -35,19 +37,32 @@ struct FlowSink<'a> {
     skipped_run: &'a mut u64,
     protocol: &'static str,
     id: SessionId,
+    transport: Transport,
+    /// Address and port of the client, as far as known, where messages are wanted.
+    client: Option<(Option<IpAddr>, u16)>,
     too_long: Option<u64>,
+    /// Whether messages are wanted.
+    messages: bool,
     /// Bytes that the session said what became of, in this call.
     told: usize,
 }
 
 impl Sink for FlowSink<'_> {
     fn wants_messages(&self) -> bool {
-        self.shared.out.wants_messages
+        self.messages
+    }
+
+    fn wire(&mut self, bytes: &[u8]) {
+        if self.messages {
+            self.shared.watch.keep(bytes);
+        }
     }
 
     fn message(&mut self, message: Message) {
-        if self.shared.out.wants_messages {
+        if self.shared.out.decode {
             self.shared.out.messages.push(message);
+        } else if self.messages {
+            watching::message(self.shared, self.id, self.transport, self.client, &message);
         }
     }
 
@@ -60,7 +75,7 @@ impl Sink for FlowSink<'_> {
         values: ValueView<'_>,
     ) -> bool {
         let Shared { folds, config, out, stats, .. } = &mut *self.shared;
-        if out.wants_messages {
+        if out.decode {
             return true;
         }
         match self.fold.known(key, time, frames, latency, values, folds, config.lane_fold_bytes) {
@@ -74,7 +89,7 @@ impl Sink for FlowSink<'_> {
 
     fn activity(&mut self, key: Option<ActivityKey>, mut activity: Activity) {
         let Shared { folds, config, out, stats, health, .. } = &mut *self.shared;
-        if out.wants_messages {
+        if out.decode {
             return;
         }
         stats.activities += 1;
@@ -171,10 +186,26 @@ fn with<R>(
 ) -> Option<R> {
     let seen = flow.seen;
     let protocol = flow.service.and_then(|index| shared.registry.get(usize::from(index))).map_or("", |p| p.id());
+    let messages = flow.service.is_some_and(|index| shared.watch.wants(index));
+    let client = messages.then(|| watching::client(flow, shared));
+    let transport = flow.transport();
     let Ext { session, fold, identities, names, skipped_run, .. } = flow.ext.as_deref_mut()?;
     let session = session.as_deref_mut()?;
     let id = flow.id;
-    let mut sink = FlowSink { shared, fold, identities, names, skipped_run, protocol, id, too_long: None, told: 0 };
+    let mut sink = FlowSink {
+        shared,
+        fold,
+        identities,
+        names,
+        skipped_run,
+        protocol,
+        id,
+        transport,
+        client,
+        too_long: None,
+        messages,
+        told: 0,
+    };
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut context = Context { packet: info, seen, sink: &mut sink };
         let result = call(session, &mut context);
@@ -277,6 +308,9 @@ pub(crate) fn drop_ext(flow: &mut Flow, shared: &mut Shared) {
 pub(crate) fn deliver(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: PacketInfo, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
+    }
+    if shared.watch.payload {
+        watching::payload(flow, shared, direction, info, bytes);
     }
     match flow.ident {
         Ident::NotOt => {
@@ -564,6 +598,9 @@ pub(crate) fn deliver_datagram(
 ) {
     if flow.ident != Ident::Session || shared.is_companion(flow.service) {
         signatures::datagram(flow, shared, direction, info, bytes);
+    }
+    if shared.watch.payload && !bytes.is_empty() {
+        watching::payload(flow, shared, direction, info, bytes);
     }
     match flow.ident {
         Ident::NotOt => return shared.stats.skipped.add("not-ot", long(bytes.len())),

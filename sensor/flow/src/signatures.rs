@@ -117,7 +117,7 @@ fn is(signature: &Signature, bytes: &[u8]) -> bool {
 
 /// The next bytes of a stream.
 pub(crate) fn stream(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: PacketInfo, bytes: &[u8]) {
-    if flow.scan == DONE || shared.out.wants_messages {
+    if flow.scan == DONE || shared.out.decode {
         return;
     }
     let Some(scanner) = scanner() else { return };
@@ -207,7 +207,7 @@ fn alone(
 
 /// A datagram, of the first 254 of a conversation.
 pub(crate) fn datagram(flow: &mut Flow, shared: &mut Shared, direction: Direction, info: PacketInfo, bytes: &[u8]) {
-    if flow.first_packets == u8::MAX || flow.transport() != Transport::Udp || shared.out.wants_messages {
+    if flow.first_packets == u8::MAX || flow.transport() != Transport::Udp || shared.out.decode {
         return;
     }
     if let Some(scanner) = scanner() {

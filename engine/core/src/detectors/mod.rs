@@ -9,6 +9,7 @@ mod bandwidth;
 mod commands;
 mod configuration;
 mod connection;
+mod custom_rules;
 mod denial_of_service;
 mod device;
 mod exceptions;
@@ -45,6 +46,8 @@ pub(crate) mod testing;
 mod unresponsive;
 mod writes;
 
+pub use custom_rules::RuleMatch;
+
 use crate::alerts::{Finding, Text};
 use crate::catalogue::AlertType;
 use crate::config::EngineConfig;
@@ -52,7 +55,8 @@ use crate::inventory::MacBinding;
 use crate::model::{EntryId, EntryKey, EntryKind, Peer};
 use crate::shared::{Core, Seen, SeenFlow};
 use ot_protocol::{
-    Claim, Fold, FrameRef, Identity, InterfaceSight, InterfaceTraffic, NameUse, SessionId, SignatureHit, Timestamp,
+    Claim, Fold, FrameRef, Identity, InterfaceSight, InterfaceTraffic, NameUse, RuleHit, SessionId, SignatureHit,
+    Timestamp,
 };
 pub(crate) use rhythm::near_rhythms;
 
@@ -87,6 +91,11 @@ pub trait Detector: Send {
     /// Something happened to a conversation.
     fn flow(&mut self, core: &mut Core, flow: &SeenFlow<'_>) {
         let _ = (core, flow);
+    }
+
+    /// A message satisfied a rule of a person, as far as the message alone can tell.
+    fn rule(&mut self, core: &mut Core, hit: &RuleHit) {
+        let _ = (core, hit);
     }
 
     /// A MAC claims an address.
@@ -159,6 +168,7 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(commands::Commands::new(config)),
         Box::new(configuration::Configuration),
         Box::new(connection::Connections),
+        Box::new(custom_rules::CustomRules::new(config)),
         Box::new(denial_of_service::DenialOfService::new(config)),
         Box::new(device::Devices::default()),
         Box::new(exceptions::Exceptions::new(config)),

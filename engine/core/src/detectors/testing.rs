@@ -7,7 +7,8 @@ use crate::model::{Alert, AlertViolation, BaselineEntry, Device, EntryId, Grant,
 use ot_protocol::fact::CloseReason;
 use ot_protocol::{
     Activity, Claim, ClaimKind, Direction, Endpoint, Fact, FlowEvent, FlowKind, Fold, FrameRef, Function, Identity,
-    Intervals, Mac, Operation, Outcome, SessionId, SubAddress, Target, Timestamp, Transport, Values, Violation,
+    Intervals, Mac, Operation, Outcome, RuleHit, SessionId, SubAddress, Target, Timestamp, Transport, Values,
+    Violation,
 };
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -567,6 +568,26 @@ impl Plant {
             frame,
             count: 1,
         }));
+    }
+
+    /// A rule that a message of a client to unit 1 of a server satisfied.
+    pub fn rule(&mut self, second: i64, rule: &str, client: u8, server: u8, because: &str) {
+        let frame = self.frame();
+        self.engine.apply(Fact::Rule(Box::new(RuleHit {
+            rule: rule.into(),
+            session: SessionId(self.packets),
+            time: at(second),
+            frame,
+            protocol: Some("modbus"),
+            transport: Transport::Tcp,
+            source: Endpoint { port: 40_000, ..host(client) },
+            destination: Endpoint { port: 502, sub: SubAddress::Unit(1), ..host(server) },
+            from_client: true,
+            operation: Some(Operation::Write),
+            outcome: None,
+            because: because.to_owned(),
+            values: vec![("modbus.write.value", "4711".to_owned())],
+        })));
     }
 
     /// The MAC address of a host claims the address of a host.

@@ -39,6 +39,7 @@ impl Engine {
             }
             Action::BaselineAllow(imported) => return self.import(command, imported, now),
             Action::BaselineUndo(act) => return self.undo(*act, now),
+            Action::RulesReload => return Ok(String::new()),
             _ => {}
         }
         let id = command.alert.as_deref().unwrap_or_default();
@@ -81,7 +82,9 @@ impl Engine {
                 Ok("unmuted: alert is new again".to_owned())
             }
             Action::Comment(_) => Ok("comment added".to_owned()),
-            Action::BaselineReset(_) | Action::BaselineAllow(_) | Action::BaselineUndo(_) => Ok(String::new()),
+            Action::BaselineReset(_) | Action::BaselineAllow(_) | Action::BaselineUndo(_) | Action::RulesReload => {
+                Ok(String::new())
+            }
         }
     }
 

@@ -101,6 +101,9 @@ fn show(output: &mut Output, id: &str, args: OutputArgs) -> anyhow::Result<Exit>
     if kind.techniques_by_operation {
         output.paragraph("ATT&CK", LEFT, "by the operation that caused it")?;
     }
+    if kind.techniques_by_rule {
+        output.paragraph("ATT&CK", LEFT, "as the rule says")?;
+    }
     let mut first = "ATT&CK";
     for id in &kind.techniques {
         let technique = ot_views::alert::technique(id);

@@ -12,6 +12,7 @@ mod indicators;
 pub use indicators::expires;
 mod pcap;
 mod programs;
+mod rules;
 mod stats;
 mod story;
 mod triage;
@@ -20,6 +21,7 @@ use crate::cli::{
     AlertsCommand, BaselineCommand, BundleCommand, Cli, Command, DevicesCommand, EventsCommand, IndicatorsCommand,
     PointsCommand, ProgramsCommand, StoreArgs,
 };
+use crate::cli_rules::RulesCommand;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -81,6 +83,13 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Stats(args) => stats::show(&mut output, &args),
         Command::Catalogue { navigator: true, output: file, .. } => catalogue::navigator(&mut output, file.as_deref()),
         Command::Catalogue { command, .. } => catalogue::run(&mut output, command),
+        Command::Rules { command } => match command {
+            RulesCommand::Check(args) => rules::check(&mut output, &args),
+            RulesCommand::List(args) => rules::list(&mut output, &args),
+            RulesCommand::Test(args) => rules::test(&mut output, &args),
+            RulesCommand::Import(args) => rules::import(&mut output, &args),
+            RulesCommand::Reload(args) => rules::reload(&mut output, &args),
+        },
     }?;
     output.finish()?;
     Ok(exit)

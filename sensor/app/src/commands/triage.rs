@@ -231,6 +231,14 @@ pub fn reset(output: &mut Output, args: &BaselineResetArgs) -> anyhow::Result<Ex
     carry_out(output, &config, &path, &[command], &[shown])
 }
 
+/// An action on the store as a whole.
+pub fn one(output: &mut Output, args: &StoreArgs, who: &WhoArgs, action: Action, what: &str) -> anyhow::Result<Exit> {
+    let (config, reader, path) = open(args)?;
+    drop(reader);
+    let command = command(who, action, None)?;
+    carry_out(output, &config, &path, &[command], &[what.to_owned()])
+}
+
 pub fn open(args: &StoreArgs) -> anyhow::Result<(Config, Reader, PathBuf)> {
     let config = Config::of(args)?;
     let path = config.store_path(args);
@@ -387,5 +395,6 @@ fn past(action: &Action) -> &'static str {
         Action::BaselineReset(_) => "baseline forgotten",
         Action::BaselineAllow(_) => "allowed",
         Action::BaselineUndo(_) => "taken back",
+        Action::RulesReload => "rules read anew",
     }
 }
