@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use ot_engine::catalogue::{self, AlertType, Severity};
+use ot_engine::context::{Context, Field, Said, Source};
 use ot_engine::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind,
     Event, IdentityValue, Origin, Peer, Point, ProtocolUse, Role, RoleReason, Status,
@@ -102,6 +103,20 @@ fn frame(number: u64) -> FrameRef {
     FrameRef::new(0_u32, number)
 }
 
+/// What is said of a device: of each the zone, of some an owner and tags.
+fn context(number: u32) -> Context {
+    let said = |field, value: String, source| Said { field, value, source, who: String::new() };
+    let mut list = vec![
+        said(Field::Zone, zone(number), Source::Configuration),
+        said(Field::Site, format!("Plant {}", number % 8), Source::Configuration),
+    ];
+    if number.is_multiple_of(3) {
+        list.push(said(Field::Owner, format!("shift {}", number % 5), Source::Person));
+        list.push(said(Field::Tag, format!("line-{}", number % 40), Source::Person));
+    }
+    Context::new(list)
+}
+
 fn device(number: u32, end: Timestamp) -> Device {
     let first = Timestamp::new(START + i64::from(number), 0);
     let field = role(number).is_field();
@@ -137,6 +152,7 @@ fn device(number: u32, end: Timestamp) -> Device {
         ot: true,
         learned: !number.is_multiple_of(9),
         zone: Some(zone(number)),
+        context: context(number),
         protocols: ["modbus", "s7comm"]
             .into_iter()
             .map(|protocol| ProtocolUse {

@@ -1,5 +1,6 @@
 //! What passes between the engine and a store: what is loaded, what changed, what a person asks for.
 
+use crate::context::Change;
 use crate::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Grant, Point,
     ProgramVersion, Scope, SensorAct, Status,
@@ -132,6 +133,8 @@ pub enum Action {
     BaselineUndo(u64),
     /// Reads the files of rules anew: for the process that runs the engine, which alone knows them.
     RulesReload,
+    /// Sets what is said of a device.
+    SetContext(DeviceId, Vec<Change>),
 }
 
 /// How an alert is learned.
@@ -174,6 +177,7 @@ impl Action {
             Self::BaselineAllow(_) => "baseline-allow",
             Self::BaselineUndo(_) => "baseline-undo",
             Self::RulesReload => "rules-reload",
+            Self::SetContext(..) => "device-set",
         }
     }
 }

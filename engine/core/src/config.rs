@@ -1,6 +1,7 @@
 //! What a site configures of the engine.
 
 use crate::catalogue::{AlertType, Part, Severity, Threshold};
+use crate::context::Field;
 use crate::model::Role;
 use ipnet::IpNet;
 use ot_protocol::time::SECOND;
@@ -78,6 +79,8 @@ pub enum Learning {
 pub struct Zone {
     /// Its name.
     pub name: String,
+    /// Site it stands in, where that is not the sensor's.
+    pub site: Option<String>,
     /// Its networks.
     pub networks: Vec<IpNet>,
     /// Purdue level of devices in it that do not tell their own, 0 to 5.
@@ -97,6 +100,8 @@ pub struct KnownDevice {
     pub programming: bool,
     /// Whether it may scan the network.
     pub scanner: bool,
+    /// What else is said of it.
+    pub more: Vec<(Field, String)>,
 }
 
 /// How an alert type differs from the catalogue.

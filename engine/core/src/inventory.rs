@@ -21,7 +21,8 @@ mod subs;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{EngineConfig, KnownDevice};
+use crate::config::{EngineConfig, KnownDevice, Zone};
+use crate::context::{Change, Context, Field, Said, Source};
 use crate::model::{Device, DeviceAddress, DeviceId, IdentityValue, Peer, ProtocolUse, Role, RoleReason};
 use crate::vendors;
 use bindings::{Binding, Bound, Bounded, CANDIDATES, MacFacts};
@@ -113,6 +114,7 @@ pub struct Inventory {
     removed: Vec<DeviceId>,
     /// Devices given up because the table was full.
     pub evicted: u64,
+    generation: u64,
     /// Devices that were not made because the table was full of such as must stay.
     pub refused: u64,
 }
@@ -169,6 +171,7 @@ impl Inventory {
             removed: Vec::new(),
             evicted: 0,
             refused: 0,
+            generation: 0,
         };
         for (ip, length) in ot_subnets {
             let Ok(net) = IpNet::new(ip, length) else { continue };
@@ -1021,7 +1024,8 @@ impl Inventory {
         Some(id)
     }
 
-    /// Sets what the configuration says: name, role, zone. A device has these by its first address that has them.
+    /// Sets what people and the configuration say: name, role, zone and all else. The configuration speaks of the first
+    /// address that it names.
     fn configure(&mut self, id: DeviceId, config: &EngineConfig) {
         let Some(entry) = self.entry(id) else { return };
         let ips: Vec<IpAddr> = entry.device.addresses.iter().map(|address| address.ip).collect();
@@ -1029,25 +1033,64 @@ impl Inventory {
         let of_ip = entry.device.parent.is_none();
         let known = ips.iter().find_map(|ip| self.known.get(ip)).filter(|_| of_ip).cloned();
         let Some(entry) = self.entry_mut(id) else { return };
-        entry.known = known.is_some();
         entry.zone_purdue = zone.as_ref().and_then(|zone| zone.purdue);
+        let configured = configured(known.as_ref(), zone.as_ref(), config);
         let device = &mut entry.device;
-        device.zone = zone.map(|zone| zone.name);
-        if let Some(name) = known.as_ref().and_then(|known| known.name.clone()) {
-            device.name = Some(name);
+        entry.known = known.is_some() || device.context.of_people().next().is_some();
+        device.context = Context::new(device.context.of_people().cloned().chain(configured));
+        device.zone = device.context.text(Field::Zone).map(str::to_owned);
+        if let Some(name) = device.context.text(Field::Name) {
+            device.name = Some(name.to_owned());
         }
-        let set = known.and_then(|known| known.role);
-        let held = device.role_reasons.iter().find(|reason| reason.reason == roles::CONFIGURED).map(|held| held.role);
+        let set =
+            device.context.get(Field::Role).and_then(|said| Some((Role::parse(&said.value)?, roles::reason(said))));
+        let held = device.role_reasons.iter().find(|reason| roles::is_set(reason));
+        let held = held.map(|held| (held.role, held.reason.clone()));
         if held != set {
-            device.role_reasons.retain(|reason| reason.reason != roles::CONFIGURED);
-            if let Some(role) = set {
-                let reason = roles::CONFIGURED.to_owned();
+            device.role_reasons.retain(|reason| !roles::is_set(reason));
+            if let Some((role, reason)) = set {
                 let first = RoleReason { role, reason, time: device.first_seen, frame: FrameRef::default() };
                 device.role_reasons.insert(0, first);
             }
         }
         decide(entry);
         self.mark(id);
+    }
+
+    /// Does what a person asks for.
+    ///
+    /// # Errors
+    /// Where there is no such device.
+    pub fn set_context(
+        &mut self,
+        id: DeviceId,
+        changes: &[Change],
+        who: &str,
+        config: &EngineConfig,
+    ) -> Result<(), String> {
+        let id = self.current(id);
+        let entry = self.entry_mut(id).ok_or_else(|| format!("there is no device {}", id.0))?;
+        for change in changes {
+            entry.device.context.change(change, who);
+            if change.field == Field::Name {
+                entry.device.name = None;
+            }
+        }
+        self.configure(id, config);
+        self.generation += 1;
+        Ok(())
+    }
+
+    /// Raised by each change that a person asked for.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What is said of a device, or of the one through which it is reached.
+    pub fn said(&self, id: DeviceId, field: Field) -> Option<&Said> {
+        let device = self.get(id)?;
+        let own = device.context.get(field);
+        own.or_else(|| self.get(device.parent?).and_then(|parent| parent.context.get(field)))
     }
 
     /// The vendor by MAC, where the device did not tell its own.
@@ -1308,10 +1351,7 @@ impl Inventory {
     fn is_no_router(&mut self, mac: Mac) {
         let Some(&id) = self.by_mac.get(&mac) else { return };
         if let Some(entry) = self.entry_mut(id) {
-            entry
-                .device
-                .role_reasons
-                .retain(|reason| reason.role != Role::SwitchOrRouter || reason.reason == roles::CONFIGURED);
+            entry.device.role_reasons.retain(|reason| reason.role != Role::SwitchOrRouter || roles::is_set(reason));
             decide(entry);
             self.mark(id);
         }
@@ -1359,6 +1399,9 @@ impl Inventory {
             }
         }
         device.name = device.name.take().or(gone.name);
+        for said in gone.context.of_people() {
+            device.context.add(said.clone());
+        }
         device.ot |= gone.ot;
         device.learned |= gone.learned;
         device.first_seen = device.first_seen.min(gone.first_seen);
@@ -1455,9 +1498,29 @@ impl Inventory {
     }
 }
 
+/// What the configuration says of a device: by its address, then by its zone, then of all.
+fn configured(known: Option<&KnownDevice>, zone: Option<&Zone>, config: &EngineConfig) -> Vec<Said> {
+    let said =
+        |field, value: &str| Said { field, value: value.to_owned(), source: Source::Configuration, who: String::new() };
+    let mut list = Vec::new();
+    if let Some(known) = known {
+        list.extend(known.name.iter().map(|name| said(Field::Name, name)));
+        list.extend(known.role.map(|role| said(Field::Role, role.as_str())));
+        list.extend(known.programming.then(|| said(Field::ProgrammingDevice, "yes")));
+        list.extend(known.scanner.then(|| said(Field::Scanner, "yes")));
+        list.extend(known.more.iter().map(|(field, value)| said(*field, value)));
+    }
+    if let Some(zone) = zone {
+        list.push(said(Field::Zone, &zone.name));
+        list.extend(zone.site.iter().map(|site| said(Field::Site, site)));
+    }
+    list.extend(config.site.iter().map(|site| said(Field::Site, site)));
+    list
+}
+
 /// Whether a reason stands for forwarding that was seen.
 fn forwarding(reason: &RoleReason) -> bool {
-    reason.role == Role::SwitchOrRouter && reason.reason != roles::CONFIGURED
+    reason.role == Role::SwitchOrRouter && !roles::is_set(reason)
 }
 
 fn must_stay(by_id: &Map<u32, usize>, slots: &[Option<Entry>], id: DeviceId) -> bool {
@@ -1496,6 +1559,7 @@ fn blank(id: DeviceId, time: Timestamp) -> Device {
         ot: false,
         learned: false,
         zone: None,
+        context: Context::default(),
         protocols: Vec::new(),
         identities: Vec::new(),
         first_seen: time,
@@ -1513,7 +1577,8 @@ fn own_of_kind(entry: &Entry, kind: usize) -> Option<SubAddress> {
 
 fn decide(entry: &mut Entry) {
     entry.device.role = roles::decide(&entry.device.role_reasons);
-    entry.device.purdue = roles::purdue(entry.device.role).or(entry.zone_purdue);
+    let said = entry.device.context.text(Field::Purdue).and_then(|level| level.parse().ok());
+    entry.device.purdue = said.or_else(|| roles::purdue(entry.device.role)).or(entry.zone_purdue);
 }
 
 fn is_host_mac(mac: Mac) -> bool {

@@ -10,6 +10,7 @@ pub mod baseline;
 pub mod catalogue;
 pub mod changes;
 pub mod config;
+pub mod context;
 pub mod detectors;
 pub mod engine;
 pub mod indicators;

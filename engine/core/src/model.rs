@@ -3,6 +3,7 @@
 //! Every record has an id that follows from the order of facts alone, so that the same capture gives the same rows.
 
 use crate::catalogue::{AlertType, Severity};
+use crate::context::Context;
 use ipnet::IpNet;
 use ot_protocol::{FrameRef, Intervals, Mac, Outcome, SubAddress, Timestamp};
 use std::net::IpAddr;
@@ -161,8 +162,10 @@ pub struct Device {
     pub ot: bool,
     /// Whether the baseline holds it.
     pub learned: bool,
-    /// Zone, from configuration by subnet.
+    /// Zone: as a person or the configuration says, which may go by subnet.
     pub zone: Option<String>,
+    /// What people and the configuration say of it.
+    pub context: Context,
     /// Protocols it speaks.
     pub protocols: Vec<ProtocolUse>,
     /// What it told of itself.

@@ -5,6 +5,7 @@ use crate::baseline::{Baseline, Met, Observation};
 use crate::catalogue::{self, AlertType, EngineKind, Severity};
 use crate::changes::State;
 use crate::config::EngineConfig;
+use crate::context::Field;
 use crate::detectors::RuleMatch;
 use crate::indicators::Indicators;
 use crate::inventory::Inventory;
@@ -285,7 +286,7 @@ impl Core {
 
     /// Raised by each act of a person, and by each change of the baseline that traffic did not cause.
     pub(crate) fn generation(&self) -> u64 {
-        self.baseline.generation() + self.alerts.generation()
+        self.baseline.generation() + self.alerts.generation() + self.inventory.generation()
     }
 
     /// Whether the baseline holds anything allowed: it is known what is normal.
@@ -309,6 +310,29 @@ impl Core {
                 .network
                 .is_none_or(|net| self.inventory.addresses(client).iter().any(|ip| net.contains(ip)))
         })
+    }
+
+    /// Whether it is said of a peer's device, or of the one through which it is reached; of an address that is no device,
+    /// whether the configuration says it.
+    fn says(&self, peer: &Peer, field: Field) -> bool {
+        match peer.device {
+            Some(id) => self.inventory.said(id, field).is_some_and(|said| said.value == "yes"),
+            None => peer.ip.and_then(|ip| self.config.known(ip)).is_some_and(|known| match field {
+                Field::ProgrammingDevice => known.programming,
+                Field::Scanner => known.scanner,
+                _ => false,
+            }),
+        }
+    }
+
+    /// Whether a peer may program controllers.
+    pub fn may_program(&self, peer: &Peer) -> bool {
+        self.says(peer, Field::ProgrammingDevice)
+    }
+
+    /// Whether a peer may scan the network.
+    pub fn may_scan(&self, peer: &Peer) -> bool {
+        self.says(peer, Field::Scanner)
     }
 
     /// A device for people: name, address, sub-address.

@@ -3,10 +3,12 @@
 use crate::load::{entry_key, scope};
 use crate::value::{count, device, integer, intern, parsed, time};
 use crate::{ReplayedCommand, Store, StoreError, run, write};
-use ot_engine::model::{EntryKey, Scope, Status};
+use ot_engine::context::{Change, Field};
+use ot_engine::model::{DeviceId, EntryKey, Scope, Status};
 use ot_engine::{Action, Changes, Command, Imported, Learn};
 use ot_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+use std::collections::HashMap;
 
 /// A command before it has a number.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +60,7 @@ impl Store {
                     Action::SetStatus(wanted) => status = Some(wanted.as_str()),
                     Action::Comment(comment) => text = Some(comment),
                     Action::BaselineReset(of) => device = of.map(|id| id.0),
+                    Action::SetContext(of, _) => device = Some(of.0),
                     Action::Learn(learn) => (scope, span) = (Some(learn.scope.as_str()), learn.span),
                     Action::BaselineUndo(act) => undo = Some(integer(*act)),
                     Action::Unlearn
@@ -107,6 +110,14 @@ impl Store {
                         imported.file,
                     ])?;
                 }
+                if let Action::SetContext(_, changes) = &command.action {
+                    let mut insert = transaction.prepare_cached(
+                        "INSERT INTO command_context (command, place, field, value, remove) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    )?;
+                    for (place, change) in (0_i64..).zip(changes) {
+                        insert.execute(params![id, place, change.field.as_str(), change.value, change.remove])?;
+                    }
+                }
                 ids.push(u64::try_from(id).unwrap_or_default());
             }
             Ok(ids)
@@ -119,7 +130,14 @@ impl Store {
         if self.catching_up.is_some() {
             return Ok(Vec::new());
         }
-        self.select("state = 'pending'", &[]).map_err(|error| StoreError::from_sqlite(&self.path, error))
+        (|| {
+            let mut commands = self.select("state = 'pending'", &[])?;
+            for command in &mut commands {
+                fill(&self.connection, command)?;
+            }
+            Ok(commands)
+        })()
+        .map_err(|error| StoreError::from_sqlite(&self.path, error))
     }
 
     /// What became of a command; `None` where there is no such command.
@@ -163,6 +181,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.transact(|transaction, written| {
+            let mut said = Said::of(transaction, commands.iter().map(|(command, _)| command))?;
             write::changes(transaction, changes, at.map(|(run, _)| run), written)?;
             // Without an engine, a run that was interrupted goes on later from the state that this command changes.
             let at = match at {
@@ -192,6 +211,7 @@ impl Store {
                 ])?;
                 if let (1, Some(answer)) = (taken, answer) {
                     history(transaction, command, answer, changes)?;
+                    said.note(transaction, command)?;
                 }
             }
             Ok(())
@@ -243,9 +263,26 @@ fn history(transaction: &Transaction<'_>, command: &Command, answer: &str, chang
 
 /// Commands that were applied during a run, in the order in which they were.
 pub(crate) fn applied_in(connection: &Connection, run: u32) -> rusqlite::Result<Vec<ReplayedCommand>> {
-    select(connection, "state = 'applied' AND run = ?1", &[&run], |row| {
+    let mut commands = select(connection, "state = 'applied' AND run = ?1", &[&run], |row| {
         Ok(ReplayedCommand { position: count(row, 20)?, command: read(row)? })
-    })
+    })?;
+    for replayed in &mut commands {
+        fill(connection, &mut replayed.command)?;
+    }
+    Ok(commands)
+}
+
+/// Adds what a command holds in tables of its own.
+fn fill(connection: &Connection, command: &mut Command) -> rusqlite::Result<()> {
+    if let Action::SetContext(_, changes) = &mut command.action {
+        *changes = connection
+            .prepare_cached("SELECT field, value, remove FROM command_context WHERE command = ?1 ORDER BY place")?
+            .query_map([integer(command.id)], |row| {
+                Ok(Change { field: parsed(row, 0, Field::parse)?, value: row.get(1)?, remove: row.get(2)? })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+    }
+    Ok(())
 }
 
 fn select<T>(
@@ -264,6 +301,68 @@ fn select<T>(
              WHERE {condition} ORDER BY COALESCE(c.position, 0), c.id"
         ))?
         .query_map(parameters, read)?
+        .collect()
+}
+
+/// What was said of the devices that commands are about, before them.
+struct Said(HashMap<DeviceId, Vec<(String, String)>>);
+
+impl Said {
+    fn of<'a>(connection: &Connection, commands: impl Iterator<Item = &'a Command>) -> rusqlite::Result<Self> {
+        let mut said = HashMap::new();
+        for command in commands {
+            if let Action::SetContext(device, _) = &command.action
+                && !said.contains_key(device)
+            {
+                said.insert(*device, said_of(connection, *device)?);
+            }
+        }
+        Ok(Self(said))
+    }
+
+    /// Writes a line for each change that a person made to a device.
+    fn note(&mut self, connection: &Connection, command: &Command) -> rusqlite::Result<()> {
+        let Action::SetContext(device, changes) = &command.action else { return Ok(()) };
+        let Some(held) = self.0.get_mut(device) else { return Ok(()) };
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO device_history (device, wall_time, who, why, field, value_before, value_after, command)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        for change in changes {
+            let field = change.field.as_str();
+            let of_tag = change.field == Field::Tag;
+            let at = held
+                .iter()
+                .position(|(name, value)| name == field && (!of_tag || Some(value) == change.value.as_ref()));
+            let before = at.map(|at| held.swap_remove(at).1);
+            let after = match &change.value {
+                Some(value) => (!change.remove).then(|| value.clone()),
+                // What the configuration, or traffic, says of it instead.
+                None => {
+                    said_of(connection, *device)?.into_iter().find(|(name, _)| name == field).map(|(_, value)| value)
+                }
+            };
+            held.extend(after.iter().map(|value| (field.to_owned(), value.clone())));
+            insert.execute(params![
+                device.0,
+                command.wall_time.0,
+                command.who,
+                command.why,
+                field,
+                before,
+                after,
+                integer(command.id),
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+/// The values that hold of a device, by field.
+fn said_of(connection: &Connection, device: DeviceId) -> rusqlite::Result<Vec<(String, String)>> {
+    connection
+        .prepare_cached("SELECT field, value FROM device_context WHERE device = ?1")?
+        .query_map([device.0], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
 
@@ -292,6 +391,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Command> {
             }))
         }
         "baseline-undo" => Action::BaselineUndo(count(row, 25)?),
+        // Its changes stand in a table of their own.
+        "device-set" => Action::SetContext(device(row, 21)?.unwrap_or(DeviceId(0)), Vec::new()),
         _ => parsed(row, 5, |_| None)?,
     };
     Ok(Command {

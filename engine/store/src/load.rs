@@ -3,6 +3,7 @@
 use crate::value::{self, count, device, frame, intern, key, mac, outcome, parsed, parsed_option, severity, sub, time};
 use ipnet::IpNet;
 use ot_engine::catalogue;
+use ot_engine::context::{Context, Field, Said, Source};
 use ot_engine::model::{
     Alert, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, Grant, IdentityValue, Origin,
     Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Scope, Status,
@@ -140,6 +141,15 @@ fn devices(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Device
             })
         },
     )?;
+    let mut context = lists(
+        connection,
+        &format!(
+            "SELECT device, field, value, source, who FROM {prefix}device_context WHERE source <> 'traffic'
+             ORDER BY device, field, value"
+        ),
+        &[],
+        |row| said(row, 1),
+    )?;
     rows(
         connection,
         &format!(
@@ -163,6 +173,7 @@ fn devices(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Device
                 ot: row.get(8)?,
                 learned: row.get(9)?,
                 zone: row.get(10)?,
+                context: Context::new(context.remove(&id).unwrap_or_default()),
                 protocols: protocols.remove(&id).unwrap_or_default(),
                 identities: identities.remove(&id).unwrap_or_default(),
                 first_seen: Timestamp(row.get(11)?),
@@ -170,6 +181,16 @@ fn devices(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Device
             })
         },
     )
+}
+
+/// What is said of a device, in four columns from `index` on.
+pub(crate) fn said(row: &Row<'_>, index: usize) -> rusqlite::Result<Said> {
+    Ok(Said {
+        field: parsed(row, index, Field::parse)?,
+        value: row.get(index + 1)?,
+        source: parsed(row, index + 2, Source::parse)?,
+        who: row.get(index + 3)?,
+    })
 }
 
 /// A key in twelve columns from `index` on.

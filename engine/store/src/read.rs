@@ -4,10 +4,11 @@
 
 mod find;
 
-use crate::load::{entry, programs};
+use crate::load::{entry, programs, said};
 use crate::value::{count, device, frame, ids, intern, mac, outcome, parsed, parsed_option, severity, sub, time};
 use crate::{StoreError, open};
 use ot_engine::catalogue::{EngineKind, Severity};
+use ot_engine::context::{Context, Field, Importance, Said};
 use ot_engine::model::{
     AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKind, Event, Grant, IdentityValue,
     Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
@@ -106,6 +107,8 @@ pub enum AlertSort {
     Count,
     /// Alert type id.
     Type,
+    /// Importance of the most important device that takes part.
+    Importance,
 }
 
 /// Which side of an alert a device is on.
@@ -158,6 +161,10 @@ pub struct AlertQuery {
     pub techniques: Vec<String>,
     /// A device in one of these zones takes part.
     pub zones: Vec<String>,
+    /// A device of one of these importances takes part.
+    pub importances: Vec<Importance>,
+    /// For each of these fields, a device takes part of which one of these values is said.
+    pub said: Vec<(Field, Vec<String>)>,
     /// One of these alert types.
     pub kinds: Vec<String>,
     /// Occurs in description, why or id, or the type is one of `text_kinds`. Case of ASCII letters is ignored.
@@ -306,6 +313,23 @@ pub struct Totals {
     pub commands_pending: u64,
 }
 
+/// What a person said of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidRow {
+    /// Wall time.
+    pub time: Timestamp,
+    /// Who.
+    pub who: String,
+    /// Why, in the person's words.
+    pub why: String,
+    /// Field.
+    pub field: String,
+    /// What held before.
+    pub before: Option<String>,
+    /// What holds since.
+    pub after: Option<String>,
+}
+
 /// Which devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceQuery {
@@ -317,6 +341,10 @@ pub struct DeviceQuery {
     pub protocols: Vec<String>,
     /// In this zone.
     pub zone: Option<String>,
+    /// One of these importances.
+    pub importances: Vec<Importance>,
+    /// Of each of these fields one of these values is said.
+    pub said: Vec<(Field, Vec<String>)>,
     /// Whether it speaks an OT protocol.
     pub ot: Option<bool>,
     /// Whether the baseline holds it.
@@ -418,6 +446,15 @@ impl Conditions {
     fn parameters(&self) -> impl Iterator<Item = &dyn ToSql> {
         self.values.iter().map(|value| -> &dyn ToSql { value })
     }
+}
+
+/// Fields with the values asked for; the importance as one of them.
+fn said_of(said: &[(Field, Vec<String>)], importances: &[Importance]) -> Vec<(Field, Vec<String>)> {
+    let mut all = said.to_vec();
+    if !importances.is_empty() {
+        all.push((Field::Importance, importances.iter().map(|importance| importance.as_str().to_owned()).collect()));
+    }
+    all
 }
 
 fn marks(n: usize) -> String {
@@ -780,6 +817,27 @@ impl Reader {
         )
     }
 
+    /// What people said of a device, oldest first.
+    pub fn device_history(&self, id: DeviceId) -> Result<Vec<SaidRow>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.value(id.0);
+        self.rows(
+            "SELECT wall_time, who, why, field, value_before, value_after FROM device_history WHERE device = ?
+             ORDER BY id",
+            &conditions,
+            |row| {
+                Ok(SaidRow {
+                    time: Timestamp(row.get(0)?),
+                    who: row.get(1)?,
+                    why: row.get(2)?,
+                    field: row.get(3)?,
+                    before: row.get(4)?,
+                    after: row.get(5)?,
+                })
+            },
+        )
+    }
+
     /// Devices, by number.
     pub fn devices(&self, query: &DeviceQuery) -> Result<Vec<Device>, StoreError> {
         let mut conditions = Conditions::default();
@@ -802,6 +860,14 @@ impl Reader {
         }
         if let Some(zone) = &query.zone {
             conditions.and("d.zone = ?").value(zone.clone());
+        }
+        for (field, values) in said_of(&query.said, &query.importances) {
+            conditions.and(&format!(
+                "EXISTS (SELECT 1 FROM device_context c WHERE c.device = d.id AND c.field = ? AND c.value IN ({}))",
+                marks(values.len())
+            ));
+            conditions.value(field.as_str().to_owned());
+            conditions.values.extend(values.into_iter().map(Value::from));
         }
         if let Some(ot) = query.ot {
             conditions.and("d.ot = ?").value(ot);
@@ -848,6 +914,7 @@ impl Reader {
                 role_reasons: Vec::new(),
                 protocols: Vec::new(),
                 identities: Vec::new(),
+                context: Context::default(),
             })
         })?;
         for device in &mut devices {
@@ -905,6 +972,15 @@ impl Reader {
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;
+        let said: Vec<Said> = self
+            .connection
+            .prepare_cached(
+                "SELECT field, value, source, who FROM device_context WHERE device = ?1 AND source <> 'traffic'
+                 ORDER BY field, value",
+            )?
+            .query_map([id], |row| said(row, 0))?
+            .collect::<rusqlite::Result<_>>()?;
+        device.context = Context::new(said);
         device.role_reasons = self
             .connection
             .prepare_cached(

@@ -10,12 +10,13 @@ use rusqlite::{OptionalExtension, Transaction, params};
 pub(crate) const BEFORE: &str = "before_";
 
 /// The tables from which an engine starts.
-const STATE: [&str; 20] = [
+const STATE: [&str; 21] = [
     "device",
     "device_address",
     "device_identity",
     "device_role_reason",
     "device_protocol",
+    "device_context",
     "baseline",
     "baseline_grant",
     "point",

@@ -3,6 +3,7 @@
 use crate::value::{entries_text, hexadecimal, ids_text, integer, key_text, outcome_columns, severity_rank};
 use ot_engine::Changes;
 use ot_engine::State;
+use ot_engine::context::{Field, Importance, Said, Source};
 use ot_engine::model::{
     Alert, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, Event, Grant, IdentityValue,
     Origin, Peer, Point, ProgramVersion, ProtocolUse, RoleReason, SensorAct, Status,
@@ -31,6 +32,7 @@ const REMEMBERED: usize = 16_384;
 struct Lists {
     reasons: Vec<RoleReason>,
     identities: Vec<IdentityValue>,
+    context: Vec<Said>,
     /// How many addresses, and how many protocols.
     addresses: usize,
     protocols: usize,
@@ -123,6 +125,10 @@ fn devices(transaction: &Transaction<'_>, devices: &[Device], written: &mut Writ
     )?;
     let mut reasons =
         Places::new(transaction, "device_role_reason", "device", &["role", "reason", "time", "file", "frame"])?;
+    let mut forget = transaction.prepare_cached("DELETE FROM device_context WHERE device = ?1")?;
+    let mut context = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO device_context (device, field, value, source, who) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
     for device in devices {
         let id = device.id.0;
         upsert.execute(params![
@@ -143,6 +149,7 @@ fn devices(transaction: &Transaction<'_>, devices: &[Device], written: &mut Writ
         for (place, DeviceAddress { ip, vlan, first_seen, last_seen }) in (0_i64..).zip(&device.addresses) {
             addresses.upsert.execute(params![id, place, ip.to_string(), vlan, first_seen.0, last_seen.0])?;
         }
+        let said = said(device);
         // A deletion costs much even where there is nothing to delete.
         let known = written.devices.get_mut(&device.id);
         if known.as_ref().is_none_or(|known| known.addresses > device.addresses.len()) {
@@ -159,9 +166,13 @@ fn devices(transaction: &Transaction<'_>, devices: &[Device], written: &mut Writ
         let remembered = known.is_some();
         if let Some(known) = known {
             (known.addresses, known.protocols) = (device.addresses.len(), device.protocols.len());
-            if known.reasons == device.role_reasons && known.identities == device.identities {
+            if known.context == said && known.reasons == device.role_reasons && known.identities == device.identities {
                 continue;
             }
+        }
+        forget.execute([id])?;
+        for Said { field, value, source, who } in &said {
+            context.execute(params![id, field.as_str(), value, source.as_str(), who])?;
         }
         for (place, RoleReason { role, reason, time, frame }) in (0_i64..).zip(&device.role_reasons) {
             let (file, number) = frame_columns(*frame);
@@ -189,6 +200,7 @@ fn devices(transaction: &Transaction<'_>, devices: &[Device], written: &mut Writ
             let lists = Lists {
                 reasons: device.role_reasons.clone(),
                 identities: device.identities.clone(),
+                context: said,
                 addresses: device.addresses.len(),
                 protocols: device.protocols.len(),
             };
@@ -196,6 +208,16 @@ fn devices(transaction: &Transaction<'_>, devices: &[Device], written: &mut Writ
         }
     }
     Ok(())
+}
+
+/// What holds for a device: what was said, and the importance that follows from its role where nobody said one.
+fn said(device: &Device) -> Vec<Said> {
+    let mut said: Vec<Said> = device.context.iter().cloned().collect();
+    if device.context.get(Field::Importance).is_none() {
+        let value = Importance::of(device.role).as_str().to_owned();
+        said.push(Said { field: Field::Importance, value, source: Source::Traffic, who: String::new() });
+    }
+    said
 }
 
 fn removed_devices(transaction: &Transaction<'_>, devices: &[DeviceId], written: &mut Written) -> rusqlite::Result<()> {

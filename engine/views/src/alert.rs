@@ -2,11 +2,12 @@
 
 use crate::device::find_devices;
 use crate::evidence::{self, EvidenceView};
-use crate::names::{FrameView, Importance, Names, PeerView};
+use crate::names::{FrameView, Names, PeerView};
 use crate::related::{self, ChainStep, RelatedView};
 use crate::{SCHEMA, ViewError, baseline, time};
 use ot_engine::attack;
 use ot_engine::catalogue::{self, AlertType};
+use ot_engine::context::Importance;
 use ot_engine::model::Peer;
 use ot_store::read::{AlertQuery, AlertRow, EntryQuery, PeerFilter, Reader, Side};
 use serde::Serialize;
@@ -72,10 +73,12 @@ pub struct AlertLine {
     pub tactics: Vec<String>,
     /// What happened.
     pub description: String,
-    /// Site.
+    /// Site of the destination, else of the source, else of the sensor.
     pub site: Option<String>,
     /// Zone of the destination, else of the source.
     pub zone: Option<String>,
+    /// Importance of the most important device that takes part: `low`, `normal` or `high`.
+    pub importance: Option<String>,
     /// Sensor id.
     pub sensor: Option<String>,
     /// Frames that made it: the first ones and the last.
@@ -234,7 +237,7 @@ pub struct AlertFilter {
 pub fn alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertLine>, ViewError> {
     let rows = find_alerts(names, filter)?;
     names.prefetch(rows.iter().flat_map(peers).filter_map(|peer| peer.device))?;
-    rows.iter().map(|row| line(names, row, false)).collect()
+    rows.iter().map(|row| line(names, row)).collect()
 }
 
 /// The rows of the alerts that a filter lets through.
@@ -337,7 +340,7 @@ pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
     let chain = related::chain(names, &row, &found)?;
     let tactic_path = related::path(&chain);
     let related = found.into_iter().map(|other| related::view(&row, other)).collect();
-    let line = line(names, &row, true)?;
+    let line = line(names, &row)?;
     Ok(AlertStory {
         evidence: evidence::evidence(names, &row, &line.frames)?,
         line,
@@ -384,23 +387,21 @@ pub(crate) fn tactics(techniques: &[String]) -> Vec<&'static attack::Tactic> {
     attack::tactics_of(&ids)
 }
 
-fn line(names: &Names<'_>, row: &AlertRow, importance: bool) -> Result<AlertLine, ViewError> {
-    let view = |list: &[Peer]| -> Result<Vec<PeerView>, ViewError> {
-        list.iter()
-            .map(|peer| {
-                let mut view = names.peer(peer)?;
-                if importance {
-                    let role = view.role.as_deref().and_then(ot_engine::model::Role::parse).unwrap_or_default();
-                    view.importance = Some(Importance::of(role));
-                }
-                Ok(view)
-            })
-            .collect()
-    };
+fn line(names: &Names<'_>, row: &AlertRow) -> Result<AlertLine, ViewError> {
+    let view =
+        |list: &[Peer]| -> Result<Vec<PeerView>, ViewError> { list.iter().map(|peer| names.peer(peer)).collect() };
     let mut sources = view(&row.sources)?;
     let mut destinations = view(&row.destinations)?;
     let zone = |list: &[PeerView]| list.iter().find_map(|peer| peer.zone.clone());
     let zone = zone(&destinations).or_else(|| zone(&sources));
+    let site = |list: &[PeerView]| list.iter().find_map(|peer| peer.site.clone());
+    let site = site(&destinations).or_else(|| site(&sources)).or_else(|| row.site.clone());
+    let importance = sources
+        .iter()
+        .chain(&destinations)
+        .filter_map(|peer| Importance::parse(peer.importance.as_deref()?))
+        .max()
+        .map(|importance| importance.as_str().to_owned());
     let several_sources = row.source_count > 1 || sources.len() > 1;
     let several_destinations = row.destination_count > 1 || destinations.len() > 1;
     let mut frames = Vec::with_capacity(row.frames.len());
@@ -434,8 +435,9 @@ fn line(names: &Names<'_>, row: &AlertRow, importance: bool) -> Result<AlertLine
         techniques: row.techniques.clone(),
         tactics: tactics(&row.techniques).iter().map(|tactic| tactic.id.to_owned()).collect(),
         description: row.description.clone(),
-        site: row.site.clone(),
+        site,
         zone,
+        importance,
         sensor: row.sensor.clone(),
         frames,
     })

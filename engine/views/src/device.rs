@@ -1,10 +1,11 @@
 //! Devices: the list, one device with all that is known of it, its process memory.
 
 use crate::alert::{AlertFilter, AlertLine, alerts};
-use crate::names::{FrameView, Importance, Names, PeerView, device_address, device_name, sub};
+use crate::names::{FrameView, Names, PeerView, device_address, device_name, sub};
 use crate::program::{ProgramLine, programs};
 use crate::timeline::{EventLine, events};
 use crate::{SCHEMA, ViewError, time};
+use ot_engine::context::Field;
 use ot_engine::model::{BaselineEntry, Device, DeviceId, EntryKind};
 use ot_engine::words;
 use ot_store::read::{DeviceQuery, EntryQuery, EventQuery, PeerFilter, ProgramQuery, Reader};
@@ -40,8 +41,24 @@ pub struct DeviceLine {
     pub vendor: Option<String>,
     /// Role.
     pub role: String,
-    /// Importance.
-    pub importance: Importance,
+    /// How important it is to the plant: `low`, `normal` or `high`.
+    pub importance: String,
+    /// Site.
+    pub site: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Where it stands.
+    pub location: Option<String>,
+    /// What else people noted.
+    pub notes: Option<String>,
+    /// Whether it may be on the network: `yes` or `no`; null where nobody said.
+    pub authorised: Option<String>,
+    /// Whether it may program controllers.
+    pub programming_device: bool,
+    /// Whether it may scan the network.
+    pub scanner: bool,
+    /// Words to group it by.
+    pub tags: Vec<String>,
     /// Purdue level.
     pub purdue: Option<u8>,
     /// Zone.
@@ -68,6 +85,10 @@ pub struct DeviceStory {
     /// What the list tells.
     #[serde(flatten)]
     pub line: DeviceLine,
+    /// What people and the configuration say of it, with who said it.
+    pub said: Vec<SaidView>,
+    /// What people changed, oldest first.
+    pub history: Vec<ChangeView>,
     /// Why it has its role.
     pub role_reasons: Vec<ReasonView>,
     /// What it told of itself.
@@ -90,6 +111,36 @@ pub struct DeviceStory {
     pub alerts: Vec<AlertLine>,
     /// Its last events, newest first.
     pub events: Vec<EventLine>,
+}
+
+/// A value that was said of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SaidView {
+    /// `name`, `role`, `site`, `zone`, `importance`, `owner` …
+    pub field: String,
+    /// Its value.
+    pub value: String,
+    /// `person` or `configuration`.
+    pub source: String,
+    /// The person.
+    pub who: Option<String>,
+}
+
+/// What a person changed of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangeView {
+    /// Wall time.
+    pub time: String,
+    /// Who.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// Field.
+    pub field: String,
+    /// Value before, whatever its source.
+    pub before: Option<String>,
+    /// Value since.
+    pub after: Option<String>,
 }
 
 /// Why a device has a role.
@@ -326,6 +377,8 @@ fn line(device: &Device, open_alerts: u64) -> DeviceLine {
             .map(|protocol| protocol.protocol.clone())
             .collect()
     };
+    let context = &device.context;
+    let said = |field| context.text(field).map(str::to_owned);
     DeviceLine {
         schema: SCHEMA,
         device_id: device.id.0,
@@ -337,7 +390,15 @@ fn line(device: &Device, open_alerts: u64) -> DeviceLine {
         parent_id: device.parent.map(|parent| parent.0),
         vendor: device.vendor.clone(),
         role: device.role.as_str().to_owned(),
-        importance: Importance::of(device.role),
+        importance: context.importance(device.role).as_str().to_owned(),
+        site: said(Field::Site),
+        owner: said(Field::Owner),
+        location: said(Field::Location),
+        notes: said(Field::Notes),
+        authorised: said(Field::Authorised),
+        programming_device: context.is_yes(Field::ProgrammingDevice),
+        scanner: context.is_yes(Field::Scanner),
+        tags: context.tags().map(str::to_owned).collect(),
         purdue: device.purdue,
         zone: device.zone.clone(),
         ot: device.ot,
@@ -382,6 +443,28 @@ pub fn device(names: &Names<'_>, id: DeviceId) -> Result<DeviceStory, ViewError>
     query.query.peers = vec![PeerFilter { side: None, devices: vec![id], ips: Vec::new() }];
     Ok(DeviceStory {
         line: line(&device, open),
+        said: device
+            .context
+            .iter()
+            .map(|said| SaidView {
+                field: said.field.as_str().to_owned(),
+                value: said.value.clone(),
+                source: said.source.as_str().to_owned(),
+                who: (!said.who.is_empty()).then(|| said.who.clone()),
+            })
+            .collect(),
+        history: reader
+            .device_history(id)?
+            .into_iter()
+            .map(|row| ChangeView {
+                time: time(row.time),
+                who: row.who,
+                why: row.why,
+                field: row.field,
+                before: row.before,
+                after: row.after,
+            })
+            .collect(),
         role_reasons,
         identities,
         addresses: device

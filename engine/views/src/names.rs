@@ -1,44 +1,13 @@
 //! Devices by name: what stands beside a device id in every view.
 
 use crate::ViewError;
-use ot_engine::model::{Device, DeviceId, Peer, Role};
+use ot_engine::context::Field;
+use ot_engine::model::{Device, DeviceId, Peer};
 use ot_protocol::{FrameRef, SubAddress};
 use ot_store::read::{DeviceQuery, Reader};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-
-/// How important a device is to the plant. Until a person says otherwise it follows from the role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Importance {
-    /// No known part in the process.
-    Low,
-    /// Operates or watches the process.
-    Normal,
-    /// Drives the process, or can reprogram what drives it.
-    High,
-}
-
-impl Importance {
-    /// From the role.
-    pub fn of(role: Role) -> Self {
-        match role {
-            Role::Controller | Role::Outstation | Role::Gateway | Role::EngineeringStation => Self::High,
-            Role::Hmi | Role::Master | Role::SwitchOrRouter | Role::Server => Self::Normal,
-            Role::Unknown => Self::Low,
-        }
-    }
-
-    /// `low`, `normal` or `high`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Normal => "normal",
-            Self::High => "high",
-        }
-    }
-}
 
 /// One side of an alert or conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,9 +28,18 @@ pub struct PeerView {
     pub vendor: Option<String>,
     /// Zone.
     pub zone: Option<String>,
-    /// Importance; only where the whole alert is shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub importance: Option<Importance>,
+    /// Site.
+    pub site: Option<String>,
+    /// How important it is to the plant: `low`, `normal` or `high`; null for what is not in the inventory.
+    pub importance: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Where it stands.
+    pub location: Option<String>,
+    /// Whether it may be on the network: `yes` or `no`; null where nobody said.
+    pub authorised: Option<String>,
+    /// Words to group it by.
+    pub tags: Vec<String>,
 }
 
 impl PeerView {
@@ -155,7 +133,12 @@ impl<'a> Names<'a> {
             role: None,
             vendor: None,
             zone: None,
+            site: None,
             importance: None,
+            owner: None,
+            location: None,
+            authorised: None,
+            tags: Vec::new(),
         };
         if let Some(device) = device {
             view.fill(&device);
@@ -202,6 +185,14 @@ impl PeerView {
         self.role = Some(device.role.as_str().to_owned());
         self.vendor.clone_from(&device.vendor);
         self.zone.clone_from(&device.zone);
+        let context = &device.context;
+        let text = |field| context.text(field).map(str::to_owned);
+        self.site = text(Field::Site);
+        self.importance = Some(context.importance(device.role).as_str().to_owned());
+        self.owner = text(Field::Owner);
+        self.location = text(Field::Location);
+        self.authorised = text(Field::Authorised);
+        self.tags = context.tags().map(str::to_owned).collect();
         self.name = Some(device_name(device));
         if self.ip.is_none() && self.mac.is_none() {
             self.ip = device.addresses.first().map(|address| address.ip.to_string());

@@ -11,6 +11,7 @@ use crate::cli_rules::RulesCommand;
 use crate::when::{When, span, time};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ot_engine::catalogue::{self, EngineKind, Severity};
+use ot_engine::context::{Field, Importance};
 use ot_engine::model::{EntryKind, Role, Status};
 use ot_protocol::{Nanos, Timestamp};
 use ot_store::read::AlertSort;
@@ -332,6 +333,8 @@ pub enum SortArg {
     Count,
     /// Alert type
     Type,
+    /// Importance of the most important device that takes part, high first
+    Importance,
 }
 
 impl From<SortArg> for AlertSort {
@@ -342,6 +345,7 @@ impl From<SortArg> for AlertSort {
             SortArg::Severity => Self::Severity,
             SortArg::Count => Self::Count,
             SortArg::Type => Self::Type,
+            SortArg::Importance => Self::Importance,
         }
     }
 }
@@ -413,6 +417,112 @@ pub enum DevicesCommand {
     /// Show all that is known of a device
     #[command(after_help = "Example:\n  ot-sensor devices show 10.0.0.10\n  ot-sensor devices show 10.0.0.10/unit-3")]
     Show(DevicesShowArgs),
+    /// Say what traffic does not tell of a device: owner, importance, tags, whether it may program …
+    #[command(
+        after_help = "Example:\n  ot-sensor devices set 10.0.0.10 --name \"PLC press 3\" --importance high --owner \
+        \"maintenance\" --tag press --why \"asset list 2026\"\n  \
+        ot-sensor devices set 10.0.0.5 --programming-device yes --why \"new engineering laptop\"\n  \
+        ot-sensor devices set 10.0.0.10 --unset owner"
+    )]
+    Set(DevicesSetArgs),
+    /// Set what is said of devices from a CSV file; the first line names the columns, ip or mac finds the device
+    #[command(
+        after_help = "Columns: ip, mac, name, role, site, zone, purdue, importance, owner, location, notes, authorised,\n\
+        programming_device, scanner, tags (several separated by spaces). An empty cell changes nothing.\n\n\
+        Example:\n  ot-sensor devices import assets.csv --dry-run\n  \
+        ot-sensor devices import assets.csv --why \"asset list 2026\""
+    )]
+    Import(DevicesImportArgs),
+    /// Print all devices as CSV, as `devices import` reads it
+    #[command(after_help = "Example:\n  ot-sensor devices export --csv > assets.csv")]
+    Export(DevicesExportArgs),
+}
+
+/// `devices set`.
+#[derive(Args, Clone, Debug)]
+pub struct DevicesSetArgs {
+    /// Number, address (10.0.0.5, 10.0.0.5/unit-3), MAC or name
+    #[arg(value_name = "DEVICE")]
+    pub device: String,
+    /// Name
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// Role: controller, outstation, gateway, hmi, master, engineering-station, server, switch-or-router
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Site
+    #[arg(long, value_name = "TEXT")]
+    pub site: Option<String>,
+    /// Zone
+    #[arg(long, value_name = "TEXT")]
+    pub zone: Option<String>,
+    /// Purdue level, 0 to 5
+    #[arg(long, value_name = "LEVEL")]
+    pub purdue: Option<String>,
+    /// How important it is to the plant: low, normal, high
+    #[arg(long, value_name = "IMPORTANCE")]
+    pub importance: Option<String>,
+    /// Who answers for it
+    #[arg(long, value_name = "TEXT")]
+    pub owner: Option<String>,
+    /// Where it stands: hall, cabinet
+    #[arg(long, value_name = "TEXT")]
+    pub location: Option<String>,
+    /// Anything else
+    #[arg(long, value_name = "TEXT")]
+    pub notes: Option<String>,
+    /// Whether it may be on the network: yes, no, unknown
+    #[arg(long, value_name = "YES|NO|UNKNOWN")]
+    pub authorised: Option<String>,
+    /// Whether it may program controllers: yes, no
+    #[arg(long, value_name = "YES|NO")]
+    pub programming_device: Option<String>,
+    /// Whether it may scan the network: yes, no
+    #[arg(long, value_name = "YES|NO")]
+    pub scanner: Option<String>,
+    /// A word to group and find it by; may be repeated
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    pub tag: Vec<String>,
+    /// A tag that goes; may be repeated
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    pub untag: Vec<String>,
+    /// What is no longer said (owner, importance …): the configuration, else traffic, tells it again
+    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    pub unset: Vec<String>,
+    /// Who and why.
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `devices import`.
+#[derive(Args, Clone, Debug)]
+pub struct DevicesImportArgs {
+    /// CSV file in UTF-8
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only tell what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Who and why.
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `devices export`.
+#[derive(Args, Clone, Debug)]
+pub struct DevicesExportArgs {
+    /// As CSV, the only format
+    #[arg(long)]
+    pub csv: bool,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 /// `devices list`.
@@ -433,6 +543,15 @@ pub struct DevicesListArgs {
     /// Zone
     #[arg(long, value_name = "NAME")]
     pub zone: Option<String>,
+    /// Importance: low, normal, high
+    #[arg(long, value_name = "IMPORTANCE", value_parser = importances)]
+    pub importance: Vec<Several<Importance>>,
+    /// What is said of them.
+    #[command(flatten)]
+    pub said: SaidArgs,
+    /// Whether they may be on the network: yes, no
+    #[arg(long, value_name = "YES|NO")]
+    pub authorised: Option<String>,
     /// Only devices that speak an OT protocol
     #[arg(long)]
     pub ot: bool,
@@ -448,6 +567,31 @@ pub struct DevicesListArgs {
     /// At most so many
     #[arg(long, short = 'n', value_name = "N")]
     pub limit: Option<u32>,
+}
+
+/// What is said of devices.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SaidArgs {
+    /// Site
+    #[arg(long, value_name = "NAME")]
+    pub site: Vec<String>,
+    /// Tag
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    pub tag: Vec<String>,
+    /// Owner
+    #[arg(long, value_name = "NAME")]
+    pub owner: Vec<String>,
+}
+
+impl SaidArgs {
+    /// The fields asked for, each with its values.
+    pub fn fields(&self) -> Vec<(Field, Vec<String>)> {
+        [(Field::Site, &self.site), (Field::Tag, &self.tag), (Field::Owner, &self.owner)]
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(field, values)| (field, values.clone()))
+            .collect()
+    }
 }
 
 /// `devices show`.
@@ -918,6 +1062,10 @@ fn statuses(text: &str) -> Result<Several<Status>, String> {
 
 fn status(text: &str) -> Result<Status, String> {
     Status::parse(text).ok_or_else(|| unknown(text, STATUSES.into_iter()))
+}
+
+fn importances(text: &str) -> Result<Several<Importance>, String> {
+    list(text, &Importance::ALL.map(Importance::as_str), Importance::parse)
 }
 
 fn roles(text: &str) -> Result<Several<Role>, String> {

@@ -7,6 +7,7 @@ use crate::when::span;
 use ipnet::IpNet;
 use ot_engine::catalogue::{self, Part, Severity};
 use ot_engine::config::{AlertSetting, EngineConfig, Keep, KnownDevice, Learning, Parts, Zone};
+use ot_engine::context::Field;
 use ot_engine::model::Role;
 use ot_protocol::Nanos;
 use ot_rules::SiteClock;
@@ -96,6 +97,7 @@ impl Config {
             config.engine.zones.push(Zone {
                 name: zone.needed_text("name")?,
                 networks: zone.networks("subnets")?.ok_or_else(|| zone.missing("subnets"))?,
+                site: zone.text("site")?,
                 purdue: zone.number("purdue", 5)?.and_then(|level| u8::try_from(level).ok()),
             });
             zone.end()?;
@@ -116,6 +118,7 @@ impl Config {
                 role,
                 programming: device.truth("programming_device")?.unwrap_or_default(),
                 scanner: device.truth("scanner")?.unwrap_or_default(),
+                more: device_more(&mut device)?,
             });
             device.end()?;
         }
@@ -155,6 +158,35 @@ impl Config {
     pub fn store_path(&self, args: &StoreArgs) -> PathBuf {
         args.store.clone().or_else(|| self.store.clone()).unwrap_or_else(|| PathBuf::from(DEFAULT_STORE))
     }
+}
+
+/// What else can be said of a device: owner, importance, tags and so on.
+fn device_more(device: &mut Keys) -> Result<Vec<(Field, String)>, String> {
+    const TEXTS: [(&str, Field); 6] = [
+        ("site", Field::Site),
+        ("zone", Field::Zone),
+        ("importance", Field::Importance),
+        ("owner", Field::Owner),
+        ("location", Field::Location),
+        ("notes", Field::Notes),
+    ];
+    let mut more = Vec::new();
+    let check = |path: &str, key: &str, field: Field, value: &str| {
+        field.check(value).map(|value| (field, value)).map_err(|problem| format!("{path}{key}: {problem}"))
+    };
+    for (key, field) in TEXTS {
+        if let Some(value) = device.text(key)? {
+            more.push(check(&device.path, key, field, &value)?);
+        }
+    }
+    more.extend(device.number("purdue", 5)?.map(|level| (Field::Purdue, level.to_string())));
+    if let Some(authorised) = device.truth("authorised")? {
+        more.push((Field::Authorised, if authorised { "yes" } else { "no" }.to_owned()));
+    }
+    for tag in device.texts("tags")? {
+        more.push(check(&device.path, "tags", Field::Tag, &tag)?);
+    }
+    Ok(more)
 }
 
 /// A sensor id enters the ids of alerts and file names.
@@ -481,6 +513,9 @@ mod tests {
         name = "EWS-1"
         role = "engineering-station"
         programming_device = true
+        importance = "high"
+        owner = "automation"
+        tags = ["line-3", "laptop"]
         [alerts.port-scan]
         count = 20
         seconds = 60
@@ -509,6 +544,15 @@ mod tests {
         assert_eq!(config.engine.devices[0].role, Some(Role::EngineeringStation));
         assert!(config.engine.devices[0].programming);
         let scan = catalogue::by_id("port-scan").unwrap();
+        assert_eq!(
+            config.engine.devices[0].more,
+            [
+                (Field::Importance, "high".to_owned()),
+                (Field::Owner, "automation".to_owned()),
+                (Field::Tag, "line-3".to_owned()),
+                (Field::Tag, "laptop".to_owned()),
+            ]
+        );
         assert_eq!(config.engine.alerts["port-scan"].count, Some(20));
         assert_eq!(config.engine.severity(scan), Severity::Minor);
         let parts = config.engine.aggregate_by(scan);
@@ -535,6 +579,10 @@ mod tests {
             ("[[zone]]\nname = 'a'\nsubnets = ['x']", "is no network"),
             ("[[zone]]\nname = 'a'\nsubnets = []\npurdue = 9", "zone 1: purdue: 9 is not within 0 to 5"),
             ("[[device]]\nip = '10.0.0'", "device 1: ip: \"10.0.0\" is no IP address"),
+            (
+                "[[device]]\nip = '10.0.0.1'\nimportance = 'top'",
+                "device 1: importance: importance \"top\" is not known",
+            ),
             ("store = 1", "store: is integer where a string is needed"),
             ("[learning]\nfor = '1h'\nmode = 'operational'", "exclude each other"),
             ("[evidence]\nquota = 'much'", "evidence.quota: \"much\" is no size; write \"1 GiB\""),

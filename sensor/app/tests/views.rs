@@ -43,6 +43,7 @@ fn device(id: u32, ip: &str, sub: SubAddress, role: Role, vendor: &str) -> Devic
         ot: true,
         learned: id != 4,
         zone: (id == 2).then(|| "Cell 1".to_owned()),
+        context: Default::default(),
         protocols: vec![ProtocolUse {
             protocol: "modbus".to_owned(),
             as_client: !role.is_field(),

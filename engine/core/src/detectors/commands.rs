@@ -122,7 +122,7 @@ impl Detector for Commands {
                 by_person = is_allowed_by_person(core, met.entry);
             }
         }
-        let flagged = seen.client.ip.and_then(|ip| core.config.known(ip)).is_some_and(|known| known.programming);
+        let flagged = core.may_program(seen.client);
         for &(kind, quiet) in kinds {
             let is_quiet = match quiet {
                 Quiet::Never => false,

@@ -329,8 +329,7 @@ impl Known for Names<'_> {
     }
 
     fn is_tagged(&self, tag: &str) -> bool {
-        let _ = tag;
-        false
+        self.any(|device| device.context.tags().any(|own| own.to_lowercase() == tag))
     }
 
     fn is_in_zone(&self, zone: &str) -> bool {
@@ -396,6 +395,8 @@ mod tests {
             ("source = 'zone:cell 1'", 1),
             ("destination = '!zone:Cell 1'", 1),
             ("source = 'role:engineering-station'", 1),
+            ("source = 'tag:press'", 1),
+            ("source = 'tag:pump'", 0),
             ("source = ['role:hmi', '!device:EWS-1']", 0),
             ("source = ['role:hmi', '10.0.0.10']", 1),
         ] {
@@ -407,9 +408,11 @@ mod tests {
                 role: Some(Role::EngineeringStation),
                 programming: false,
                 scanner: false,
+                more: vec![(crate::context::Field::Tag, "Press".to_owned())],
             });
             config.zones.push(config::Zone {
                 name: "Cell 1".to_owned(),
+                site: None,
                 networks: vec!["10.0.0.0/28".parse().unwrap()],
                 purdue: None,
             });

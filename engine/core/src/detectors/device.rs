@@ -4,6 +4,7 @@ use super::Detector;
 use super::spread::number;
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType};
+use crate::context::{Field, Said, Source};
 use crate::inventory::MacBinding;
 use crate::model::{DeviceId, EntryKey, EntryKind, Peer, Role};
 use crate::shared::{Core, SeenFlow};
@@ -29,8 +30,8 @@ pub struct Devices {
 impl Devices {
     fn place(&mut self, core: &Core, id: DeviceId) -> &mut [bool; 2] {
         // A person changed the baseline: everybody is looked at again.
-        if self.generation != core.baseline.generation() {
-            self.generation = core.baseline.generation();
+        if self.generation != core.generation() {
+            self.generation = core.generation();
             self.judged.clear();
         }
         // Those that left the inventory are forgotten: a scan with forged addresses makes devices without end.
@@ -61,7 +62,8 @@ impl Devices {
         let key = EntryKey { server: Some(id), ..EntryKey::new(EntryKind::Device) };
         let Some(met) = core.observe(key, "", [time; 2], 1, frame) else { return };
         core.inventory.set_learned(id, met.allowed);
-        if met.allowed {
+        let word = authorised(core, id);
+        if is_quiet(met.allowed, word.as_ref()) {
             return;
         }
         let name = core.display(peer);
@@ -73,7 +75,9 @@ impl Devices {
                     "New device {name}{mac} talks on the OT network, first seen {}.",
                     words::time(first)
                 ),
-                why: if learned {
+                why: if let Some(word) = refused(word.as_ref()) {
+                    word
+                } else if learned {
                     format!("None of the devices in the baseline has its address; {known} other devices are known.")
                 } else {
                     "The baseline holds no device: nothing was learned.".to_owned()
@@ -154,7 +158,8 @@ impl Detector for Devices {
         } else if let Some(entry) = core.baseline.find(&plain) {
             entries.push(entry.id);
         }
-        if met.allowed {
+        let word = authorised(core, id);
+        if is_quiet(met.allowed, word.as_ref()) {
             return;
         }
         let name = core.display(device);
@@ -177,7 +182,9 @@ impl Detector for Devices {
                     "{name}{place} answers{speaks} requests like {what}, first at {}.{told}",
                     words::time(time)
                 ),
-                why: if learned {
+                why: if let Some(word) = refused(word.as_ref()) {
+                    word
+                } else if learned {
                     "It was not learned as a field device: no baseline entry says that it answers an OT protocol."
                         .to_owned()
                 } else {
@@ -190,6 +197,24 @@ impl Detector for Devices {
         };
         core.raise(&finding(catalogue::FIELD_DEVICE_NOT_LEARNED, device, [time; 2], &[frame], &entries, &text));
     }
+}
+
+/// Whether the device may be on the network, where that was said.
+fn authorised(core: &Core, id: DeviceId) -> Option<Said> {
+    core.inventory.said(id, Field::Authorised).cloned()
+}
+
+/// What was said of a device goes before what was learned of it.
+fn is_quiet(learned: bool, word: Option<&Said>) -> bool {
+    word.map_or(learned, |word| word.value == "yes")
+}
+
+fn refused(word: Option<&Said>) -> Option<String> {
+    let word = word.filter(|word| word.value != "yes")?;
+    Some(match word.source {
+        Source::Person => format!("{} said that it is not authorised to be on the network.", word.who),
+        _ => "The configuration says that it is not authorised to be on the network.".to_owned(),
+    })
 }
 
 fn finding<'a>(

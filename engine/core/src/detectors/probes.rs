@@ -41,8 +41,7 @@ impl Probes {
     }
 
     fn probe(&mut self, core: &mut Core, client: &Peer, server: &Peer, at: &At<'_>) {
-        let scanner = client.ip.and_then(|ip| core.config.known(ip)).is_some_and(|known| known.scanner);
-        if scanner {
+        if core.may_scan(client) {
             return;
         }
         let probed = self.targets.add(&party(client), (server.ip, server.sub, client.sub), at.times[1]);

@@ -176,7 +176,7 @@ fn block(core: &mut Core, seen: &Seen<'_>) {
     };
     let Some(entry) = core.baseline.find(&key).map(|entry| entry.id) else { return };
     let allowed = core.allowing(&key).is_some();
-    let flagged = seen.client.ip.and_then(|ip| core.config.known(ip)).is_some_and(|known| known.programming);
+    let flagged = core.may_program(seen.client);
     if allowed || flagged {
         return;
     }

@@ -172,9 +172,9 @@ pub(super) fn number(value: impl Hash) -> u64 {
     FixedState::default().hash_one(value)
 }
 
-/// Whether configuration says that this device may scan.
+/// Whether a person, or the configuration, says that this device may scan.
 pub(super) fn is_scanner(core: &Core, ip: Option<IpAddr>) -> bool {
-    ip.and_then(|ip| core.config.known(ip)).is_some_and(|known| known.scanner)
+    ip.is_some_and(|ip| core.may_scan(&core.inventory.peer_of_ip(ip)))
 }
 
 /// Whether the baseline allows the pair to talk at all.

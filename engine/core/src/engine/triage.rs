@@ -40,6 +40,11 @@ impl Engine {
             Action::BaselineAllow(imported) => return self.import(command, imported, now),
             Action::BaselineUndo(act) => return self.undo(*act, now),
             Action::RulesReload => return Ok(String::new()),
+            Action::SetContext(id, changes) => {
+                let core = &mut self.core;
+                core.inventory.set_context(*id, changes, &command.who, &core.config)?;
+                return Ok(format!("{} set", if changes.len() == 1 { "value" } else { "values" }));
+            }
             _ => {}
         }
         let id = command.alert.as_deref().unwrap_or_default();
@@ -82,9 +87,11 @@ impl Engine {
                 Ok("unmuted: alert is new again".to_owned())
             }
             Action::Comment(_) => Ok("comment added".to_owned()),
-            Action::BaselineReset(_) | Action::BaselineAllow(_) | Action::BaselineUndo(_) | Action::RulesReload => {
-                Ok(String::new())
-            }
+            Action::BaselineReset(_)
+            | Action::BaselineAllow(_)
+            | Action::BaselineUndo(_)
+            | Action::RulesReload
+            | Action::SetContext(..) => Ok(String::new()),
         }
     }
 

@@ -1,9 +1,25 @@
 //! Which role the evidence speaks for, and the Purdue level of a role.
 
+use crate::context::{Said, Source};
 use crate::model::{Role, RoleReason};
 
-/// The reason of a role that a person set.
-pub(super) const CONFIGURED: &str = "set in the configuration";
+/// The reason of a role that the configuration sets.
+const CONFIGURED: &str = "set in the configuration";
+/// How the reason of a role that a person set begins.
+const BY_PERSON: &str = "set by ";
+
+/// The reason of a role that was said.
+pub(super) fn reason(said: &Said) -> String {
+    match said.source {
+        Source::Person => format!("{BY_PERSON}{}", said.who),
+        _ => CONFIGURED.to_owned(),
+    }
+}
+
+/// Whether a person, or the configuration, set the role.
+pub(super) fn is_set(reason: &RoleReason) -> bool {
+    reason.reason == CONFIGURED || reason.reason.starts_with(BY_PERSON)
+}
 
 /// How much a role says of a device: with evidence for several, the highest wins, and among equals the first seen.
 ///
@@ -26,7 +42,7 @@ fn rank(role: Role) -> u8 {
 
 /// The role of a device with this evidence. What a person set wins over all.
 pub(super) fn decide(reasons: &[RoleReason]) -> Role {
-    if let Some(set) = reasons.iter().find(|reason| reason.reason == CONFIGURED) {
+    if let Some(set) = reasons.iter().find(|reason| is_set(reason)) {
         return set.role;
     }
     let mut best = Role::Unknown;

@@ -435,9 +435,14 @@ fn the_strongest_role_wins_and_a_person_before_all() {
         role: Some(Role::Hmi),
         programming: false,
         scanner: false,
+        more: Vec::new(),
     };
-    let zone =
-        Zone { name: "Filling".to_owned(), networks: vec!["10.0.0.0/24".parse().expect("network")], purdue: Some(2) };
+    let zone = Zone {
+        name: "Filling".to_owned(),
+        site: None,
+        networks: vec!["10.0.0.0/24".parse().expect("network")],
+        purdue: Some(2),
+    };
     let config = EngineConfig { devices: vec![known], zones: vec![zone], ..EngineConfig::default() };
     let mut plant = Plant::with(config);
     let id = plant.see(&end("10.0.0.5", None)).id;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use ot_engine::catalogue::{self, Severity};
+use ot_engine::context::{Context, Field, Said, Source};
 use ot_engine::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind,
     Event, IdentityValue, Origin, Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
@@ -18,6 +19,11 @@ pub fn at(packet: u64) -> Timestamp {
 
 pub fn frame(packet: u64) -> FrameRef {
     FrameRef::new(0_u32, packet)
+}
+
+fn said(field: Field, value: &str, source: Source) -> Said {
+    let who = if source == Source::Person { "anna" } else { "" };
+    Said { field, value: value.to_owned(), source, who: who.to_owned() }
 }
 
 pub fn device(number: u8, now: u64) -> Device {
@@ -54,6 +60,11 @@ pub fn device(number: u8, now: u64) -> Device {
         ot: true,
         learned: number == 2,
         zone: Some("cell 1".to_owned()),
+        context: Context::new([
+            said(Field::Zone, "cell 1", Source::Configuration),
+            said(Field::Tag, "press", Source::Person),
+            said(Field::Tag, "line-3", Source::Person),
+        ]),
         protocols: vec![ProtocolUse {
             protocol: "modbus".to_owned(),
             as_client: false,

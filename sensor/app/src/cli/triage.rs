@@ -41,6 +41,15 @@ pub struct AlertFilterArgs {
     /// ATT&CK technique, for example T0855
     #[arg(long, value_name = "ID", value_parser = techniques)]
     pub technique: Vec<Several<String>>,
+    /// Zone of a device that takes part
+    #[arg(long, value_name = "NAME")]
+    pub zone: Vec<String>,
+    /// Importance of a device that takes part: low, normal, high
+    #[arg(long, value_name = "IMPORTANCE", value_parser = super::importances)]
+    pub importance: Vec<Several<ot_engine::context::Importance>>,
+    /// What is said of a device that takes part.
+    #[command(flatten)]
+    pub said: super::SaidArgs,
     /// Alert type, for example port-scan
     #[arg(long = "type", value_name = "ID", value_parser = kinds)]
     pub kind: Vec<Several<String>>,
@@ -63,6 +72,9 @@ impl AlertFilterArgs {
             destination,
             protocol,
             technique,
+            zone,
+            importance,
+            said,
             kind,
             text,
         } = self;
@@ -70,6 +82,7 @@ impl AlertFilterArgs {
             && until.is_none()
             && text.is_none()
             && [severity.len(), engine.len(), status.len(), device.len(), source.len()].iter().all(|&n| n == 0)
+            && [zone.len(), importance.len(), said.fields().len()].iter().all(|&n| n == 0)
             && [destination.len(), protocol.len(), technique.len(), kind.len()].iter().all(|&n| n == 0)
     }
 }

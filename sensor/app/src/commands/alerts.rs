@@ -53,9 +53,11 @@ pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> 
             peers(alert.all_sources(), alert.source_count).into(),
             peers(alert.all_destinations(), alert.destination_count).into(),
             alert.techniques.join(" ").into(),
+            alert.importance.as_deref().unwrap_or_default().into(),
         ]);
     }
-    let mut header = vec!["ID", "LAST", "SEVERITY", "STATUS", "COUNT", "TITLE", "SOURCE", "DESTINATION", "ATT&CK"];
+    let mut header =
+        vec!["ID", "LAST", "SEVERITY", "STATUS", "COUNT", "TITLE", "SOURCE", "DESTINATION", "ATT&CK", "IMPORTANCE"];
     if output.is_narrow(120) {
         header.truncate(8);
         rows.iter_mut().for_each(|row: &mut Vec<Text>| row.truncate(8));
@@ -75,6 +77,9 @@ pub fn filter(reader: &Reader, args: &AlertFilterArgs) -> anyhow::Result<AlertFi
             statuses: flat(&args.status),
             protocols: args.protocol.clone(),
             techniques: flat(&args.technique),
+            zones: args.zone.clone(),
+            importances: flat(&args.importance),
+            said: args.said.fields(),
             kinds: flat(&args.kind),
             text: args.text.clone(),
             ..AlertQuery::default()

@@ -4,6 +4,7 @@ use super::{moment, reader};
 use crate::cli::{DevicesListArgs, DevicesShowArgs, PointsListArgs, flat};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, short_time, yes};
+use ot_engine::context::Field;
 use ot_engine::words::codes;
 use ot_store::read::DeviceQuery;
 use ot_views::alert::short_id;
@@ -13,6 +14,10 @@ use ot_views::{DeviceLine, Names, PeerView, devices as devices_view, find_device
 pub fn list(output: &mut Output, args: &DevicesListArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
     let names = Names::new(&reader);
+    let mut said = args.said.fields();
+    if let Some(authorised) = &args.authorised {
+        said.push((Field::Authorised, vec![Field::Authorised.check(authorised).map_err(Failure::usage)?]));
+    }
     let found = devices_view(
         &names,
         &DeviceQuery {
@@ -20,6 +25,8 @@ pub fn list(output: &mut Output, args: &DevicesListArgs) -> anyhow::Result<Exit>
             roles: flat(&args.role),
             protocols: args.protocol.clone(),
             zone: args.zone.clone(),
+            importances: flat(&args.importance),
+            said,
             ot: args.ot.then_some(true),
             learned: args.not_learned.then_some(false),
             text: args.text.clone(),
@@ -40,11 +47,25 @@ pub fn list(output: &mut Output, args: &DevicesListArgs) -> anyhow::Result<Exit>
         }
         return Ok(Exit::Done);
     }
-    const HEADER: [&str; 11] =
-        ["DEVICE", "NAME", "ADDRESS", "MAC", "VENDOR", "ROLE", "LEVEL", "PROTOCOLS", "LEARNED", "ALERTS", "LAST SEEN"];
+    const HEADER: [&str; 14] = [
+        "DEVICE",
+        "NAME",
+        "ADDRESS",
+        "MAC",
+        "VENDOR",
+        "ROLE",
+        "LEVEL",
+        "ZONE",
+        "IMPORTANCE",
+        "TAGS",
+        "PROTOCOLS",
+        "LEARNED",
+        "ALERTS",
+        "LAST SEEN",
+    ];
     // What `show` tells anyway gives way first.
     let narrow = output.is_narrow(140);
-    let kept = |title: &str| !narrow || !["MAC", "LEVEL"].contains(&title);
+    let kept = |title: &str| !narrow || !["MAC", "LEVEL", "ZONE", "TAGS"].contains(&title);
     let header: Vec<&str> = HEADER.into_iter().filter(|title| kept(title)).collect();
     let rows = found
         .iter()
@@ -66,6 +87,9 @@ fn row(device: &DeviceLine) -> Vec<Text> {
         device.vendor.as_deref().unwrap_or_default().into(),
         device.role.as_str().into(),
         device.purdue.map_or_else(String::new, |level| level.to_string()).into(),
+        device.zone.as_deref().unwrap_or_default().into(),
+        device.importance.as_str().into(),
+        device.tags.join(" ").into(),
         protocols(device).into(),
         yes(device.learned).into(),
         Text::styled(device.open_alerts.to_string(), style),
@@ -109,14 +133,36 @@ pub fn show(output: &mut Output, args: &DevicesShowArgs) -> anyhow::Result<Exit>
         output.paragraph("Vendor", LEFT, vendor)?;
     }
     let mut place = Vec::new();
+    place.extend(line.site.as_ref().map(|site| format!("site {site}")));
+    place.extend(line.location.clone());
     place.extend(line.zone.as_ref().map(|zone| format!("zone {zone}")));
     place.extend(line.purdue.map(|level| format!("Purdue level {level}")));
     place.extend(line.vlans.iter().map(|vlan| format!("VLAN {vlan}")));
-    place.push(format!("importance {}", line.importance.as_str()));
+    place.push(format!("importance {}", line.importance));
     output.paragraph("Place", LEFT, &place.join(", "))?;
     output.paragraph("Seen", LEFT, &format!("{} to {}", line.first_seen, line.last_seen))?;
     let learned = if line.learned { "yes" } else { "no: it is not in the baseline" };
     output.paragraph("Learned", LEFT, learned)?;
+    if let Some(owner) = &line.owner {
+        output.paragraph("Owner", LEFT, owner)?;
+    }
+    let may: Vec<&str> = [
+        (line.authorised.as_deref() == Some("yes"), "be on the network"),
+        (line.programming_device, "program controllers"),
+        (line.scanner, "scan the network"),
+    ]
+    .into_iter()
+    .filter_map(|(may, what)| may.then_some(what))
+    .collect();
+    if !may.is_empty() {
+        output.paragraph("May", LEFT, &may.join(", "))?;
+    }
+    if line.authorised.as_deref() == Some("no") {
+        output.paragraph("May not", LEFT, "be on the network: it is not authorised")?;
+    }
+    if let Some(notes) = &line.notes {
+        output.paragraph("Notes", LEFT, notes)?;
+    }
     if let Some(parent) = &story.parent {
         output.paragraph("Behind", LEFT, &peer(parent))?;
     }
@@ -154,6 +200,39 @@ pub fn show(output: &mut Output, args: &DevicesShowArgs) -> anyhow::Result<Exit>
 }
 
 fn about(output: &mut Output, story: &DeviceStory) -> anyhow::Result<()> {
+    if !story.said.is_empty() {
+        output.heading("What is said of it")?;
+        let rows = story
+            .said
+            .iter()
+            .map(|said| {
+                let source = match &said.who {
+                    Some(who) => format!("{who} ({})", said.source),
+                    None => said.source.clone(),
+                };
+                vec![said.field.replace('_', " ").into(), said.value.as_str().into(), source.into()]
+            })
+            .collect();
+        output.table(&["WHAT", "VALUE", "BY"], rows, 2)?;
+    }
+    if !story.history.is_empty() {
+        output.heading("Changes by people")?;
+        let rows = story
+            .history
+            .iter()
+            .map(|change| {
+                vec![
+                    short_time(&change.time).into(),
+                    change.who.as_str().into(),
+                    change.field.replace('_', " ").into(),
+                    change.before.as_deref().unwrap_or("-").into(),
+                    change.after.as_deref().unwrap_or("-").into(),
+                    change.why.as_str().into(),
+                ]
+            })
+            .collect();
+        output.table(&["TIME", "WHO", "WHAT", "BEFORE", "AFTER", "WHY"], rows, 2)?;
+    }
     if !story.role_reasons.is_empty() {
         output.heading("Why this role")?;
         for reason in &story.role_reasons {

@@ -4,6 +4,7 @@ mod alerts;
 mod baseline;
 mod bundle;
 mod catalogue;
+mod context;
 mod devices;
 mod dry_run;
 mod events;
@@ -57,6 +58,9 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Devices { command } => match command {
             DevicesCommand::List(args) => devices::list(&mut output, &args),
             DevicesCommand::Show(args) => devices::show(&mut output, &args),
+            DevicesCommand::Set(args) => context::set(&mut output, &args),
+            DevicesCommand::Import(args) => context::import(&mut output, &args),
+            DevicesCommand::Export(args) => context::export(&mut output, &args),
         },
         Command::Baseline { command } => match command {
             BaselineCommand::List(args) => baseline::list(&mut output, &args),

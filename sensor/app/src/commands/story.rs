@@ -177,7 +177,11 @@ fn peers(output: &mut Output, side: &str, list: &[PeerView], count: Option<u32>)
         words.extend(peer.role.clone().filter(|role| role != "unknown"));
         words.extend(peer.vendor.clone());
         words.extend(peer.zone.as_ref().map(|zone| format!("zone {zone}")));
-        words.extend(peer.importance.map(|importance| format!("importance {}", importance.as_str())));
+        words.extend(peer.importance.as_ref().map(|importance| format!("importance {importance}")));
+        words.extend(peer.owner.as_ref().map(|owner| format!("owner {owner}")));
+        words.extend(peer.location.clone());
+        words.extend((peer.authorised.as_deref() == Some("no")).then(|| "not authorised".to_owned()));
+        words.extend((!peer.tags.is_empty()).then(|| format!("tags {}", peer.tags.join(" "))));
         words.extend(peer.mac.as_ref().filter(|_| peer.ip.is_some()).map(|mac| format!("MAC {mac}")));
         words.extend(peer.device_id.map(|id| format!("device {id}")));
         output.paragraph(first, LEFT, &words.join(", "))?;

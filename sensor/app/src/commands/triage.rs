@@ -396,5 +396,6 @@ fn past(action: &Action) -> &'static str {
         Action::BaselineAllow(_) => "allowed",
         Action::BaselineUndo(_) => "taken back",
         Action::RulesReload => "rules read anew",
+        Action::SetContext(..) => "set",
     }
 }

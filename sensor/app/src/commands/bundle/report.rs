@@ -67,7 +67,7 @@ pub fn html(case: &Case) -> String {
                     peer.role.clone().unwrap_or_default(),
                     peer.vendor.clone().unwrap_or_default(),
                     peer.zone.clone().unwrap_or_default(),
-                    peer.importance.map_or("", |importance| importance.as_str()).to_owned(),
+                    peer.importance.clone().unwrap_or_default(),
                 ]
             })
             .collect()
