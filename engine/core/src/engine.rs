@@ -213,7 +213,8 @@ impl Engine {
 
     /// Puts other rules in the place of those that are loaded, with a line in the timeline.
     pub fn set_rules(&mut self, rules: Arc<RuleSet>) {
-        let text = format!("Rules loaded anew: {} rules", rules.rules().len());
+        let count = rules.rules().len();
+        let text = format!("Rules loaded anew: {count} rule{}", if count == 1 { "" } else { "s" });
         self.core.config.rules = rules;
         self.rules_event(text);
     }

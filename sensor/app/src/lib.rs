@@ -12,7 +12,7 @@ mod indicators;
 mod output;
 pub mod protocols;
 mod replay;
-mod rules;
+pub mod rules;
 mod table;
 mod when;
 

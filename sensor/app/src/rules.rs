@@ -182,4 +182,66 @@ mod tests {
         assert!(!replay.changed());
         assert!(replay.reload(&second).unwrap_err().contains("keeps the rules"));
     }
+
+    /// The facts of a capture, as text but for hits of rules, and how many of those there are.
+    fn facts(capture: &Path, rules: Option<&Arc<RuleSet>>, workers: usize) -> (Vec<String>, Vec<String>) {
+        let flow = ot_flow::FlowConfig { workers, ..ot_flow::FlowConfig::default() };
+        if let Some(rules) = rules {
+            watch(&flow.watch, rules);
+        }
+        let mut captures = ot_capture::CaptureSet::open(&[capture.to_path_buf()]).unwrap();
+        let (mut facts, mut hits) = (Vec::new(), Vec::new());
+        ot_flow::run(&mut captures, PROTOCOLS, &flow, &mut |chunk, _| {
+            for (_, fact) in chunk {
+                match fact {
+                    ot_protocol::Fact::Rule(hit) => hits.push(format!("{hit:?}")),
+                    fact => facts.push(format!("{fact:?}")),
+                }
+            }
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+        (facts, hits)
+    }
+
+    #[test]
+    fn every_message_is_shown_with_its_bytes_and_nothing_else_changes() {
+        let vocabulary = vocabulary();
+        let text = "[[rule]]\nid = 'all'\nprotocol = ['modbus', 'dnp3', 's7comm', 's7comm-plus']\n\
+                    source = '0.0.0.0/0'\npayload = { more = 1 }\n\
+                    [[rule]]\nid = 'payload'\nprotocol = ['tcp', 'udp']\ndestination_port = [502, 102, 20000]\n\
+                    payload = { more = 1 }\n";
+        let rules = Arc::new(RuleSet::parse(&[("all".to_owned(), text.to_owned())], &vocabulary).unwrap());
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+        for name in ["value-outside-range", "dnp3-restart-commands", "s7-stop", "s7plus-stop"] {
+            let capture = fixtures.join(name).join("capture.pcap.zst");
+            let (without, none) = facts(&capture, None, 0);
+            let (with, hits) = facts(&capture, Some(&rules), 0);
+            assert!(none.is_empty());
+            assert!(without == with, "{name}: rules changed what is told else");
+            let mut decoded = 0;
+            let mut captures = ot_capture::CaptureSet::open(std::slice::from_ref(&capture)).unwrap();
+            ot_flow::decode(&mut captures, PROTOCOLS, &ot_flow::FlowConfig::default(), &mut |message| {
+                decoded += usize::from(rules.wants(message.protocol));
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+            let messages = hits.iter().filter(|hit| hit.contains("rule: \"all\"")).count();
+            assert_eq!(messages, decoded, "{name}");
+            assert!(hits.len() > messages, "{name}: payload is shown, too");
+            assert_eq!(hits, facts(&capture, Some(&rules), 3).1, "{name}: the same for any number of workers");
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_readme_are_right() {
+        let text = include_str!("../../../engine/rules/README.md");
+        let examples: Vec<String> =
+            text.split("```toml").skip(1).filter_map(|part| part.split("```").next()).map(str::to_owned).collect();
+        assert!(examples.len() >= 5);
+        let all = examples.join("\n");
+        let set = RuleSet::parse(&[("README.md".to_owned(), all)], &vocabulary())
+            .map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>());
+        assert_eq!(set.unwrap().rules().len(), 7);
+    }
 }
