@@ -63,7 +63,12 @@ pub fn run(args: &DecodeArgs) -> Result<Exit> {
     let several = names.len() > 1;
     let mut failed = None;
     let summary = ot_flow::decode(&mut captures, PROTOCOLS, &FlowConfig::default(), &mut |message| {
-        if args.protocol.as_deref().is_some_and(|wanted| wanted != message.protocol) {
+        // Companions are shown where they are asked for.
+        let shown = match args.protocol.as_deref() {
+            Some(wanted) => wanted == message.protocol,
+            None => !ot_engine::companions::is_companion(message.protocol),
+        };
+        if !shown {
             return ControlFlow::Continue(());
         }
         let mut object = object(&message);
