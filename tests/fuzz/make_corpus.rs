@@ -3,7 +3,7 @@
 //! usage: make_corpus FIXTURES CORPUS
 
 use ot_capture::{CaptureSet, LinkType, Source};
-use ot_fuzz::session::{claimed_by, piece, start};
+use ot_fuzz::session::{choice, claimed_by, piece, start};
 use ot_fuzz::{CHOICE, OTHER_WAY, SMALL, link_byte, push_frame};
 use ot_link::{Decoded, Decoder, LinkConfig};
 use ot_protocol::{Nanos, Timestamp};
@@ -156,7 +156,10 @@ fn stream_inputs(pieces: &[Piece]) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
                 said.iter().filter(|(from_client, _)| *from_client == wanted).take(if datagram { 1 } else { 16 });
             parts.flat_map(|(_, data)| data.iter().copied()).take(PIECE).collect::<Vec<u8>>()
         };
-        let target = match claimed_by([&first(true), &first(false)], [client.1, server.1], datagram) {
+        let protocol = claimed_by([&first(true), &first(false)], [client.1, server.1], datagram);
+        let companion = choice(protocol);
+        let target = match protocol {
+            _ if companion.is_some() => "fuzz_companions",
             "dnp3" => "fuzz_dnp3",
             "s7comm" | "s7comm-plus" => "fuzz_s7",
             _ => "fuzz_modbus",
@@ -164,7 +167,8 @@ fn stream_inputs(pieces: &[Piece]) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         let mut inputs: Vec<Vec<u8>> = Vec::new();
         for (from_client, data) in said {
             if inputs.last().is_none_or(|input| input.len() + data.len() > PIECE) {
-                inputs.push(vec![start::CLIENT_KNOWN | if datagram { start::DATAGRAM } else { 0 }]);
+                let bits = start::CLIENT_KNOWN | if datagram { start::DATAGRAM } else { 0 };
+                inputs.push(companion.into_iter().chain([bits]).collect());
             }
             let Some(input) = inputs.last_mut() else { continue };
             for part in data.chunks(255) {

@@ -2,7 +2,7 @@
 
 use crate::{Counts, PROTOCOLS};
 use ot_protocol::{
-    Context, Direction, Endpoint, Finish, FrameRef, PacketInfo, Probe, Protocol, SessionId, SessionStart, Timestamp,
+    Context, Direction, Domain, Endpoint, Finish, FrameRef, PacketInfo, Probe, Protocol, SessionId, SessionStart, Timestamp,
 };
 
 /// Bits of the first byte of an input.
@@ -80,6 +80,18 @@ pub fn play(protocol: &str, bytes: &[u8]) {
     }
     let mut context = Context { packet: PacketInfo::default(), seen: [true, true], sink: &mut sink };
     session.finish(&mut context, Finish::EndOfInput);
+}
+
+/// The companion protocol that the first byte of an input chooses.
+pub fn companion(choice: u8) -> &'static str {
+    let companions = || PROTOCOLS.iter().filter(|protocol| protocol.domain() == Domain::It);
+    companions().nth(usize::from(choice) % companions().count().max(1)).map_or("", |protocol| protocol.id())
+}
+
+/// The byte that chooses a companion protocol; `None` for an OT protocol.
+pub fn choice(protocol: &str) -> Option<u8> {
+    let mut companions = PROTOCOLS.iter().filter(|protocol| protocol.domain() == Domain::It);
+    companions.position(|companion| companion.id() == protocol).and_then(|at| u8::try_from(at).ok())
 }
 
 /// The protocol whose target an input is for, by the first bytes of both directions; the first of the registry where none

@@ -79,6 +79,27 @@ fn matches(alert: &Value, wanted: &toml::Table) -> bool {
         && techniques.iter().all(|id| told.contains(id))
 }
 
+/// What the inventory says otherwise than it must of a device: `name`, `role`, a value among its identities.
+fn device_fault(store: &Path, wanted: &toml::Table) -> Result<Option<String>> {
+    let field = |name: &str| wanted.get(name).and_then(toml::Value::as_str);
+    let all = lines(sensor().args(["devices", "list", "--json", "--store"]).arg(store))?;
+    let is = |device: &&Value| {
+        let ips = device.get("ips").and_then(Value::as_array);
+        field("ip").is_some_and(|ip| ips.is_some_and(|ips| ips.iter().any(|known| known.as_str() == Some(ip))))
+            || field("mac").is_some_and(|mac| text(device, &["mac"]) == Some(mac))
+    };
+    let Some(device) = all.iter().find(is) else { return Ok(Some(format!("no device {wanted}"))) };
+    let id = device.get("device_id").map(Value::to_string).unwrap_or_default();
+    let whole = lines(sensor().args(["devices", "show", &id, "--json", "--store"]).arg(store))?;
+    let told = whole.iter().any(|device| {
+        let identities = device.get("identities").and_then(Value::as_array);
+        identities.into_iter().flatten().any(|one| text(one, &["value"]) == field("identity"))
+    });
+    let same = |name: &str| field(name).is_none_or(|value| text(device, &[name]) == Some(value));
+    let good = same("name") && same("role") && (field("identity").is_none() || told);
+    Ok((!good).then(|| format!("device is not as expected: {wanted}\n  is: {device}")))
+}
+
 #[test]
 fn each_fixture_raises_what_it_should_and_nothing_else() -> Result<()> {
     let mut faults = Vec::new();
@@ -95,6 +116,10 @@ fn each_fixture_raises_what_it_should_and_nothing_else() -> Result<()> {
             if !raised.iter().any(|alert| matches(alert, wanted)) {
                 faults.push(format!("{name}: not raised: {wanted}\n  raised: {types:?}"));
             }
+        }
+        for wanted in expected.get("device").and_then(toml::Value::as_array).into_iter().flatten() {
+            let Some(wanted) = wanted.as_table() else { bail!("{name}: a device that is no table") };
+            faults.extend(device_fault(&store, wanted)?.map(|fault| format!("{name}: {fault}")));
         }
         let absent = list(&expected, "absent", "types");
         let benign = expected.contains_key("benign");

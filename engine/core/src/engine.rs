@@ -1,5 +1,6 @@
 //! The engine: takes facts in order, keeps inventory, baseline and points, and runs the detectors.
 
+mod companion;
 mod keeping;
 mod triage;
 
@@ -7,6 +8,7 @@ use crate::alerts::Alerts;
 use crate::baseline::Baseline;
 use crate::catalogue::AlertType;
 use crate::changes::{Changes, Snapshot};
+use crate::companions;
 use crate::config::{EngineConfig, Learning};
 use crate::detectors::{Detector, RuleMatch, registry};
 use crate::indicators::Indicators;
@@ -81,6 +83,8 @@ pub struct Engine {
     detectors: Vec<Box<dyn Detector>>,
     /// Which of them want folds.
     folding: Vec<usize>,
+    /// Which of them look at companion protocols.
+    companions: Vec<usize>,
     known: KnownActivities,
     /// Known activities with repetitions not yet put down, in the order of the first.
     unsettled: Vec<(SessionId, u16)>,
@@ -132,10 +136,13 @@ impl Engine {
         };
         let detectors = registry(&core.config);
         let folding = (0..).zip(&detectors).filter(|(_, detector)| detector.wants_folds()).map(|(at, _)| at).collect();
+        let companions =
+            (0..).zip(&detectors).filter(|(_, detector)| detector.wants_companions()).map(|(at, _)| at).collect();
         Self {
             core,
             detectors,
             folding,
+            companions,
             known: KnownActivities::default(),
             unsettled: Vec::new(),
             steady: 0,
@@ -380,6 +387,9 @@ impl Engine {
 
     fn activity(&mut self, mut activity: Activity) {
         self.clock(activity.time);
+        if companions::is_companion(activity.protocol) {
+            return self.companion(&activity);
+        }
         let time = activity.time;
         let request = if activity.frames[0].number() > 0 { activity.frames[0] } else { activity.frames[1] };
         let answered = matches!(activity.outcome, Outcome::Ok | Outcome::Rejected(..));
@@ -651,6 +661,7 @@ impl Engine {
                 self.core.inventory.touch(id, event.time);
             }
         }
+        self.companion_flow(event, &client, &server);
         let seen = SeenFlow { event, client: &client, server: &server };
         for detector in &mut self.detectors {
             detector.flow(&mut self.core, &seen);
@@ -712,18 +723,12 @@ impl Engine {
         self.clock(identity.time);
         let Some(id) = self.see(&identity.device, identity.time, identity.frame, Who::Answers) else { return };
         let before = self.core.inventory.identity(id, identity);
+        if identity.property == "capabilities" {
+            companion::capable(&mut self.core.inventory, id, identity);
+        }
         let peer = self.core.inventory.peer(&identity.device);
         for detector in &mut self.detectors {
             detector.identity(&mut self.core, &peer, identity, before.as_deref());
-        }
-    }
-
-    /// A device told what another one is.
-    fn hearsay(&mut self, identity: &Identity) {
-        self.clock(identity.time);
-        let peer = self.core.inventory.peer(&identity.device);
-        if let Some(id) = peer.device {
-            self.core.inventory.identity(id, identity);
         }
     }
 
@@ -741,6 +746,7 @@ impl Engine {
     pub fn take_changes(&mut self) -> Changes {
         let core = &mut self.core;
         core.set_counter("devices-evicted", core.inventory.evicted);
+        core.set_counter("device-names-lost", core.inventory.names_lost());
         core.set_counter("address-bindings-lost", core.inventory.bindings_lost());
         core.set_counter("baseline-entries-evicted", core.baseline.evicted);
         core.set_counter("baseline-entries-refused", core.baseline.refused);

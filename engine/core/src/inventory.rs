@@ -16,6 +16,7 @@
 //! candidates: a scan with a million addresses costs a million times the same.
 
 mod bindings;
+mod hearsay;
 mod roles;
 mod subs;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::vendors;
 use bindings::{Binding, Bound, Bounded, CANDIDATES, MacFacts};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
+use hearsay::Heard;
 use ipnet::IpNet;
 use ot_protocol::time::SECOND;
 use ot_protocol::{Claim, Endpoint, FrameRef, Identity, Mac, Nanos, SubAddress, Timestamp};
@@ -57,6 +59,8 @@ const MOST_SUBNETS: usize = 4096;
 const MAC_REPLACED_AFTER: Nanos = 3600 * SECOND;
 /// After this time an address that was joined to a device stays with it, also if another MAC claims it.
 const ADDRESS_SETTLED_AFTER: Nanos = 3600 * SECOND;
+/// How the reason begins of a device that forwards.
+const FORWARDS: &str = "sends packets of addresses that it never claimed";
 /// Addresses that the reason for a router names.
 const NAMED_ADDRESSES: usize = 3;
 
@@ -98,6 +102,8 @@ pub struct Inventory {
     by_sub: Map<(DeviceId, SubAddress), DeviceId>,
     bindings: Bounded<IpAddr, Binding>,
     macs: Bounded<Mac, MacFacts>,
+    /// What was told of addresses that no device has yet.
+    heard: Heard,
     known: Map<IpAddr, KnownDevice>,
     configured_networks: Vec<IpNet>,
     subnets: HashSet<IpNet, FixedState>,
@@ -156,6 +162,7 @@ impl Inventory {
             by_sub: Map::default(),
             bindings: Bounded::new(cap),
             macs: Bounded::new(cap),
+            heard: Heard::default(),
             known,
             configured_networks: config.ot_networks.clone(),
             subnets: HashSet::default(),
@@ -655,6 +662,27 @@ impl Inventory {
         before
     }
 
+    /// Keeps what another one told of the device at an address: with the device, where there is one, which is returned;
+    /// else until it is seen.
+    pub fn hearsay(&mut self, identity: &Identity) -> Option<DeviceId> {
+        let ip = identity.device.ip.filter(|ip| is_host_ip(*ip))?;
+        match self.by_ip.get(&ip).copied() {
+            Some(id) => {
+                self.identity(id, identity);
+                Some(id)
+            }
+            None => {
+                self.heard.add(ip, identity);
+                None
+            }
+        }
+    }
+
+    /// Names of devices not seen yet that were given up because their table was full.
+    pub fn names_lost(&self) -> u64 {
+        self.heard.lost
+    }
+
     /// Sets whether the baseline holds a device.
     pub fn set_learned(&mut self, id: DeviceId, learned: bool) {
         if let Some(entry) = self.entry_mut(id)
@@ -918,7 +946,8 @@ impl Inventory {
             let Some(entry) = self.slots.get_mut(hand).and_then(Option::as_mut) else { continue };
             let device = &entry.device;
             let stays = device.learned || device.ot || device.parent.is_some() || entry.children > 0 || entry.known;
-            if stays || device.role == Role::SwitchOrRouter {
+            let forwards = device.role == Role::SwitchOrRouter && device.role_reasons.iter().any(forwarding);
+            if stays || forwards {
                 continue;
             }
             if std::mem::take(&mut entry.recent) {
@@ -982,6 +1011,9 @@ impl Inventory {
         self.insert(Entry { mac_born: ip.is_none(), ..entry(device) });
         if let Some(ip) = ip {
             self.by_ip.insert(ip, id);
+            for identity in self.heard.take(ip) {
+                self.identity(id, &identity);
+            }
         }
         if let Some(mac) = mac {
             self.by_mac.insert(mac, id);
@@ -1343,7 +1375,7 @@ impl Inventory {
         if named.is_empty() {
             named.push("a host of another network".to_owned());
         }
-        let reason = format!("sends packets of addresses that it never claimed ({})", named.join(", "));
+        let reason = format!("{FORWARDS} ({})", named.join(", "));
         self.touch(id, time);
         self.role_evidence(id, Role::SwitchOrRouter, &reason, time, frame);
     }
@@ -1351,7 +1383,7 @@ impl Inventory {
     fn is_no_router(&mut self, mac: Mac) {
         let Some(&id) = self.by_mac.get(&mac) else { return };
         if let Some(entry) = self.entry_mut(id) {
-            entry.device.role_reasons.retain(|reason| reason.role != Role::SwitchOrRouter || roles::is_set(reason));
+            entry.device.role_reasons.retain(|reason| !forwarding(reason));
             decide(entry);
             self.mark(id);
         }
@@ -1520,7 +1552,7 @@ fn configured(known: Option<&KnownDevice>, zone: Option<&Zone>, config: &EngineC
 
 /// Whether a reason stands for forwarding that was seen.
 fn forwarding(reason: &RoleReason) -> bool {
-    reason.role == Role::SwitchOrRouter && !roles::is_set(reason)
+    reason.role == Role::SwitchOrRouter && reason.reason.starts_with(FORWARDS)
 }
 
 fn must_stay(by_id: &Map<u32, usize>, slots: &[Option<Entry>], id: DeviceId) -> bool {

@@ -9,6 +9,7 @@ pub mod attack;
 pub mod baseline;
 pub mod catalogue;
 pub mod changes;
+pub mod companions;
 pub mod config;
 pub mod context;
 pub mod detectors;

@@ -4,6 +4,7 @@ use crate::alerts::{Alerts, Finding, Raised};
 use crate::baseline::{Baseline, Met, Observation};
 use crate::catalogue::{self, AlertType, EngineKind, Severity};
 use crate::changes::State;
+use crate::companions;
 use crate::config::EngineConfig;
 use crate::context::Field;
 use crate::detectors::RuleMatch;
@@ -195,7 +196,7 @@ impl Core {
         if !self.config.enabled(kind) || (kind.needs_baseline && self.learning_at(finding.times[0])) {
             return Raised::Silent;
         }
-        let ot = finding.protocol.is_some()
+        let ot = finding.protocol.is_some_and(|protocol| !companions::is_companion(protocol))
             || kind.engine == EngineKind::Malware
             || kind.category == "sensor-traffic"
             || kind == catalogue::PUBLIC_ADDRESS_INSIDE

@@ -6,6 +6,7 @@
 mod dnp3;
 mod s7;
 
+use crate::companions;
 use ot_protocol::{Activity, Nanos, Operation, Outcome, Target, Timestamp, Values};
 use std::fmt::Write as _;
 
@@ -13,6 +14,8 @@ use std::fmt::Write as _;
 pub fn function(activity: &Activity) -> String {
     let function = activity.function;
     match (activity.protocol, function.sub) {
+        // These number no functions.
+        (protocol, _) if companions::is_companion(protocol) => function.name.to_owned(),
         ("dnp3", _) if function.code == 0x1FF => function.name.to_owned(),
         // The name of a control says its operation, which is its subfunction.
         ("dnp3", _) => format!("{} ({})", function.name, codes(activity.protocol, function.code, None)),
@@ -46,7 +49,7 @@ pub fn protocol(id: &str) -> &str {
         "dnp3" => "DNP3",
         "s7comm" => "S7",
         "s7comm-plus" => "S7 Plus",
-        other => other,
+        other => companions::by_id(other).map_or(other, |companion| companion.name),
     }
 }
 
@@ -242,6 +245,8 @@ pub fn deed(activity: &Activity, server: Option<&str>) -> Option<Deed> {
 pub fn outcome(outcome: Outcome) -> String {
     match outcome {
         Outcome::Ok => "the device accepted it".to_owned(),
+        // Those of HTTP and FTP are decimal; no other protocol has codes of this range.
+        Outcome::Rejected(code @ 300..600, name) => format!("the device refused it ({name}, code {code})"),
         // Codes of more than a byte are made of parts, which are read in hexadecimal.
         Outcome::Rejected(code @ 0x100.., name) => format!("the device refused it ({name}, code {code:#06x})"),
         Outcome::Rejected(code, name) => format!("the device refused it ({name}, code {code})"),

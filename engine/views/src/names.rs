@@ -201,13 +201,15 @@ impl PeerView {
     }
 }
 
-/// A name for a device: given by a person, else told by itself, else its address, else its MAC.
+/// A name for a device: given by a person, else told by itself, else by a name server, else its product, else its
+/// address, else its MAC.
 pub fn device_name(device: &Device) -> String {
     if let Some(name) = &device.name {
         return name.clone();
     }
     let told = |property: &str| device.identities.iter().rfind(|identity| identity.property == property);
-    if let Some(identity) = told("name").or_else(|| told("product")).or_else(|| told("model")) {
+    let name = told("name").or_else(|| told("dns-name"));
+    if let Some(identity) = name.or_else(|| told("product")).or_else(|| told("model")) {
         return identity.value.clone();
     }
     device_address(device)

@@ -290,7 +290,8 @@ impl Told<'_, '_> {
     ) -> Option<Identity> {
         let Moment { time, frame } = self.moment();
         let session = self.line.start.session;
-        (!value.is_empty()).then_some(Identity { session, device, property, value, source, time, frame })
+        let told = !value.is_empty() && !(property == "name" && is_placeholder(&value));
+        told.then_some(Identity { session, device, property, value, source, time, frame })
     }
 
     /// A name was asked for or contacted by the client.
@@ -401,6 +402,12 @@ impl Told<'_, '_> {
             violations: Vec::new(),
         });
     }
+}
+
+/// Names that devices have until somebody gives them one.
+fn is_placeholder(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with("not set") || matches!(lower.as_str(), "localhost" | "unknown" | "(none)" | "none" | "noname")
 }
 
 /// What the probe of a stream says that begins with `wanted` in one direction: `Some(direction)` where it does, and

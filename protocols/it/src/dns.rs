@@ -111,7 +111,7 @@ pub(crate) fn name<'a>(message: &'a [u8], reader: &mut Reader<'a>) -> Result<Str
         }
         for &byte in label {
             let letter = char::from(byte);
-            text.push(if letter.is_ascii_graphic() && letter != '.' { letter } else { '?' });
+            text.push(if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' });
         }
     })?;
     Ok(text)

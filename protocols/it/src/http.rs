@@ -147,8 +147,11 @@ struct Headers<'a> {
 }
 
 fn headers<'a>(list: &[httparse::Header<'a>]) -> Headers<'a> {
-    let mut found = Headers { count: list.len(), ..Headers::default() };
+    // Where the parser gave up, the rest of the list is empty.
+    let list = list.iter().take_while(|header| !header.name.is_empty());
+    let mut found = Headers::default();
     for header in list {
+        found.count += 1;
         let value = header.value;
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         if is("host") {

@@ -302,6 +302,11 @@ impl Tables {
         if let Some(([0xaa, 0xaa, 0x03, 0, 0, 0, a, b], inner)) = payload.split_first_chunk::<8>() {
             return Next::On(Layer::Type(u16::from_be_bytes([*a, *b])), inner);
         }
+        // Protocols of Cisco have its organisation code instead (CDP: 0x2000).
+        if let Some(([0xaa, 0xaa, 0x03, 0, 0, 0x0c, a, b], inner)) = payload.split_first_chunk::<8>() {
+            let kind = u16::from_be_bytes([*a, *b]);
+            return if kind == ethertype::CDP { self.other(kind, inner, at) } else { self.other(len, payload, at) };
+        }
         self.other(len, payload, at)
     }
 

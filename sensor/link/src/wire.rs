@@ -6,6 +6,8 @@ pub(crate) mod ethertype {
     pub(crate) const ARP: u16 = 0x0806;
     /// Transparent Ethernet bridging in GRE (RFC 1701).
     pub(crate) const BRIDGED: u16 = 0x6558;
+    /// Cisco Discovery Protocol, behind SNAP.
+    pub(crate) const CDP: u16 = 0x2000;
     pub(crate) const VLAN: u16 = 0x8100;
     pub(crate) const IPV6: u16 = 0x86dd;
     pub(crate) const MPLS: u16 = 0x8847;

@@ -112,6 +112,37 @@ pub(super) const MULTICAST_NOT_LEARNED: AlertType = AlertType {
     ],
 };
 
+pub(super) const REMOTE_ACCESS_NOT_LEARNED: AlertType = AlertType {
+    number: AlertTypeId::REMOTE_ACCESS_NOT_LEARNED,
+    id: "remote-access-not-learned",
+    title: "Remote access session not in the baseline",
+    engine: EngineKind::PolicyViolation,
+    category: "remote-access",
+    severity: Severity::Major,
+    default_on: true,
+    learnable: true,
+    needs_baseline: true,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: None,
+    techniques: Techniques::Fixed(&["T0886", "T0822"]),
+    protocols: &["ssh", "rdp", "vnc", "telnet"],
+    sees: "A session of SSH, Remote Desktop, VNC, Telnet or TeamViewer runs between two devices that never had one while \
+        learning, on whatever port.",
+    why_it_matters: "Who has a screen or a shell on an operator station or a server can do all that the person in front \
+        of it can. Intruders move through plants in just these sessions.",
+    evidence: "Client and server, protocol and port, the user's name where the protocol shows it, whether the server \
+        accepted, and the remote sessions that the baseline allows the two.",
+    false_alarms: "Support by a supplier that happens once a year, or a new computer of an engineer. Both have a name and \
+        a date that somebody knows.",
+    remediation: &[
+        "Ask the person responsible for the server whether a session was agreed on, with whom and for how long.",
+        "See where the client stands: a session from the office network or from outside is the more urgent.",
+        "Look at what the server did from then on: commands, program transfers, new connections.",
+        "If nobody knows of it, cut the session at the firewall, and change the passwords of the server.",
+        "If it is wanted and will come again, learn the alert.",
+    ],
+};
+
 pub(super) const WRITE_VALUE_OUTSIDE_RANGE: AlertType = AlertType {
     number: AlertTypeId::WRITE_VALUE_OUTSIDE_RANGE,
     id: "write-value-outside-range",

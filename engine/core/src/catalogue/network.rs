@@ -200,6 +200,37 @@ pub(super) const WRONG_PROTOCOL_ON_PORT: AlertType = AlertType {
     ],
 };
 
+pub(super) const HTTP_ABNORMAL: AlertType = AlertType {
+    number: AlertTypeId::HTTP_ABNORMAL,
+    id: "http-abnormal",
+    title: "HTTP message outside usual bounds",
+    engine: EngineKind::Anomaly,
+    category: "abnormal-communication",
+    severity: Severity::Minor,
+    default_on: true,
+    learnable: true,
+    needs_baseline: false,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: Some(Threshold { count: 4096, seconds: 0 }),
+    techniques: Techniques::Fixed(&["T0866"]),
+    protocols: &["http"],
+    sees: "A request to a web server has a header of 4,096 bytes or more, 64 or more parameters, or characters in it \
+        that HTTP does not allow.",
+    why_it_matters: "The web servers in controllers and gateways are small and seldom updated. A request that is far longer \
+        than they expect can stop them, and with them the device, or make them run foreign code.",
+    evidence: "Client and server, length of the header in bytes, number of parameters, what was not allowed, and what \
+        the server answered.",
+    false_alarms: "Applications in the office that carry long cookies along. They talk to large servers, not to \
+        controllers.",
+    remediation: &[
+        "Check whether the server is still there and does its work.",
+        "Find the program on the client that sent the request; security scanners send such requests on purpose.",
+        "If the client is no scanner and no known program, disconnect it and have it examined.",
+        "Ask the vendor for an update of the device's firmware, and block its web page at the firewall if it is not needed.",
+        "If an application needs such requests, learn the alert.",
+    ],
+};
+
 pub(super) const PORT_ZERO: AlertType = AlertType {
     number: AlertTypeId::PORT_ZERO,
     id: "port-zero",

@@ -1,6 +1,66 @@
-//! Credentials presented to devices: refused, repeated, guessed.
+//! Credentials presented to devices: readable on the way, never changed, refused, repeated, guessed.
 
 use super::{AlertType, AlertTypeId, EngineKind, Part, Severity, Techniques, Threshold};
+
+pub(super) const CLEAR_TEXT_SIGN_IN: AlertType = AlertType {
+    number: AlertTypeId::CLEAR_TEXT_SIGN_IN,
+    id: "clear-text-sign-in",
+    title: "Sign-in over a clear-text protocol",
+    engine: EngineKind::PolicyViolation,
+    category: "authentication",
+    severity: Severity::Minor,
+    default_on: true,
+    learnable: true,
+    needs_baseline: false,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: None,
+    techniques: Techniques::Fixed(&["T0859"]),
+    protocols: &["http", "ftp", "telnet"],
+    sees: "A user name and a password are sent to a device by HTTP, FTP or Telnet, readable for anyone on the way.",
+    why_it_matters: "Whoever records one such sign-in can use it: at this device, and at each other that has the same \
+        password. Many plants have one password for all controllers.",
+    evidence: "Both devices, the protocol with its port, the name of the user and what the server answered. The \
+        password is looked at and forgotten; it is in no field, log or file of the sensor.",
+    false_alarms: "Devices that know nothing else, such as the web page of an old controller. The sign-in is as \
+        readable for all that; learn the alert once the path is protected otherwise.",
+    remediation: &[
+        "Turn on HTTPS, SFTP or SSH at the device if it has them, and turn the clear-text service off.",
+        "If the device has nothing else, let only the engineering network reach that port.",
+        "Change the password if the sign-in crossed a network that others can listen to, and wherever it is used again.",
+        "Ask the user named whether it was them, if nobody was expected to work on the device.",
+        "If the service is needed and its path is protected, learn the alert.",
+    ],
+};
+
+pub(super) const DEFAULT_CREDENTIALS: AlertType = AlertType {
+    number: AlertTypeId::DEFAULT_CREDENTIALS,
+    id: "default-credentials",
+    title: "Sign-in with factory default credentials",
+    engine: EngineKind::PolicyViolation,
+    category: "authentication",
+    severity: Severity::Critical,
+    default_on: true,
+    learnable: false,
+    needs_baseline: false,
+    aggregate_by: &[Part::Client, Part::Server],
+    threshold: None,
+    techniques: Techniques::Fixed(&["T0812", "T0891"]),
+    protocols: &["http", "ftp", "telnet", "snmp", "s7comm"],
+    sees: "A name and password, or an SNMP community, that a vendor published as factory default are presented to a device.",
+    why_it_matters: "Factory defaults stand in manuals that anyone can read, and are what malware tries first. A device \
+        that takes them is open to everyone who reaches it.",
+    evidence: "Both devices, the protocol with its port, the name of the user, the products whose default it is, and \
+        whether the device accepted it. The password itself is not kept.",
+    false_alarms: "A device that is being commissioned, or network management that reads with the usual community. A \
+        refused sign-in shows that the default was changed, and that somebody tried it.",
+    remediation: &[
+        "See in the alert whether the device accepted it; if it did, set a password of its own at once.",
+        "For SNMP, set a community of your own or go to version 3, and allow only the management station.",
+        "Find out who sits at the client: an engineer who commissions, or nobody you know.",
+        "Look for what was done after the sign-in: configuration, programs, files.",
+        "If no change is possible at the device, let only the engineering network reach it, and mute the alert for the two.",
+    ],
+};
 
 pub(super) const SIGN_IN_FAILED: AlertType = AlertType {
     number: AlertTypeId::SIGN_IN_FAILED,
@@ -15,7 +75,7 @@ pub(super) const SIGN_IN_FAILED: AlertType = AlertType {
     aggregate_by: &[Part::Client, Part::Server],
     threshold: Some(Threshold { count: 2, seconds: 300 }),
     techniques: Techniques::Fixed(&["T0859", "T0812"]),
-    protocols: &["s7comm", "dnp3"],
+    protocols: &["http", "ftp", "telnet", "snmp", "vnc", "s7comm", "dnp3"],
     sees: "A device refuses a sign-in more than once within minutes.",
     why_it_matters: "Somebody does not have the right credentials. It may be a typing error, an old password in a \
         program, or somebody who tries.",

@@ -4,6 +4,7 @@ use super::Detector;
 use super::spread::number;
 use crate::alerts::{Finding, Text};
 use crate::catalogue::{self, AlertType};
+use crate::companions;
 use crate::context::{Field, Said, Source};
 use crate::inventory::MacBinding;
 use crate::model::{DeviceId, EntryKey, EntryKind, Peer, Role};
@@ -133,7 +134,7 @@ impl Detector for Devices {
         let speaks: Vec<String> = known
             .protocols
             .iter()
-            .filter(|used| used.as_server && !used.protocol.contains('/'))
+            .filter(|used| used.as_server && !used.protocol.contains('/') && !companions::is_companion(&used.protocol))
             .map(|used| used.protocol.clone())
             .collect();
         let (child, parent) = (known.parent.is_some(), known.parent);

@@ -17,6 +17,7 @@ mod excessive_sessions;
 mod firmware;
 mod forced;
 mod functions;
+mod http;
 mod icmp_flood;
 mod illegal_address;
 mod indications;
@@ -33,6 +34,7 @@ mod outstation_files;
 mod port_scan;
 mod probes;
 mod ranges;
+mod remote_access;
 mod reporting;
 mod rhythm;
 mod s7_access;
@@ -70,6 +72,11 @@ pub trait Detector: Send {
     /// [`Core::observe`]; repetitions count on those entries by themselves.
     fn activity(&mut self, core: &mut Core, seen: &Seen<'_>) {
         let _ = (core, seen);
+    }
+
+    /// Whether activities of companion protocols (HTTP, SSH …) are shown to it, too.
+    fn wants_companions(&self) -> bool {
+        false
     }
 
     /// Whether [`Detector::fold`] is called.
@@ -177,6 +184,7 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(forced::Forced),
         Box::new(functions::Functions),
         Box::new(icmp_flood::IcmpFlood::new(config)),
+        Box::new(http::Http::new(config)),
         Box::new(illegal_address::IllegalAddress::new(config)),
         Box::new(indications::Indications::new(config)),
         Box::new(integrity_polls::IntegrityPolls),
@@ -190,6 +198,7 @@ pub fn registry(config: &EngineConfig) -> Vec<Box<dyn Detector>> {
         Box::new(port_scan::PortScan::new(config)),
         Box::new(probes::Probes::new(config)),
         Box::new(ranges::Ranges::new(config)),
+        Box::new(remote_access::RemoteAccess),
         Box::new(reporting::Reporting::new(config)),
         Box::new(rhythm::Rhythm::new(config)),
         // Behind those that put ranges and operations into the baseline.

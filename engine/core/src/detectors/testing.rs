@@ -153,6 +153,19 @@ pub(crate) fn s7plus_tag(client: u8, server: u8, operation: Operation, crc: u32)
     Activity { protocol: "s7comm-plus", target, ..s7(client, server, operation, function) }
 }
 
+/// An exchange in a companion protocol, accepted.
+pub(crate) fn companion(
+    protocol: &'static str,
+    client: u8,
+    server: u8,
+    port: u16,
+    operation: Operation,
+    name: &'static str,
+) -> Activity {
+    let exchange = call(client, server, operation, Function { code: 0, sub: None, name });
+    Activity { protocol, server: Endpoint { port, sub: SubAddress::None, ..exchange.server }, ..exchange }
+}
+
 /// What moves, or removes, a program block by S7comm, accepted.
 pub(crate) fn s7_block(client: u8, server: u8, operation: Operation, name: &str) -> Activity {
     let function = match operation {
