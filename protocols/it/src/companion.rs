@@ -290,8 +290,8 @@ impl Told<'_, '_> {
     ) -> Option<Identity> {
         let Moment { time, frame } = self.moment();
         let session = self.line.start.session;
-        let told = !value.is_empty() && !(property == "name" && is_placeholder(&value));
-        told.then_some(Identity { session, device, property, value, source, time, frame })
+        let nothing = value.is_empty() || (property == "name" && is_placeholder(&value));
+        (!nothing).then_some(Identity { session, device, property, value, source, time, frame })
     }
 
     /// A name was asked for or contacted by the client.

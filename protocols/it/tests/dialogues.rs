@@ -306,8 +306,8 @@ fn teamviewer_sessions() {
 }
 
 fn handshake(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
-    let record = u16::try_from(body.len() + 4).unwrap().to_be_bytes();
+    let length = u16::try_from(body.len()).expect("a short body").to_be_bytes();
+    let record = u16::try_from(body.len() + 4).expect("a short body").to_be_bytes();
     [&[22, 3, 3][..], &record, &[kind, 0], &length, body].concat()
 }
 
