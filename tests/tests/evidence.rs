@@ -276,3 +276,43 @@ fn an_alert_that_comes_again_keeps_its_first_and_its_newest_packets() -> Result<
     assert!(files(&store)?.iter().all(|name| name.contains("-1.pcapng") || name.contains("-4.pcapng")));
     Ok(())
 }
+
+#[test]
+fn packets_of_deleted_alerts_go_with_them() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let config = directory.path().join("sensor.toml");
+    std::fs::write(&config, "[retention]\ndelete_after = \"1s\"\n")?;
+    let store = directory.path().join("store.db");
+    replay(&store, Some(&config), &[fixture("benign-polling")])?;
+    let (closed, row, _) = held(&store)?.into_iter().next().context("no alert has packets")?;
+    assert!(folder(&store).join(&row.name).is_file());
+    succeed(sensor().args(["alerts", "close", &closed, "--store"]).arg(&store))?;
+    // The next capture goes on some seconds later.
+    replay(&store, Some(&config), &[fixture("unauthorised-write")])?;
+    let there = alerts(&store)?.iter().any(|alert| alert.get("id").and_then(Value::as_str) == Some(closed.as_str()));
+    assert!(!there, "the closed alert was not deleted");
+    assert!(!folder(&store).join(&row.name).exists(), "its packets are still there");
+    Ok(())
+}
+
+#[test]
+fn a_limit_of_alerts_and_turning_it_off_are_told() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    for (text, kept, reason) in [
+        ("alerts_of_a_run = 3", 3, "the run has more alerts than 3; the packets of the first 3 are kept"),
+        ("enabled = false", 0, "keeping packets is turned off ([evidence] enabled = false)"),
+    ] {
+        let config = directory.path().join("sensor.toml");
+        std::fs::write(&config, format!("[evidence]\n{text}\n"))?;
+        let store = directory.path().join(format!("store-{kept}.db"));
+        replay(&store, Some(&config), &[fixture("unauthorised-write")])?;
+        let mut rows: Vec<_> = held(&store)?.into_iter().map(|(_, row, _)| row).collect();
+        rows.sort_by_key(|row| row.alert);
+        let there = rows.iter().take_while(|row| row.state == EvidenceState::Kept).count();
+        assert_eq!((there, files(&store)?.len()), (kept, kept));
+        let others = rows.get(kept..).context("no more alerts")?;
+        assert!(others.len() > 3);
+        assert!(others.iter().all(|row| row.state == EvidenceState::NotKept && row.reason == reason), "{others:?}");
+    }
+    Ok(())
+}
