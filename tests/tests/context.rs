@@ -152,3 +152,69 @@ fn detectors_take_a_persons_word() -> Result<()> {
     }
     Ok(())
 }
+
+fn journal(store: &Path, device: &str, more: &[&str]) -> Result<Vec<Value>> {
+    lines(sensor().args(["devices", "journal", device, "--json"]).args(more).arg("--store").arg(store))
+}
+
+/// The rows of all controllers, with the address of each.
+fn journals(store: &Path) -> Result<Vec<(String, Vec<Value>)>> {
+    addresses(store)?.into_iter().map(|address| Ok((address.clone(), journal(store, &address, &[])?))).collect()
+}
+
+fn operations<'a>(journals: &'a [(String, Vec<Value>)], operation: &str) -> Vec<&'a Value> {
+    journals.iter().flat_map(|(_, rows)| rows).filter(|row| row["operation"] == operation).collect()
+}
+
+#[test]
+fn the_journal_tells_who_did_what_to_a_controller() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("store.db");
+    replay(&store, "s7-stop")?;
+    replay(&store, "s7-mode-switch")?;
+    let all = journals(&store)?;
+    for (address, rows) in &all {
+        for row in rows {
+            assert_eq!(row["device"]["ip"], address.as_str(), "{row}");
+            assert!(row["first_frame"]["number"].as_u64() > Some(0), "{row}");
+            assert!(row["first_seen"].as_str() <= row["last_seen"].as_str(), "{row}");
+        }
+    }
+    let stops = operations(&all, "mode-stop");
+    let told = |row: &&&Value| row["outcome"] == "ok" && row["alert"].is_string() && row["actor"]["ip"].is_string();
+    assert!(stops.iter().any(|row| told(&row)), "{stops:?}");
+    let changed = operations(&all, "mode-changed");
+    assert!(changed.iter().any(|row| row["value"] == "stop, before run"), "{changed:?}");
+    Ok(())
+}
+
+#[test]
+fn repeated_work_is_one_row_of_the_journal_and_reads_are_none() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("store.db");
+    replay(&store, "s7-download")?;
+    let all = journals(&store)?;
+    let downloads = operations(&all, "program-write");
+    assert!(!downloads.is_empty(), "{all:?}");
+    let (address, rows) = all
+        .iter()
+        .find(|(_, rows)| rows.iter().any(|row| row["operation"] == "program-write"))
+        .context("no download")?;
+    for row in rows {
+        let operation = row["operation"].as_str().context("no operation")?;
+        assert!(!operation.contains("read") && operation != "session", "{row}");
+    }
+    let total = |rows: &[Value]| rows.iter().filter_map(|row| row["count"].as_u64()).sum::<u64>();
+    assert!(total(rows) > u64::try_from(rows.len())?, "{rows:?}");
+    // The same again within the hour of the capture counts on the same rows.
+    replay(&store, "s7-download")?;
+    let again = journal(&store, address, &[])?;
+    assert_eq!(again.len(), rows.len(), "{again:?}");
+    assert_eq!(total(&again), 2 * total(rows));
+    let by = downloads[0]["actor"]["ip"].as_str().context("no actor")?;
+    let of_actor = journal(&store, address, &["--by", by])?;
+    assert!(!of_actor.is_empty() && of_actor.iter().all(|row| row["actor"]["ip"] == by), "{of_actor:?}");
+    let early = journal(&store, address, &["--until", "2001-01-01T00:00:00Z"])?;
+    assert!(early.is_empty(), "{early:?}");
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use crate::context::Change;
 use crate::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Grant, Point,
-    ProgramVersion, Scope, SensorAct, Status,
+    ProgramVersion, Scope, SensorAct, Status, Work,
 };
 use ot_protocol::{Nanos, Timestamp};
 use std::net::IpAddr;
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub points: Vec<Point>,
     /// Versions of program blocks, by number.
     pub programs: Vec<ProgramVersion>,
+    /// Rows of the journal to which work may still be added, by number.
+    pub journal: Vec<Work>,
     /// Alerts that are not closed, and closed ones that are muted or learned, by number.
     pub alerts: Vec<Alert>,
     /// How often each key was opened that has no alert in `alerts`.
@@ -42,6 +44,8 @@ pub struct State {
     pub last_entry: u32,
     /// Last number of a program version.
     pub last_program: u32,
+    /// Last number of a row of the journal.
+    pub last_work: u64,
     /// First event that is kept.
     pub first_event: u64,
     /// Closed alerts that keep nothing silent and were closed before this packet time are not kept.
@@ -79,6 +83,8 @@ pub struct Changes {
     pub programs: Vec<ProgramVersion>,
     /// Numbers of versions given up.
     pub removed_programs: Vec<u32>,
+    /// New and changed rows of the journal.
+    pub journal: Vec<Work>,
     /// New and changed alerts.
     pub alerts: Vec<Alert>,
     /// New and changed violations.
@@ -103,6 +109,7 @@ impl Changes {
             && self.acts.is_empty()
             && self.points.is_empty()
             && self.programs.is_empty()
+            && self.journal.is_empty()
             && self.removed_programs.is_empty()
             && self.alerts.is_empty()
             && self.violations.is_empty()

@@ -158,6 +158,8 @@ pub struct Limits {
     pub program_versions: usize,
     /// Bytes kept of all of them together; those of the versions that were not told for longest go.
     pub program_bytes: usize,
+    /// Rows of the journal to which work may still be added.
+    pub journal: usize,
     /// Alerts in memory: open ones and those that a person learned or muted.
     pub alerts: usize,
     /// Open alerts of one type; what is over it folds into one alert that names the flood.
@@ -176,6 +178,7 @@ impl Default for Limits {
             points: 1_048_576,
             program_versions: 4_096,
             program_bytes: 16 << 20,
+            journal: 16_384,
             alerts: 30_000,
             alerts_of_a_type: 2_000,
             sessions: 98_304,

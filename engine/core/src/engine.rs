@@ -13,6 +13,7 @@ use crate::config::{EngineConfig, Learning};
 use crate::detectors::{Detector, RuleMatch, registry};
 use crate::indicators::Indicators;
 use crate::inventory::{Inventory, MacBinding};
+use crate::journal::Journal;
 use crate::known::{Known, KnownActivities};
 use crate::model::{Alert, DeviceId, Event, Peer, Role};
 use crate::points::{Access, Points};
@@ -97,7 +98,7 @@ pub struct Engine {
 impl Engine {
     /// Starts from what a store holds.
     pub fn new(config: EngineConfig, snapshot: Snapshot) -> Self {
-        let Snapshot { devices, entries, grants, points, programs, alerts, openings, mut state } = snapshot;
+        let Snapshot { devices, entries, grants, points, programs, journal, alerts, openings, mut state } = snapshot;
         match config.learning {
             Learning::AsStored => {}
             Learning::Operational => {
@@ -124,6 +125,8 @@ impl Engine {
             points: Points::load(points),
             programs: Programs::load(programs, state.last_program),
             indicators: Indicators::default(),
+            journal: Journal::load(journal, state.last_work),
+            raised: None,
             alerts: Alerts::load(alerts, openings, state.last_alert),
             counters,
             events: Vec::new(),
@@ -382,6 +385,7 @@ impl Engine {
             self.core.baseline.rename(from, into);
             self.core.alerts.merge_device(from, into);
             self.core.programs.rename(from, into);
+            self.core.journal.rename(from, into);
         }
     }
 
@@ -414,6 +418,7 @@ impl Engine {
         self.program(&activity, &client, &server);
         self.core.met.clear();
         self.core.standing.clear();
+        self.core.raised = None;
         let seen = Seen {
             activity: &activity,
             client: &client,
@@ -426,6 +431,7 @@ impl Engine {
         for detector in &mut self.detectors {
             detector.activity(&mut self.core, &seen);
         }
+        self.core.note_work(&seen);
         if activity.operation.changes() {
             self.operation_event(&activity, &client, &server, request);
         }
@@ -594,6 +600,7 @@ impl Engine {
             }
             core.met.clear();
             core.standing.clear();
+            core.raised = None;
             let seen = Seen {
                 activity: &known.activity,
                 client: &known.client,
@@ -606,6 +613,7 @@ impl Engine {
             for detector in &mut self.detectors {
                 detector.activity(core, &seen);
             }
+            core.note_work(&seen);
             known.entries.clone_from(&core.met);
             known.standing.clone_from(&core.standing);
             known.generation = core.generation();
@@ -727,8 +735,17 @@ impl Engine {
             companion::capable(&mut self.core.inventory, id, identity);
         }
         let peer = self.core.inventory.peer(&identity.device);
+        self.core.raised = None;
         for detector in &mut self.detectors {
             detector.identity(&mut self.core, &peer, identity, before.as_deref());
+        }
+        let told = match identity.property {
+            "firmware" | "revision" => Some("firmware-changed"),
+            property if property.starts_with("configuration-") => Some("configuration-changed"),
+            _ => None,
+        };
+        if let (Some(before), Some(told)) = (before, told) {
+            self.core.note_change(id, None, told, identity, &before);
         }
     }
 
@@ -753,6 +770,7 @@ impl Engine {
         core.set_counter("points-refused", core.points.refused);
         core.set_counter("program-versions-evicted", core.programs.evicted);
         core.set_counter("program-bytes-evicted", core.programs.bytes_evicted);
+        core.set_counter("journal-rows-closed-early", core.journal.closed);
         core.set_counter("devices-refused", core.inventory.refused);
         core.set_counter("alerts-evicted-from-memory", core.alerts.evicted);
         core.set_counter("violations-without-row", core.alerts.without_row);
@@ -772,6 +790,7 @@ impl Engine {
         core.state.last_device = core.inventory.last();
         core.state.last_entry = core.baseline.last();
         core.state.last_program = core.programs.last();
+        core.state.last_work = core.journal.last();
         core.state.ot_subnets = core.inventory.ot_subnets();
         core.state.counters = core.counters.iter().map(|(id, n)| (id.clone(), *n)).collect();
         Changes {
@@ -784,6 +803,7 @@ impl Engine {
             points: core.points.take_changes(),
             programs,
             removed_programs,
+            journal: core.journal.take_changes(),
             alerts,
             violations,
             acts: core.alerts.take_acts(),

@@ -16,6 +16,7 @@ pub mod detectors;
 pub mod engine;
 pub mod indicators;
 pub mod inventory;
+pub mod journal;
 mod known;
 pub mod model;
 pub mod points;

@@ -680,6 +680,42 @@ pub struct SensorAct {
     pub why: String,
 }
 
+/// Work on a device, repetitions folded: a row of the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// Number from 1, in the order of the first time.
+    pub number: u64,
+    /// On which device.
+    pub device: DeviceId,
+    /// By which, where that is known.
+    pub actor: Option<DeviceId>,
+    /// Protocol id.
+    pub protocol: &'static str,
+    /// Class of the operation (`write`, `program-write`, `mode-stop` …), or `mode-changed`, `firmware-changed`,
+    /// `configuration-changed` for what the device told of itself.
+    pub operation: &'static str,
+    /// The protocol's function, for people.
+    pub function: String,
+    /// What was addressed, or what changed.
+    pub object: String,
+    /// The last value, for people.
+    pub value: String,
+    /// What became of it.
+    pub outcome: Option<Outcome>,
+    /// First time.
+    pub first_seen: Timestamp,
+    /// Last time.
+    pub last_seen: Timestamp,
+    /// How often.
+    pub count: u64,
+    /// Frame of the first.
+    pub first_frame: FrameRef,
+    /// Frame of the last.
+    pub last_frame: FrameRef,
+    /// Number of the alert that it raised.
+    pub alert: Option<u32>,
+}
+
 /// A line of the event stream of the investigation timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {

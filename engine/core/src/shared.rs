@@ -10,11 +10,13 @@ use crate::context::Field;
 use crate::detectors::RuleMatch;
 use crate::indicators::Indicators;
 use crate::inventory::Inventory;
-use crate::model::{Alert, BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer};
+use crate::journal::{self, Journal};
+use crate::model::{Alert, BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer, Work};
 use crate::points::Points;
 use crate::programs::{Compared, Programs};
+use crate::words;
 use ipnet::IpNet;
-use ot_protocol::{Activity, FlowEvent, FrameRef, Outcome, Timestamp};
+use ot_protocol::{Activity, FlowEvent, FrameRef, Identity, Outcome, Timestamp};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -32,6 +34,10 @@ pub struct Core {
     pub programs: Programs,
     /// Addresses and domains that are known to be bad.
     pub indicators: Indicators,
+    /// Work on controllers.
+    pub journal: Journal,
+    /// The first alert that the fact now in work has raised.
+    pub(crate) raised: Option<u32>,
     pub(crate) alerts: Alerts,
     pub(crate) state: State,
     pub(crate) counters: BTreeMap<String, u64>,
@@ -211,6 +217,9 @@ impl Core {
             return Raised::Silent;
         }
         let (raised, row) = self.alerts.raise(&self.config, finding);
+        if let Raised::Opened(number) | Raised::Updated(number) = raised {
+            self.raised = self.raised.or(Some(number));
+        }
         // What departs from the baseline departs again when it is repeated; windows and rates count for themselves.
         if kind.needs_baseline
             && let (Raised::Opened(number) | Raised::Updated(number), Some(row)) = (raised, row)
@@ -252,6 +261,46 @@ impl Core {
     /// Tells the story of an open alert anew.
     pub(crate) fn retell(&mut self, number: u32, description: String) {
         self.alerts.retell(number, description);
+    }
+
+    /// Puts work on a controller into its journal.
+    pub(crate) fn note_work(&mut self, seen: &Seen<'_>) {
+        let activity = seen.activity;
+        let Some(device) = seen.server_id().filter(|_| activity.operation.changes() && seen.is_of_client()) else {
+            return;
+        };
+        let work = Work {
+            protocol: activity.protocol,
+            operation: activity.operation.as_str(),
+            function: words::function(activity),
+            object: words::target(&activity.target),
+            value: if seen.novel { words::values(&activity.values) } else { String::new() },
+            outcome: Some(activity.outcome),
+            count: seen.count,
+            alert: self.raised,
+            ..journal::work(device, seen.client_id(), seen.times, seen.frames)
+        };
+        self.journal.note(work, self.config.limits.journal);
+    }
+
+    /// Puts into the journal that a device told of itself something else than before.
+    pub(crate) fn note_change(
+        &mut self,
+        device: DeviceId,
+        actor: Option<DeviceId>,
+        operation: &'static str,
+        identity: &Identity,
+        before: &str,
+    ) {
+        let work = Work {
+            operation,
+            function: identity.source.to_owned(),
+            object: identity.property.to_owned(),
+            value: format!("{}, before {before}", identity.value),
+            alert: self.raised,
+            ..journal::work(device, actor, [identity.time; 2], [identity.frame; 2])
+        };
+        self.journal.note(work, self.config.limits.journal);
     }
 
     /// Adds a line to the timeline; its number is set here.

@@ -6,7 +6,7 @@ use ot_engine::catalogue;
 use ot_engine::context::{Context, Field, Said, Source};
 use ot_engine::model::{
     Alert, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, Grant, IdentityValue, Origin,
-    Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Scope, Status,
+    Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Scope, Status, Work,
 };
 use ot_engine::{Snapshot, State};
 use ot_protocol::{FrameRef, Intervals, Timestamp};
@@ -37,6 +37,7 @@ pub(crate) fn snapshot(
         grants: grants(connection, prefix, "")?,
         points: points(connection, prefix)?,
         programs: programs(connection, prefix, "", &[], true)?,
+        journal: journal(connection, prefix)?,
         alerts,
         openings,
         state: state(connection, prefix)?,
@@ -375,6 +376,45 @@ pub(crate) fn programs(
     )
 }
 
+/// Rows of the journal to which work may still be added.
+fn journal(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Work>> {
+    rows(
+        connection,
+        &format!(
+            "SELECT {JOURNAL} FROM {prefix}journal
+             WHERE last_seen >= COALESCE((SELECT value FROM {prefix}state WHERE key = 'now') - ?1, last_seen)
+             ORDER BY number"
+        ),
+        &[&ot_engine::journal::PAUSE],
+        work,
+    )
+}
+
+/// The columns of the journal, in the order in which [`work`] reads them.
+pub(crate) const JOURNAL: &str = "number, device, actor, protocol, operation, function, object, value, outcome,
+    outcome_code, outcome_name, first_seen, last_seen, count, file, frame, last_file, last_frame, alert";
+
+/// A row of the journal.
+pub(crate) fn work(row: &Row<'_>) -> rusqlite::Result<Work> {
+    Ok(Work {
+        number: count(row, 0)?,
+        device: DeviceId(row.get(1)?),
+        actor: device(row, 2)?,
+        protocol: parsed(row, 3, |text| Some(intern(text)))?,
+        operation: parsed(row, 4, |text| Some(intern(text)))?,
+        function: row.get(5)?,
+        object: row.get(6)?,
+        value: row.get(7)?,
+        outcome: outcome(row, 8)?,
+        first_seen: Timestamp(row.get(11)?),
+        last_seen: Timestamp(row.get(12)?),
+        count: count(row, 13)?,
+        first_frame: frame(row, 14)?,
+        last_frame: frame(row, 16)?,
+        alert: row.get(18)?,
+    })
+}
+
 fn alerts(
     connection: &Connection,
     prefix: &str,
@@ -485,6 +525,7 @@ fn state(connection: &Connection, prefix: &str) -> rusqlite::Result<State> {
         last_device: small("last_device")?,
         last_entry: small("last_entry")?,
         last_program: small("last_program")?,
+        last_work: number("last_work")?,
         first_event: number("first_event")?,
         closed_before: value("closed_before")?.map(Timestamp),
         now: value("now")?.map(Timestamp),

@@ -4,14 +4,14 @@
 
 mod find;
 
-use crate::load::{entry, programs, said};
+use crate::load::{JOURNAL, entry, programs, said, work};
 use crate::value::{count, device, frame, ids, intern, mac, outcome, parsed, parsed_option, severity, sub, time};
 use crate::{StoreError, open};
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_engine::context::{Context, Field, Importance, Said};
 use ot_engine::model::{
     AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKind, Event, Grant, IdentityValue,
-    Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
+    Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status, Work,
 };
 use ot_protocol::{FrameRef, Outcome, Timestamp};
 use rusqlite::types::{ToSql, Value};
@@ -391,6 +391,21 @@ pub struct ProgramQuery {
     pub since: Option<Timestamp>,
     /// Whether their bytes are wanted.
     pub bytes: bool,
+}
+
+/// Which work on controllers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JournalQuery {
+    /// On one of these devices; empty: on any.
+    pub devices: Vec<DeviceId>,
+    /// By one of these devices; empty: by any.
+    pub actors: Vec<DeviceId>,
+    /// Last time at or after.
+    pub since: Option<Timestamp>,
+    /// First time at or before.
+    pub until: Option<Timestamp>,
+    /// The newest rows, at most so many.
+    pub limit: Option<u32>,
 }
 
 /// Which events.
@@ -1226,6 +1241,27 @@ impl Reader {
                 alert: row.get(9)?,
             })
         })
+    }
+
+    /// The journal of work on controllers, in order of the first time.
+    pub fn journal(&self, query: &JournalQuery) -> Result<Vec<Work>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.one_of("device", query.devices.iter().map(|id| id.0));
+        conditions.one_of("actor", query.actors.iter().map(|id| id.0));
+        if let Some(since) = query.since {
+            conditions.and("last_seen >= ?").value(since.0);
+        }
+        if let Some(until) = query.until {
+            conditions.and("first_seen <= ?").value(until.0);
+        }
+        let sql = format!(
+            "SELECT {JOURNAL} FROM journal{} ORDER BY last_seen DESC, number DESC{}",
+            conditions.sql,
+            limit_sql(query.limit)
+        );
+        let mut found = self.rows(&sql, &conditions, work)?;
+        found.sort_by_key(|work| (work.first_seen, work.number));
+        Ok(found)
     }
 
     /// Runs, oldest first.

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 pub(crate) const BEFORE: &str = "before_";
 
 /// The tables from which an engine starts.
-const STATE: [&str; 21] = [
+const STATE: [&str; 22] = [
     "device",
     "device_address",
     "device_identity",
@@ -23,6 +23,7 @@ const STATE: [&str; 21] = [
     "program_version",
     "program_attribute",
     "program_bytes",
+    "journal",
     "alert",
     "alert_peer",
     "alert_technique",

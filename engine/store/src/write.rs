@@ -6,7 +6,7 @@ use ot_engine::State;
 use ot_engine::context::{Field, Importance, Said, Source};
 use ot_engine::model::{
     Alert, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, Event, Grant, IdentityValue,
-    Origin, Peer, Point, ProgramVersion, ProtocolUse, RoleReason, SensorAct, Status,
+    Origin, Peer, Point, ProgramVersion, ProtocolUse, RoleReason, SensorAct, Status, Work,
 };
 use ot_protocol::FrameRef;
 use rusqlite::{CachedStatement, Transaction, params};
@@ -62,6 +62,7 @@ pub(crate) fn changes(
     entries(transaction, &changes.entries)?;
     points(transaction, &changes.points)?;
     programs(transaction, &changes.programs, &changes.removed_programs)?;
+    journal(transaction, &changes.journal)?;
     alerts(transaction, &changes.alerts, run, written)?;
     violations(transaction, &changes.violations)?;
     events(transaction, &changes.events)?;
@@ -649,6 +650,51 @@ fn violations(transaction: &Transaction<'_>, violations: &[AlertViolation]) -> r
     Ok(())
 }
 
+/// Rows of the journal that are kept; the oldest go.
+const JOURNAL_ROWS: u64 = 500_000;
+
+fn journal(transaction: &Transaction<'_>, rows: &[Work]) -> rusqlite::Result<()> {
+    let Some(newest) = rows.iter().map(|work| work.number).max() else { return Ok(()) };
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO journal (number, device, actor, protocol, operation, function, object, value, outcome,
+             outcome_code, outcome_name, first_seen, last_seen, count, file, frame, last_file, last_frame, alert)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+         ON CONFLICT DO UPDATE SET device = excluded.device, actor = excluded.actor, value = excluded.value,
+             last_seen = excluded.last_seen, count = excluded.count, last_file = excluded.last_file,
+             last_frame = excluded.last_frame, alert = excluded.alert",
+    )?;
+    for work in rows {
+        let (outcome, code, name) = outcome_columns(work.outcome);
+        let ((file, frame), (last_file, last_frame)) =
+            (frame_columns(work.first_frame), frame_columns(work.last_frame));
+        upsert.execute(params![
+            integer(work.number),
+            work.device.0,
+            work.actor.map(|id| id.0),
+            work.protocol,
+            work.operation,
+            work.function,
+            work.object,
+            work.value,
+            outcome,
+            code,
+            name,
+            work.first_seen.0,
+            work.last_seen.0,
+            integer(work.count),
+            file,
+            frame,
+            last_file,
+            last_frame,
+            work.alert,
+        ])?;
+    }
+    if let Some(gone) = newest.checked_sub(JOURNAL_ROWS) {
+        transaction.prepare_cached("DELETE FROM journal WHERE number <= ?1")?.execute([integer(gone)])?;
+    }
+    Ok(())
+}
+
 fn events(transaction: &Transaction<'_>, events: &[Event]) -> rusqlite::Result<()> {
     if events.is_empty() {
         return Ok(());
@@ -687,6 +733,7 @@ fn state(transaction: &Transaction<'_>, state: &State, written: &mut Written) ->
         ("last_device", Some(i64::from(state.last_device))),
         ("last_entry", Some(i64::from(state.last_entry))),
         ("last_program", Some(i64::from(state.last_program))),
+        ("last_work", Some(integer(state.last_work))),
         ("first_event", (state.first_event > 0).then(|| integer(state.first_event))),
         ("closed_before", state.closed_before.map(|time| time.0)),
         ("now", state.now.map(|time| time.0)),

@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod catalogue;
 pub mod device;
 pub mod evidence;
+pub mod journal;
 pub mod names;
 pub mod navigator;
 pub mod program;
@@ -18,6 +19,7 @@ pub mod timeline;
 
 pub use alert::{AlertLine, AlertStory, alert, alerts, find_alert, find_alerts};
 pub use device::{DeviceLine, DeviceStory, PointLine, devices, find_devices, points};
+pub use journal::{WorkLine, journal};
 pub use names::{Names, PeerView};
 pub use program::{ProgramDiff, ProgramLine, ProgramStory, program, program_diff, programs};
 pub use stats::{Stats, stats};

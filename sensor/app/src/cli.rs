@@ -391,6 +391,10 @@ pub enum DevicesCommand {
         ot-sensor devices import assets.csv --why \"asset list 2026\""
     )]
     Import(DevicesImportArgs),
+    /// Show who wrote, controlled, programmed, stopped or restarted a device, and when
+    #[command(after_help = "Repetitions within an hour are one row that counts.\n\nExample:\n  \
+        ot-sensor devices journal 10.0.0.10 --since -7d\n  ot-sensor devices journal 10.0.0.10 --by 10.0.0.5 --json")]
+    Journal(DevicesJournalArgs),
     /// Print all devices as CSV, as `devices import` reads it
     #[command(after_help = "Example:\n  ot-sensor devices export --csv > assets.csv")]
     Export(DevicesExportArgs),
@@ -470,6 +474,32 @@ pub struct DevicesImportArgs {
     /// Store and configuration.
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+/// `devices journal`.
+#[derive(Args, Clone, Debug)]
+pub struct DevicesJournalArgs {
+    /// Number, address (with the units behind it), MAC or name
+    #[arg(value_name = "DEVICE")]
+    pub device: String,
+    /// Only what this device did
+    #[arg(long, value_name = "DEVICE")]
+    pub by: Option<String>,
+    /// Work that lasted at or after this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<When>,
+    /// Work that began at or before this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub until: Option<When>,
+    /// At most so many rows, the newest ones
+    #[arg(long, short = 'n', value_name = "N")]
+    pub limit: Option<u32>,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `devices export`.

@@ -285,6 +285,7 @@ fn store() -> (tempfile::TempDir, PathBuf) {
             last_device: 4,
             last_entry: 4,
             last_program: 3,
+            last_work: 0,
             now: Some(at(900)),
             learning_until: Some(at(400)),
             learning: false,

@@ -8,6 +8,7 @@ use super::{Detector, row, text_hash};
 use crate::alerts::{Finding, Raised, Text};
 use crate::catalogue::{self, AlertType, Severity};
 use crate::config::{EngineConfig, KnownDevice};
+use crate::context::Field;
 use crate::model::{Device, DeviceId, Event, Peer};
 use crate::shared::Core;
 use crate::words;
@@ -329,7 +330,11 @@ impl Known for Names<'_> {
     }
 
     fn is_tagged(&self, tag: &str) -> bool {
-        self.any(|device| device.context.tags().any(|own| own.to_lowercase() == tag))
+        let said = |own: &str| own.to_lowercase() == tag;
+        self.any(|device| device.context.tags().any(said))
+            || self
+                .configured()
+                .is_some_and(|known| known.more.iter().any(|(field, own)| *field == Field::Tag && said(own)))
     }
 
     fn is_in_zone(&self, zone: &str) -> bool {

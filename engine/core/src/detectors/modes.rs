@@ -141,6 +141,7 @@ impl Detector for Modes {
             row: row(&[text_hash(property), text_hash(&before), text_hash(now)]),
             text: &text,
         });
+        core.note_change(id, source, "mode-changed", identity, &before);
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {

@@ -6,7 +6,7 @@ use ot_engine::catalogue::{self, Severity};
 use ot_engine::context::{Context, Field, Said, Source};
 use ot_engine::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind,
-    Event, IdentityValue, Origin, Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
+    Event, IdentityValue, Origin, Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status, Work,
 };
 use ot_engine::{Changes, Snapshot, State};
 use ot_protocol::{FrameRef, Intervals, Mac, Outcome, SubAddress, Timestamp};
@@ -169,6 +169,26 @@ pub fn program(number: u32, now: u64) -> ProgramVersion {
     }
 }
 
+pub fn work(number: u64, now: u64) -> Work {
+    Work {
+        number,
+        device: DeviceId(2),
+        actor: (!number.is_multiple_of(3)).then_some(DeviceId(1)),
+        protocol: "modbus",
+        operation: if number.is_multiple_of(2) { "write" } else { "mode-changed" },
+        function: "Write Single Register (function 6)".to_owned(),
+        object: format!("holding register {number}"),
+        value: now.to_string(),
+        outcome: number.is_multiple_of(2).then_some(Outcome::Rejected(2, "illegal data address")),
+        first_seen: at(number),
+        last_seen: at(now),
+        count: now,
+        first_frame: frame(number),
+        last_frame: frame(now),
+        alert: (number == 2).then_some(1),
+    }
+}
+
 pub fn alert(number: u32, now: u64, status: Status) -> Alert {
     let kinds = catalogue::all();
     let kind = &kinds[number as usize % kinds.len()];
@@ -246,6 +266,7 @@ pub fn changes(from: u64, to: u64) -> Changes {
     changes.devices = (1..=4).filter(|&number| u64::from(number) <= to).map(|number| device(number, to)).collect();
     changes.entries = (1..=12).filter(|&number| u64::from(number) <= to).map(|number| entry(number, to)).collect();
     changes.points = news.clone().map(|packet| point(u32::try_from(packet).unwrap(), packet)).collect();
+    changes.journal = (1..=to / 5).map(|number| work(number, to)).collect();
     changes.programs = (1..=to / 5).map(|number| program(u32::try_from(number).unwrap(), to)).collect();
     // An alert opens every tenth packet and then gets a violation with each packet.
     for number in (1..=u32::try_from(to).unwrap()).step_by(10).map(|first| first / 10 + 1) {
@@ -282,6 +303,7 @@ pub fn state(now: u64) -> State {
         last_device: 4,
         last_entry: 12,
         last_program: u32::try_from(now / 5).unwrap(),
+        last_work: now / 5,
         now: Some(at(now)),
         learning_until: None,
         learning: false,
@@ -300,6 +322,7 @@ pub fn expected(changes: &Changes) -> Snapshot {
         entries: changes.entries.clone(),
         points,
         programs: changes.programs.clone(),
+        journal: changes.journal.clone(),
         alerts: changes.alerts.clone(),
         openings: vec![],
         state: changes.state.clone(),

@@ -1,15 +1,17 @@
 //! `devices list`, `devices show` and `points list`.
 
 use super::{moment, reader};
-use crate::cli::{DevicesListArgs, DevicesShowArgs, PointsListArgs, flat};
+use crate::cli::{DevicesJournalArgs, DevicesListArgs, DevicesShowArgs, PointsListArgs, flat};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, short_time, yes};
 use ot_engine::context::Field;
 use ot_engine::words::codes;
-use ot_store::read::DeviceQuery;
+use ot_store::read::{DeviceQuery, JournalQuery};
 use ot_views::alert::short_id;
 use ot_views::device::{DeviceStory, FunctionView, NeighbourView, RangeView, device, find_device};
-use ot_views::{DeviceLine, Names, PeerView, devices as devices_view, find_devices, points as points_view};
+use ot_views::{
+    DeviceLine, Names, PeerView, devices as devices_view, find_devices, journal as journal_view, points as points_view,
+};
 
 pub fn list(output: &mut Output, args: &DevicesListArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
@@ -337,6 +339,57 @@ fn range_row(range: &RangeView) -> Vec<Text> {
 
 fn allowed(allowed: bool) -> Text {
     if allowed { "yes".into() } else { Text::styled("no", Style::Yellow) }
+}
+
+pub fn journal(output: &mut Output, args: &DevicesJournalArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let names = Names::new(&reader);
+    let by = args.by.as_ref().map(|by| find_devices(&reader, by)).transpose()?;
+    let found = journal_view(
+        &names,
+        &JournalQuery {
+            devices: find_devices(&reader, &args.device)?,
+            actors: by.unwrap_or_default(),
+            since: moment(&reader, args.since)?,
+            until: moment(&reader, args.until)?,
+            limit: args.limit,
+        },
+    )?;
+    if found.is_empty() {
+        return Err(Failure::not_found(format!("nothing found: no work on {} was seen", args.device)).into());
+    }
+    if args.output.json {
+        for work in &found {
+            output.json(work)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let mut rows = Vec::with_capacity(found.len());
+    for work in &found {
+        let what = match (work.object.as_str(), work.value.as_str()) {
+            (object, "") => object.to_owned(),
+            ("", value) => value.to_owned(),
+            (object, value) => format!("{object}: {value}"),
+        };
+        let outcome = work.outcome_detail.as_deref().or(work.outcome.as_deref()).unwrap_or("told by the device");
+        rows.push(vec![
+            short_time(&work.first_seen).into(),
+            short_time(&work.last_seen).into(),
+            work.count.into(),
+            work.actor.as_ref().map_or_else(|| "-".to_owned(), PeerView::label).into(),
+            work.operation.as_str().into(),
+            work.function.as_str().into(),
+            what.into(),
+            outcome.into(),
+            work.first_frame.as_ref().map_or_else(String::new, |frame| frame.number.to_string()).into(),
+            match &work.alert {
+                Some(id) => short_id(&reader, id)?.into(),
+                None => "".into(),
+            },
+        ]);
+    }
+    output.table(&["FIRST", "LAST", "COUNT", "WHO", "DID", "FUNCTION", "ON", "OUTCOME", "FRAME", "ALERT"], rows, 0)?;
+    Ok(Exit::Done)
 }
 
 pub fn points(output: &mut Output, args: &PointsListArgs) -> anyhow::Result<Exit> {

@@ -58,6 +58,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Devices { command } => match command {
             DevicesCommand::List(args) => devices::list(&mut output, &args),
             DevicesCommand::Show(args) => devices::show(&mut output, &args),
+            DevicesCommand::Journal(args) => devices::journal(&mut output, &args),
             DevicesCommand::Set(args) => context::set(&mut output, &args),
             DevicesCommand::Import(args) => context::import(&mut output, &args),
             DevicesCommand::Export(args) => context::export(&mut output, &args),
