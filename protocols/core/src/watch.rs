@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::net::{Endpoint, FrameRef};
 use crate::time::Timestamp;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A message satisfied a rule, as far as the message alone can tell.
@@ -96,17 +97,29 @@ pub trait MessageWatch: Send + Sync {
 
 /// The watch in use. It can be exchanged while packets flow: each lane takes the new one at the end of its second.
 #[derive(Clone, Default)]
-pub struct WatchCell(Arc<RwLock<Option<Arc<dyn MessageWatch>>>>);
+pub struct WatchCell(Arc<Cell>);
+
+#[derive(Default)]
+struct Cell {
+    watch: RwLock<Option<Arc<dyn MessageWatch>>>,
+    changes: AtomicU64,
+}
 
 impl WatchCell {
     /// The watch now in use.
     pub fn get(&self) -> Option<Arc<dyn MessageWatch>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.watch.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts another watch, or none, in its place.
     pub fn set(&self, watch: Option<Arc<dyn MessageWatch>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = watch;
+        *self.0.watch.write().unwrap_or_else(PoisonError::into_inner) = watch;
+        self.0.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often it was exchanged.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Acquire)
     }
 }
 

@@ -234,6 +234,33 @@ mod tests {
     }
 
     #[test]
+    fn rules_are_exchanged_while_packets_flow() {
+        let text = "[[rule]]\nid = 'all'\nprotocol = 'modbus'\nsource = '0.0.0.0/0'\n";
+        let rules = Arc::new(RuleSet::parse(&[("all".to_owned(), text.to_owned())], &vocabulary()).unwrap());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/value-outside-range/capture.pcap.zst");
+        let flow = ot_flow::FlowConfig { workers: 0, batch_packets: 1, ..ot_flow::FlowConfig::default() };
+        let mut captures = ot_capture::CaptureSet::open(&[path]).unwrap();
+        let mut hits = Vec::new();
+        ot_flow::run(&mut captures, PROTOCOLS, &flow, &mut |facts, progress| {
+            match progress.packets {
+                400 => watch(&flow.watch, &rules),
+                800 => watch(&flow.watch, &Arc::default()),
+                _ => {}
+            }
+            for (order, fact) in facts {
+                if matches!(fact, ot_protocol::Fact::Rule(_)) {
+                    hits.push(order.packet);
+                }
+            }
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+        let (first, last) = (hits.first().copied().unwrap(), hits.last().copied().unwrap());
+        // With the end of the second in which they are exchanged, at most 40 packets later here.
+        assert!((401..=500).contains(&first) && (801..=900).contains(&last), "{first} {last}");
+    }
+
+    #[test]
     fn the_examples_of_the_readme_are_right() {
         let text = include_str!("../../../engine/rules/README.md");
         let examples: Vec<String> =

@@ -444,7 +444,9 @@ impl Lane {
         self.second_ends(marker);
         self.tell_health(marker.time);
         self.shared.out.end_epoch(self.index);
-        self.shared.watch = Watching::of(self.shared.registry, &self.shared.config, self.shared.out.decode);
+        if !self.shared.watch.is_current(&self.shared.config) {
+            self.shared.watch = Watching::of(self.shared.registry, &self.shared.config, self.shared.out.decode);
+        }
     }
 
     fn second_ends(&mut self, marker: &Marker) {

@@ -25,6 +25,8 @@ pub(crate) struct Watching {
     /// Bytes of the message that comes next.
     wire: Vec<u8>,
     hits: Vec<RuleHit>,
+    /// How often the watch had been exchanged when it was asked.
+    changes: u64,
 }
 
 impl Watching {
@@ -33,11 +35,17 @@ impl Watching {
         if decode {
             return Self { messages: u64::MAX, ..Self::default() };
         }
-        let Some(watch) = config.watch.get() else { return Self::default() };
+        let changes = config.watch.changes();
+        let Some(watch) = config.watch.get() else { return Self { changes, ..Self::default() } };
         let wanted = registry.iter().take(64).enumerate().filter(|(_, protocol)| watch.wants(protocol.id()));
         let messages = wanted.fold(0, |mask, (index, _)| mask | 1 << index);
         let payload = watch.wants_payload();
-        Self { watch: Some(watch), messages, payload, ..Self::default() }
+        Self { watch: Some(watch), messages, payload, changes, ..Self::default() }
+    }
+
+    /// Whether it is still what is wanted.
+    pub fn is_current(&self, config: &FlowConfig) -> bool {
+        self.changes == config.watch.changes()
     }
 
     /// Whether the messages of a protocol are wanted.
