@@ -152,3 +152,80 @@ fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
     assert!(reported.is_subset(&ids(&store)?), "alerts that were reported are gone");
     Ok(())
 }
+
+/// A person learns, mutes and takes back while a replay runs that is killed again and again: what they did is in the store
+/// once, and the store is that of the acts at the packets where they were applied.
+#[test]
+fn acts_survive_kills() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let plant = plant(directory.path(), "1500000", "60")?;
+    let inputs = [plant];
+    let store = directory.path().join("acts.db");
+    let spawn = |store: &Path| {
+        sensor()
+            .args(["replay", "--quiet", "--operational", "--store"])
+            .arg(store)
+            .args(&inputs)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    };
+    let mut random = ot_tests::frames::Random::new(11);
+    let mut acts = 0;
+    for round in 0..6 {
+        let mut child = spawn(&store)?;
+        let deadline = Instant::now() + Duration::from_millis(1_500 + random.below(1_500));
+        while Instant::now() < deadline && child.try_wait()?.is_none() {
+            std::thread::sleep(Duration::from_millis(100));
+            let open: Vec<String> = match store.exists() {
+                true => ids(&store).unwrap_or_default().into_iter().collect(),
+                false => Vec::new(),
+            };
+            let Some(id) = open.get(usize::try_from(random.below(open.len().max(1) as u64))?) else { continue };
+            let verb: &[&str] = match (round + acts) % 4 {
+                0 => &["learn", "--scope", "server", "--for", "1h"],
+                1 => &["mute"],
+                2 => &["close"],
+                _ => &["learn"],
+            };
+            let done = sensor().arg("alerts").args(verb).arg(id).arg("--store").arg(&store).output()?;
+            acts += usize::from(done.status.success());
+        }
+        child.kill()?;
+        child.wait()?;
+        if done(&store)? {
+            break;
+        }
+    }
+    assert!(acts > 3, "{acts} acts");
+    let before: Vec<String> = rows_of(&store, &["command ", "alert_history ", "baseline_grant "])?;
+    if !done(&store)? {
+        assert!(spawn(&store)?.wait()?.success());
+    }
+    let after: Vec<String> = rows_of(&store, &["command ", "alert_history ", "baseline_grant "])?;
+    // Nothing that was applied is lost or doubled. (What was pending is applied by the last replay.)
+    for row in before.iter().filter(|row| row.starts_with("alert_history ") && !row.contains("who='sensor'")) {
+        assert_eq!(after.iter().filter(|other| *other == row).count(), 1, "{row}");
+    }
+    // Each learned alert has its grants, and no grant is without one.
+    let lines = ot_store::dump(&store)?;
+    let field = |row: &str, name: &str| -> Option<String> {
+        let (_, rest) = row.split_once(&format!(" {name}="))?;
+        Some(rest.split(' ').next()?.to_owned())
+    };
+    let learned: BTreeSet<String> = lines
+        .iter()
+        .filter(|row| row.starts_with("alert ") && field(row, "learned").as_deref() == Some("1"))
+        .filter_map(|row| field(row, "number"))
+        .collect();
+    let granted: BTreeSet<String> =
+        lines.iter().filter(|row| row.starts_with("baseline_grant ")).filter_map(|row| field(row, "alert")).collect();
+    assert!(granted.is_subset(&learned), "granted {granted:?}, learned {learned:?}");
+    Ok(())
+}
+
+fn rows_of(store: &Path, tables: &[&str]) -> Result<Vec<String>> {
+    let mut rows = ot_store::dump(store)?;
+    rows.retain(|row| tables.iter().any(|table| row.starts_with(table)));
+    Ok(rows)
+}

@@ -339,3 +339,53 @@ fn alerts_and_violations_go_to_a_spreadsheet() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn learning_is_told_and_starts_anew_for_one_device() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    let config = directory.path().join("ot-sensor.toml");
+    std::fs::write(
+        &config,
+        "[learning]\nfor = \"30d\"\nends = \"novelty\"\nnovelty_entries = 1000\nnovelty_within = \"5m\"\n\
+         skip = [\"multicast-not-learned\"]\nnew_device = \"2h\"\n",
+    )?;
+    let status = |store: &Path| -> Result<Value> {
+        let shown = lines(sensor().args(["learning", "--json", "--config"]).arg(&config).arg("--store").arg(store))?;
+        shown.into_iter().next().context("nothing told")
+    };
+    // Little new comes: learning ends long before its 30 days.
+    succeed(
+        sensor()
+            .args(["replay", "--quiet", "--config"])
+            .arg(&config)
+            .arg("--store")
+            .arg(&store)
+            .arg(fixture("benign-polling")),
+    )?;
+    let told = status(&store)?;
+    assert_eq!(told.get("mode").and_then(Value::as_str), Some("operational"), "{told}");
+    assert!(told.get("entries").and_then(Value::as_u64) > Some(10), "{told}");
+    let events = succeed(sensor().args(["events", "list", "--kind", "learning-ended", "--store"]).arg(&store))?;
+    assert!(events.contains("which is little enough"), "{events}");
+
+    // One device anew: what is asked of it is learned, and not told.
+    let copy = directory.path().join("copy.db");
+    std::fs::copy(&store, &copy)?;
+    operational(&copy, &fixture("new-function"))?;
+    let functions = of_type(&alerts(&copy)?, "modbus-function-not-learned").len();
+    assert!(functions > 0);
+    let said = succeed(
+        sensor()
+            .args(["baseline", "reset", "--device", "10.20.0.11", "--learn-for", "400d", "--who", "anna", "--store"])
+            .arg(&store),
+    )?;
+    assert!(said.contains("learning until"), "{said}");
+    let told = status(&store)?;
+    assert_eq!(told.get("devices").and_then(Value::as_array).map(Vec::len), Some(1), "{told}");
+    operational(&store, &fixture("new-function"))?;
+    assert!(of_type(&alerts(&store)?, "modbus-function-not-learned").is_empty());
+    let stats = succeed(sensor().args(["stats", "--store"]).arg(&store))?;
+    assert!(stats.contains("1 device on their own"), "{stats}");
+    Ok(())
+}

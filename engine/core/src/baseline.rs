@@ -8,6 +8,7 @@ mod grants;
 pub use grants::MOST_WIDE;
 
 use crate::config::Limits;
+use crate::learning::Learners;
 use crate::model::{BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope};
 use crate::table::Dirty;
 use foldhash::fast::FixedState;
@@ -65,6 +66,8 @@ pub struct Baseline {
     networks: BTreeMap<IpNet, u32>,
     /// Packet time of the fact in work.
     pub(crate) now: Timestamp,
+    /// What is not learned, and who learns for a time of their own.
+    pub(crate) learners: Learners,
     dirty: Dirty,
     removed: Vec<EntryId>,
     any_allowed: bool,
@@ -211,7 +214,7 @@ impl Baseline {
         }
         entry.count += seen.count;
         entry.last_seen = entry.last_seen.max(seen.times[1]);
-        if seen.learning && entry.key.scope == Scope::Exact {
+        if seen.learning && entry.key.scope == Scope::Exact && !self.learners.skips_entry(&entry.key) {
             entry.learned_count += seen.count;
             self.any_allowed = true;
             entry.expires = None;
@@ -399,6 +402,17 @@ impl Baseline {
             self.dirty.mark(id.0);
         }
         self.generation += 1;
+    }
+
+    /// Has everything looked at again: what is silent may no longer be.
+    pub(crate) fn look_again(&mut self) {
+        self.generation += 1;
+    }
+
+    /// How many entries traffic taught after a packet time.
+    pub fn learned_since(&self, from: Timestamp) -> u64 {
+        let new = |entry: &&BaselineEntry| entry.learned_count > 0 && entry.allowed_at.is_some_and(|time| time > from);
+        self.entries.values().filter(new).fold(0, |count, _| count + 1)
     }
 
     /// Raised by each change that traffic did not cause.

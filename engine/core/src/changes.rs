@@ -1,6 +1,7 @@
 //! What passes between the engine and a store: what is loaded, what changed, what a person asks for.
 
 use crate::context::Change;
+use crate::learning::DeviceLearning;
 use crate::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Grant, Point,
     ProgramVersion, Scope, SensorAct, Status, Work,
@@ -56,6 +57,10 @@ pub struct State {
     pub learning_until: Option<Timestamp>,
     /// Whether the engine is learning.
     pub learning: bool,
+    /// Packet time at which it began.
+    pub learning_since: Option<Timestamp>,
+    /// Devices that have a learning time of their own, by number.
+    pub device_learning: Vec<(DeviceId, DeviceLearning)>,
     /// Networks (address, prefix length) in which an OT protocol was confirmed.
     pub ot_subnets: Vec<(IpAddr, u8)>,
     /// Health counters, by id: summed over all runs.
@@ -132,8 +137,8 @@ pub enum Action {
     Unmute,
     /// Adds a comment.
     Comment(String),
-    /// Forgets what was learned of a device (or of all: `None`).
-    BaselineReset(Option<DeviceId>),
+    /// Forgets what was learned of a device, or of all, and may let it learn anew.
+    BaselineReset(Reset),
     /// Allows an entry, from an imported baseline.
     BaselineAllow(Box<Imported>),
     /// Takes back what an act allowed: a learning of alerts, or an import.
@@ -142,6 +147,15 @@ pub enum Action {
     RulesReload,
     /// Sets what is said of a device.
     SetContext(DeviceId, Vec<Change>),
+}
+
+/// What is forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reset {
+    /// Of which device; `None`: of all.
+    pub device: Option<DeviceId>,
+    /// For how long it learns anew, in packet time from the newest packet on.
+    pub learn_for: Option<Nanos>,
 }
 
 /// How an alert is learned.

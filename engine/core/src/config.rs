@@ -33,6 +33,12 @@ pub struct EngineConfig {
     pub alerts: BTreeMap<String, AlertSetting>,
     /// How long to learn.
     pub learning: Learning,
+    /// Learning ends before its time when little new comes.
+    pub novelty: Option<Novelty>,
+    /// Alert types that speak while all else is learned, by id, and whose entries are not learned.
+    pub not_learned: Vec<String>,
+    /// How long a device learns that is found later.
+    pub new_device: Option<Nanos>,
     /// How long alerts and events are kept.
     pub keep: Keep,
     /// Rules that people of the site wrote.
@@ -72,6 +78,21 @@ pub enum Learning {
     Until(Timestamp),
     /// Not at all.
     Operational,
+}
+
+/// When little new comes while learning: no more than so many new baseline entries within the last span of packet time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Novelty {
+    /// Entries.
+    pub entries: u32,
+    /// Span.
+    pub span: Nanos,
+}
+
+impl Default for Novelty {
+    fn default() -> Self {
+        Self { entries: 5, span: 86_400 * SECOND }
+    }
 }
 
 /// A zone of the plant.
@@ -199,6 +220,9 @@ impl Default for EngineConfig {
             continuous: false,
             alerts: BTreeMap::new(),
             learning: Learning::AsStored,
+            novelty: None,
+            not_learned: Vec::new(),
+            new_device: None,
             keep: Keep::default(),
             rules: Arc::default(),
             clock: SiteClock::default(),

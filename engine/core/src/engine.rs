@@ -15,6 +15,7 @@ use crate::indicators::Indicators;
 use crate::inventory::{Inventory, MacBinding};
 use crate::journal::Journal;
 use crate::known::{Known, KnownActivities};
+use crate::learning::Learners;
 use crate::model::{Alert, DeviceId, Event, Peer, Role};
 use crate::points::{Access, Points};
 use crate::programs::{Comparison, Moved, Programs};
@@ -93,6 +94,10 @@ pub struct Engine {
     steady: u32,
     /// Hour of packet time in which the age of alerts was last looked at.
     looked: Option<i64>,
+    /// Packet time at which it is next looked whether little new comes.
+    next_novelty: Option<Timestamp>,
+    /// Why learning ended before its time, for the event.
+    ended_by: String,
 }
 
 impl Engine {
@@ -107,17 +112,20 @@ impl Engine {
             }
             Learning::Until(end) => {
                 state.learning_until = Some(end);
+                state.learning_since = None;
                 state.learning = true;
             }
             // The end is known with the first packet.
             Learning::For(_) => {
                 state.learning_until = None;
+                state.learning_since = None;
                 state.learning = true;
             }
         }
         let counters: BTreeMap<String, u64> = state.counters.iter().cloned().collect();
         let mut baseline = Baseline::load(entries, grants);
         baseline.now = state.now.unwrap_or_default();
+        baseline.learners = Learners::new(&config.not_learned, &state.device_learning);
         baseline.continue_after(state.last_entry);
         let core = Core {
             inventory: Inventory::load(devices, state.ot_subnets.clone(), state.last_device, &config),
@@ -150,6 +158,8 @@ impl Engine {
             unsettled: Vec::new(),
             steady: 0,
             looked: None,
+            next_novelty: None,
+            ended_by: String::new(),
         }
     }
 
@@ -271,6 +281,9 @@ impl Engine {
         {
             self.core.state.learning_until = Some(time.plus(span));
         }
+        if self.core.state.learning_since.is_none() && self.core.state.learning {
+            self.core.state.learning_since = Some(time);
+        }
         if self.core.state.now.is_none_or(|now| now < time) {
             self.core.state.now = Some(time);
         }
@@ -317,9 +330,10 @@ impl Engine {
                 destination: None,
                 protocol: None,
                 text: format!(
-                    "Learning ended: {} devices, {} baseline entries",
+                    "Learning ended: {} devices, {} baseline entries{}",
                     self.core.inventory.len(),
-                    self.core.baseline.len()
+                    self.core.baseline.len(),
+                    std::mem::take(&mut self.ended_by)
                 ),
                 frame: FrameRef::default(),
                 alert: None,
@@ -368,6 +382,7 @@ impl Engine {
         for detector in &mut self.detectors {
             detector.device(core, peer, time, frame);
         }
+        self.let_learn(peer, time);
     }
 
     /// Tells of routers that became devices of their own because a MAC address forwards packets of others.
@@ -384,6 +399,7 @@ impl Engine {
         for (from, into) in self.core.inventory.take_merged() {
             self.core.baseline.rename(from, into);
             self.core.alerts.merge_device(from, into);
+            self.core.baseline.learners.rename(from, into);
             self.core.programs.rename(from, into);
             self.core.journal.rename(from, into);
         }
@@ -786,6 +802,9 @@ impl Engine {
         let (grants, removed_grants) = core.baseline.take_grant_changes();
         let (programs, removed_programs) = core.programs.take_changes();
         let (alerts, violations) = core.alerts.take_changes();
+        if let Some(devices) = core.baseline.learners.take_changes() {
+            core.state.device_learning = devices;
+        }
         core.state.last_alert = core.alerts.last();
         core.state.last_device = core.inventory.last();
         core.state.last_entry = core.baseline.last();

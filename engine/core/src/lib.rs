@@ -18,6 +18,7 @@ pub mod indicators;
 pub mod inventory;
 pub mod journal;
 mod known;
+pub mod learning;
 pub mod model;
 pub mod points;
 pub mod programs;
@@ -27,7 +28,7 @@ pub mod vendors;
 pub mod words;
 
 pub use alerts::{Finding, Raised, Text};
-pub use changes::{Action, Changes, Command, Imported, Learn, Snapshot, State};
+pub use changes::{Action, Changes, Command, Imported, Learn, Reset, Snapshot, State};
 pub use config::EngineConfig;
 pub use engine::Engine;
 pub use shared::{Core, Seen, SeenFlow};

@@ -11,6 +11,7 @@ use crate::detectors::RuleMatch;
 use crate::indicators::Indicators;
 use crate::inventory::Inventory;
 use crate::journal::{self, Journal};
+use crate::learning::DeviceLearning;
 use crate::model::{Alert, BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer, Work};
 use crate::points::Points;
 use crate::programs::{Compared, Programs};
@@ -114,6 +115,43 @@ impl Core {
         self.state.learning_until.is_some_and(|end| time < end)
     }
 
+    /// Whether an entry of this key is learned at this packet time: all is, or one of its devices has a learning time of its
+    /// own.
+    pub fn learns(&self, key: &EntryKey, time: Timestamp) -> bool {
+        let learners = &self.baseline.learners;
+        let by_device = |id: DeviceId| {
+            self.device_learning(id, time).is_some_and(|learning| learning.whole || key.kind != EntryKind::Device)
+        };
+        (self.learning_at(time)
+            || (!learners.is_empty() && [key.client, key.server].into_iter().flatten().any(by_device)))
+            && !learners.skips_entry(key)
+    }
+
+    /// The learning of a device, or of the one that it is reached through.
+    fn device_learning(&self, id: DeviceId, time: Timestamp) -> Option<DeviceLearning> {
+        let learners = &self.baseline.learners;
+        let parent = self.inventory.get(id).and_then(|device| device.parent);
+        let found = learners.of(id).or_else(|| learners.of(parent?));
+        found.filter(|learning| time < learning.until)
+    }
+
+    /// Whether a finding is silent because what it departs from is being learned.
+    fn is_being_learned(&self, finding: &Finding<'_>) -> bool {
+        let (kind, time) = (finding.kind, finding.times[0]);
+        let learners = &self.baseline.learners;
+        if !kind.needs_baseline || learners.skips(kind) {
+            return false;
+        }
+        let new = kind == catalogue::DEVICE_NOT_LEARNED || kind == catalogue::FIELD_DEVICE_NOT_LEARNED;
+        self.learning_at(time)
+            || (!learners.is_empty()
+                && [&finding.client, &finding.server]
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|peer| peer.device)
+                    .any(|id| self.device_learning(id, time).is_some_and(|learning| learning.whole || !new)))
+    }
+
     /// Newest packet time.
     pub fn now(&self) -> Timestamp {
         self.state.now.unwrap_or_default()
@@ -132,7 +170,8 @@ impl Core {
         count: u64,
         frame: FrameRef,
     ) -> Option<Met> {
-        let seen = self.observation(times, count, frame);
+        let mut seen = self.observation(times, count, frame);
+        seen.learning = self.learns(&key, times[1]);
         let wide = self.baseline.has_wide().then(|| key.clone());
         let mut met = if key.start.is_some() && key.end.is_some() {
             self.baseline.observe_range(key, label, seen, &self.config.limits)
@@ -199,7 +238,7 @@ impl Core {
     /// protocol nor an OT network takes part (malware and the sensor's own health apart).
     pub fn raise(&mut self, finding: &Finding<'_>) -> Raised {
         let kind = finding.kind;
-        if !self.config.enabled(kind) || (kind.needs_baseline && self.learning_at(finding.times[0])) {
+        if !self.config.enabled(kind) || self.is_being_learned(finding) {
             return Raised::Silent;
         }
         let ot = finding.protocol.is_some_and(|protocol| !companions::is_companion(protocol))

@@ -5,7 +5,7 @@ use crate::value::{count, device, integer, intern, parsed, time};
 use crate::{ReplayedCommand, Store, StoreError, run, write};
 use ot_engine::context::{Change, Field};
 use ot_engine::model::{DeviceId, EntryKey, Scope, Status};
-use ot_engine::{Action, Changes, Command, Imported, Learn};
+use ot_engine::{Action, Changes, Command, Imported, Learn, Reset};
 use ot_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 use std::collections::HashMap;
@@ -59,8 +59,8 @@ impl Store {
                 match &command.action {
                     Action::SetStatus(wanted) => status = Some(wanted.as_str()),
                     Action::Comment(comment) => text = Some(comment),
-                    Action::BaselineReset(of) => device = of.map(|id| id.0),
                     Action::SetContext(of, _) => device = Some(of.0),
+                    Action::BaselineReset(reset) => (device, span) = (reset.device.map(|id| id.0), reset.learn_for),
                     Action::Learn(learn) => (scope, span) = (Some(learn.scope.as_str()), learn.span),
                     Action::BaselineUndo(act) => undo = Some(integer(*act)),
                     Action::Unlearn
@@ -378,7 +378,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Command> {
         "unmute" => Action::Unmute,
         "comment" => Action::Comment(row.get(7)?),
         "rules-reload" => Action::RulesReload,
-        "baseline-reset" => Action::BaselineReset(device(row, 21)?),
+        "baseline-reset" => Action::BaselineReset(Reset { device: device(row, 21)?, learn_for: row.get(24)? }),
         "baseline-allow" => {
             let (scope, network) = scope(row, 26)?;
             Action::BaselineAllow(Box::new(Imported {

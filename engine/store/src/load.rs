@@ -4,6 +4,7 @@ use crate::value::{self, count, device, frame, intern, key, mac, outcome, parsed
 use ipnet::IpNet;
 use ot_engine::catalogue;
 use ot_engine::context::{Context, Field, Said, Source};
+use ot_engine::learning::DeviceLearning;
 use ot_engine::model::{
     Alert, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, Grant, IdentityValue, Origin,
     Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Scope, Status, Work,
@@ -505,6 +506,17 @@ fn alerts(
     Ok(found.into_iter().flatten().collect())
 }
 
+/// Devices that have a learning time of their own, by number.
+pub(crate) fn device_learning(
+    connection: &Connection,
+    prefix: &str,
+) -> rusqlite::Result<Vec<(DeviceId, DeviceLearning)>> {
+    rows(connection, &format!("SELECT device, until, whole FROM {prefix}device_learning ORDER BY device"), &[], |row| {
+        let learning = DeviceLearning { until: Timestamp(row.get(1)?), whole: row.get(2)? };
+        Ok((DeviceId(row.get(0)?), learning))
+    })
+}
+
 fn state(connection: &Connection, prefix: &str) -> rusqlite::Result<State> {
     let value = |key: &str| {
         connection
@@ -531,6 +543,8 @@ fn state(connection: &Connection, prefix: &str) -> rusqlite::Result<State> {
         now: value("now")?.map(Timestamp),
         learning_until: value("learning_until")?.map(Timestamp),
         learning: value("learning")? == Some(1),
+        learning_since: value("learning_since")?.map(Timestamp),
+        device_learning: device_learning(connection, prefix)?,
         ot_subnets: rows(
             connection,
             &format!("SELECT address, prefix FROM {prefix}ot_subnet ORDER BY place"),

@@ -9,6 +9,7 @@ use crate::value::{count, device, frame, ids, intern, mac, outcome, parsed, pars
 use crate::{StoreError, open};
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_engine::context::{Context, Field, Importance, Said};
+use ot_engine::learning::DeviceLearning;
 use ot_engine::model::{
     AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKind, Event, Grant, IdentityValue,
     Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status, Work,
@@ -194,6 +195,21 @@ pub struct HistoryRow {
     pub why: String,
     /// The new status, the comment.
     pub detail: String,
+}
+
+/// How learning goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearningRow {
+    /// The small state.
+    pub state: StateRow,
+    /// Packet time at which learning began.
+    pub since: Option<Timestamp>,
+    /// Entries that traffic taught, by kind.
+    pub kinds: Vec<(EntryKind, u64)>,
+    /// Of these the new ones of each hour, of the last 24 hours of packet time; hours without are left out.
+    pub hours: Vec<(Timestamp, u64)>,
+    /// Devices that have a learning time of their own.
+    pub devices: Vec<(DeviceId, DeviceLearning)>,
 }
 
 /// A violation with the baseline entries that it departs from.
@@ -809,6 +825,39 @@ impl Reader {
             acts.push(ActRow { act, asked, alerts, grants });
         }
         Ok(acts)
+    }
+
+    /// How learning goes on.
+    pub fn learning(&self) -> Result<LearningRow, StoreError> {
+        const HOUR: i64 = 3_600_000_000_000;
+        let state = self.state()?;
+        let none = Conditions::default();
+        let kinds = self.rows(
+            "SELECT kind, COUNT(*) FROM baseline WHERE allowed AND learned_count > 0 GROUP BY kind ORDER BY kind",
+            &none,
+            |row| Ok((parsed(row, 0, EntryKind::parse)?, count(row, 1)?)),
+        )?;
+        let mut conditions = Conditions::default();
+        conditions.value(state.now.map_or(0, |now| now.0.saturating_sub(24 * HOUR)));
+        let hours = self.rows(
+            "SELECT allowed_at / 3600000000000, COUNT(*) FROM baseline
+             WHERE allowed AND learned_count > 0 AND allowed_at > ? GROUP BY 1 ORDER BY 1",
+            &conditions,
+            |row| Ok((Timestamp(row.get::<_, i64>(0)?.saturating_mul(HOUR)), count(row, 1)?)),
+        )?;
+        let since = self
+            .rows("SELECT value FROM state WHERE key = 'learning_since'", &none, |row| Ok(Timestamp(row.get(0)?)))?
+            .pop();
+        let devices = crate::load::device_learning(&self.connection, "").map_err(|error| self.fail(error))?;
+        Ok(LearningRow { state, since, kinds, hours, devices })
+    }
+
+    /// Baseline entries that traffic taught after a packet time.
+    pub fn learned_since(&self, from: Timestamp) -> Result<u64, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.value(from.0);
+        let sql = "SELECT COUNT(*) FROM baseline WHERE learned_count > 0 AND allowed_at > ?";
+        Ok(self.rows(sql, &conditions, |row| count(row, 0))?.into_iter().sum())
     }
 
     /// What people did to an alert, in order.

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 pub(crate) const BEFORE: &str = "before_";
 
 /// The tables from which an engine starts.
-const STATE: [&str; 22] = [
+const STATE: [&str; 23] = [
     "device",
     "device_address",
     "device_identity",
@@ -33,6 +33,7 @@ const STATE: [&str; 22] = [
     "state",
     "counter",
     "ot_subnet",
+    "device_learning",
 ];
 
 /// What a run reads.

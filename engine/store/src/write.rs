@@ -739,6 +739,7 @@ fn state(transaction: &Transaction<'_>, state: &State, written: &mut Written) ->
         ("now", state.now.map(|time| time.0)),
         ("learning_until", state.learning_until.map(|time| time.0)),
         ("learning", Some(i64::from(state.learning))),
+        ("learning_since", state.learning_since.map(|time| time.0)),
     ] {
         match value {
             Some(value) => set.execute(params![key, value])?,
@@ -751,6 +752,14 @@ fn state(transaction: &Transaction<'_>, state: &State, written: &mut Written) ->
         let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO counter (id, value) VALUES (?1, ?2)")?;
         for (id, value) in &state.counters {
             insert.execute(params![id, integer(*value)])?;
+        }
+    }
+    if before.is_none_or(|before| before.device_learning != state.device_learning) {
+        transaction.prepare_cached("DELETE FROM device_learning")?.execute([])?;
+        let mut insert =
+            transaction.prepare_cached("INSERT INTO device_learning (device, until, whole) VALUES (?1, ?2, ?3)")?;
+        for (device, learning) in &state.device_learning {
+            insert.execute(params![device.0, learning.until.0, learning.whole])?;
         }
     }
     if before.is_none_or(|before| before.ot_subnets != state.ot_subnets) {

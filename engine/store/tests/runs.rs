@@ -6,7 +6,7 @@ mod common;
 
 use common::{alert, assert_same, at, changes, expected, input, spec, state};
 use ot_engine::model::{DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope, SensorAct, Status};
-use ot_engine::{Action, Changes, Imported, Learn};
+use ot_engine::{Action, Changes, Imported, Learn, Reset};
 use ot_protocol::Timestamp;
 use ot_store::{CommandState, NewCommand, RunKind, Store, dump};
 use std::io::{BufRead, BufReader};
@@ -266,8 +266,11 @@ fn commands_are_kept_applied_once_and_given_back() {
         command(&id, Action::Unlearn),
         command(&id, Action::Mute),
         command(&id, Action::Unmute),
-        NewCommand { alert: None, ..command("", Action::BaselineReset(Some(DeviceId(3)))) },
-        NewCommand { alert: None, ..command("", Action::BaselineReset(None)) },
+        NewCommand {
+            alert: None,
+            ..command("", Action::BaselineReset(Reset { device: Some(DeviceId(3)), learn_for: Some(5) }))
+        },
+        NewCommand { alert: None, ..command("", Action::BaselineReset(Reset::default())) },
         NewCommand { alert: None, ..command("", Action::BaselineAllow(Box::new(imported))) },
         NewCommand { alert: None, ..command("", Action::BaselineUndo(7)) },
     ];

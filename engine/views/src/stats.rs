@@ -98,6 +98,10 @@ pub struct LearningView {
     pub until: Option<String>,
     /// How much packet time is left, in seconds.
     pub seconds_left: Option<i64>,
+    /// New baseline entries of the last hour of packet time.
+    pub new_in_last_hour: u64,
+    /// Devices that have a learning time of their own.
+    pub devices: u64,
 }
 
 /// Rows.
@@ -280,6 +284,11 @@ pub fn stats(reader: &Reader) -> Result<Stats, ViewError> {
         learning: LearningView {
             mode: if state.learning { "learning" } else { "operational" },
             until: state.learning_until.map(time),
+            new_in_last_hour: match state.now {
+                Some(now) => reader.learned_since(now.plus(-3_600 * ot_protocol::time::SECOND))?,
+                None => 0,
+            },
+            devices: u64::try_from(reader.learning()?.devices.len()).unwrap_or(u64::MAX),
             seconds_left: left,
         },
         newest_packet: state.now.map(time),

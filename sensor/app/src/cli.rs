@@ -127,6 +127,9 @@ pub enum Command {
         #[command(subcommand)]
         command: IndicatorsCommand,
     },
+    /// How learning goes on: time left, what was learned, what is still new, devices that learn on their own
+    #[command(after_help = "Example:\n  ot-sensor learning\n  ot-sensor learning --config ot-sensor.toml --json")]
+    Learning(StatsArgs),
     /// What was seen, decoded, skipped, lost and evicted; runs; learning
     #[command(after_help = "Example:\n  ot-sensor stats --store plant.db")]
     Stats(StatsArgs),
@@ -619,7 +622,8 @@ pub enum BaselineCommand {
         ot-sensor baseline undo 17 --why \"was too wide\"")]
     Undo(BaselineUndoArgs),
     /// Forget what was learned, of a device or of all
-    #[command(after_help = "Example:\n  ot-sensor baseline reset --device 10.0.0.10 --why \"controller replaced\"")]
+    #[command(after_help = "Example:\n  ot-sensor baseline reset --device 10.0.0.10 --why \"controller replaced\"\n  \
+        ot-sensor baseline reset --device 10.0.0.10 --learn-for 24h")]
     Reset(BaselineResetArgs),
 }
 
@@ -686,6 +690,9 @@ pub struct BaselineResetArgs {
     /// All that was learned
     #[arg(long, conflicts_with = "device")]
     pub all: bool,
+    /// Learn it anew for this span of packet time from the newest packet on (24h, 7d)
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub learn_for: Option<Nanos>,
     /// Who and why.
     #[command(flatten)]
     pub who: WhoArgs,

@@ -6,7 +6,7 @@ use crate::exit::Failure;
 use crate::when::span;
 use ipnet::IpNet;
 use ot_engine::catalogue::{self, Part, Severity};
-use ot_engine::config::{AlertSetting, EngineConfig, Keep, KnownDevice, Learning, Parts, Zone};
+use ot_engine::config::{AlertSetting, EngineConfig, Keep, KnownDevice, Learning, Novelty, Parts, Zone};
 use ot_engine::context::Field;
 use ot_engine::model::Role;
 use ot_protocol::Nanos;
@@ -134,7 +134,28 @@ impl Config {
             indicators.end()?;
         }
         if let Some(mut learning) = top.table("learning")? {
-            config.engine.learning = learning_of(&mut learning)?;
+            let ends = learning.text("ends")?;
+            let novelty = Novelty::default();
+            let novelty = Novelty {
+                entries: learning.number("novelty_entries", u32::MAX)?.unwrap_or(novelty.entries),
+                span: match learning.text("novelty_within")? {
+                    Some(text) => span(&text).map_err(|problem| format!("learning.novelty_within: {problem}"))?,
+                    None => novelty.span,
+                },
+            };
+            config.engine.novelty = match ends.as_deref() {
+                None | Some("time") => None,
+                Some("novelty") => Some(novelty),
+                Some(other) => {
+                    return Err(format!("learning.ends: {}", unknown(other, ["time", "novelty"].into_iter())));
+                }
+            };
+            config.engine.not_learned = not_learned(&mut learning)?;
+            config.engine.new_device = learning
+                .text("new_device")?
+                .map(|text| span(&text).map_err(|problem| format!("learning.new_device: {problem}")))
+                .transpose()?;
+            config.engine.learning = learning_of(&mut learning, config.engine.novelty.is_some())?;
             learning.end()?;
         }
         if let Some(mut keep) = top.table("retention")? {
@@ -223,7 +244,40 @@ fn alert_settings(alerts: Keys) -> Result<BTreeMap<String, AlertSetting>, String
     Ok(settings)
 }
 
-fn learning_of(keys: &mut Keys) -> Result<Learning, String> {
+/// The types that are not learned: those that `skip` names, or all that `learn` does not.
+fn not_learned(keys: &mut Keys) -> Result<Vec<String>, String> {
+    let mut types = |key: &'static str| -> Result<Option<Vec<String>>, String> {
+        let known = || ot_engine::learning::TYPES.iter().map(|kind| kind.id);
+        let list = match keys.take(key) {
+            None => return Ok(None),
+            Some(Value::Array(list)) => list,
+            Some(other) => return Err(keys.wrong(key, "a list of alert types", &other)),
+        };
+        let mut ids = Vec::new();
+        for value in &list {
+            let id = value.as_str().unwrap_or_default();
+            if !known().any(|known| known == id) {
+                return Err(format!("learning.{key}: {}", unknown(id, known().collect::<Vec<_>>().into_iter())));
+            }
+            ids.push(id.to_owned());
+        }
+        Ok(Some(ids))
+    };
+    match (types("learn")?, types("skip")?) {
+        (Some(_), Some(_)) => Err("learning: `learn` and `skip` exclude each other; write one".to_owned()),
+        (Some(learn), None) => Ok(ot_engine::learning::TYPES
+            .iter()
+            .filter(|kind| !learn.iter().any(|id| id == kind.id))
+            .map(|kind| kind.id.to_owned())
+            .collect()),
+        (None, skip) => Ok(skip.unwrap_or_default()),
+    }
+}
+
+/// The longest that learning goes on which ends with novelty.
+const LONGEST: Nanos = 3_650 * 86_400 * 1_000_000_000;
+
+fn learning_of(keys: &mut Keys, by_novelty: bool) -> Result<Learning, String> {
     let mode = keys.text("mode")?;
     let length = keys.text("for")?;
     let until = match keys.table.remove("until") {
@@ -233,6 +287,7 @@ fn learning_of(keys: &mut Keys) -> Result<Learning, String> {
         None => None,
     };
     match (mode.as_deref(), length, until) {
+        (Some("learning") | None, None, None) if by_novelty => Ok(Learning::For(LONGEST)),
         (None, None, None) => Ok(Learning::AsStored),
         (Some("operational"), None, None) => Ok(Learning::Operational),
         (Some("learning") | None, Some(length), None) => {
@@ -525,6 +580,11 @@ mod tests {
         enabled = false
         [learning]
         for = "7d"
+        ends = "novelty"
+        novelty_entries = 3
+        novelty_within = "12h"
+        skip = ["first-writer"]
+        new_device = "24h"
         [retention]
         close_after = "30d"
         delete_after = "never"
@@ -560,6 +620,11 @@ mod tests {
         assert!(!EngineConfig::default().aggregate_by(scan).contains(Part::Server));
         assert_eq!(config.engine.learning, Learning::For(7 * 86_400_000_000_000));
         assert_eq!(config.engine.ot_networks.len(), 2);
+        let hour = 3_600_000_000_000;
+        assert_eq!(config.engine.novelty, Some(Novelty { entries: 3, span: 12 * hour }));
+        assert_eq!((config.engine.new_device, config.engine.not_learned.len()), (Some(24 * hour), 1));
+        let only = Config::parse("[learning]\nfor = '1d'\nlearn = ['first-writer']").unwrap().engine.not_learned;
+        assert!(only.len() > 20 && !only.contains(&"first-writer".to_owned()));
         let keep = config.engine.keep;
         assert_eq!((keep.close_after, keep.delete_after, keep.events), (Some(30 * 86_400_000_000_000), None, 5_000));
         assert_eq!(config.evidence.quota, 2 << 30);
@@ -587,6 +652,9 @@ mod tests {
             ("[learning]\nfor = '1h'\nmode = 'operational'", "exclude each other"),
             ("[evidence]\nquota = 'much'", "evidence.quota: \"much\" is no size; write \"1 GiB\""),
             ("[evidence]\nquotta = 1", "evidence: key \"quotta\" is not known; did you mean \"quota\"?"),
+            ("[learning]\nends = 'soon'", "learning.ends: \"soon\" is not known"),
+            ("[learning]\nskip = ['first-writter']", "did you mean \"first-writer\"?"),
+            ("[learning]\nskip = []\nlearn = []", "exclude each other"),
             ("a = \n", "line 1"),
         ] {
             let error = Config::parse(text).unwrap_err();

@@ -289,6 +289,8 @@ fn store() -> (tempfile::TempDir, PathBuf) {
             now: Some(at(900)),
             learning_until: Some(at(400)),
             learning: false,
+            learning_since: None,
+            device_learning: Vec::new(),
             ot_subnets: vec![("10.0.0.0".parse().unwrap(), 24)],
             counters: vec![("flows-evicted".to_owned(), 2), ("frames".to_owned(), 5_000), ("gap-bytes".to_owned(), 17)],
         },

@@ -1,7 +1,8 @@
 //! Learning over all detectors: what is learned is silent, and what is taken back speaks.
 
-use super::testing::{Plant, call, dnp3, read, s7_write, write};
-use crate::changes::{Action, Learn};
+use super::testing::{Plant, at, call, dnp3, read, s7_write, write};
+use crate::changes::{Action, Learn, Reset};
+use crate::config::{EngineConfig, Learning, Novelty};
 use crate::model::{Alert, Scope, Status};
 use ot_protocol::{Activity, Function, Operation, Outcome, Values};
 use proptest::prelude::*;
@@ -276,4 +277,114 @@ fn commands_learned_are_no_burst_learned() {
         plant.act(400, write(21, 10, "coils", 1, Values::Numbers(vec![1.0])));
     }
     assert_eq!(plant.alerts_of("write-burst")[0].count, burst[0].count);
+}
+
+/// A plant that learns until second 100, with this configured besides.
+fn configured(change: impl FnOnce(&mut EngineConfig)) -> Plant {
+    let mut config = EngineConfig {
+        ot_networks: vec!["10.0.0.0/16".parse().unwrap()],
+        learning: Learning::Until(at(100)),
+        ..EngineConfig::default()
+    };
+    change(&mut config);
+    Plant::with(config)
+}
+
+#[test]
+fn a_type_that_is_not_learned_speaks_while_all_else_is() {
+    let mut plant = configured(|config| config.not_learned = vec!["modbus-function-not-learned".to_owned()]);
+    plant.act(1, read(20, 10, 0, 10));
+    plant.act(2, read(20, 10, 0, 10));
+    assert_eq!(plant.alerts_of("modbus-function-not-learned").len(), 1);
+    assert!(plant.alerts_of("modbus-address-not-learned").is_empty());
+    plant.end_of_second(150);
+    // It was not learned; the addresses were.
+    plant.act(200, read(20, 10, 0, 10));
+    let alerts = plant.alerts_of("modbus-function-not-learned");
+    assert_eq!((alerts.len(), alerts[0].count), (1, 3));
+    assert!(plant.alerts_of("modbus-address-not-learned").is_empty());
+}
+
+#[test]
+fn a_device_that_is_found_later_learns_for_its_own_time() {
+    let mut plant = configured(|config| config.new_device = Some(3_600 * 1_000_000_000));
+    for client in 20..22 {
+        plant.act(1, read(client, 10, 0, 10));
+    }
+    plant.end_of_second(150);
+    // That it is new is told; what it does is learned.
+    plant.act(200, read(30, 10, 0, 10));
+    assert_eq!(plant.alerts_of("device-not-learned").len(), 1);
+    plant.act(201, write(30, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    // What others do is not.
+    plant.act(202, write(21, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    let functions = plant.alerts_of("modbus-function-not-learned");
+    assert_eq!(functions.len(), 1);
+    assert_eq!(functions[0].sources.len(), 1);
+    // A stop is told, whoever learns.
+    plant.act(203, call(30, 10, Operation::ModeStop, Function { code: 90, sub: Some(65), name: "UMAS: stop" }));
+    assert_eq!(plant.alerts_of("plc-stop").len(), 1);
+    // A restart of the sensor keeps its time; after it, what is new is told, and what was learned is not.
+    let mut plant = plant.restart();
+    for second in 3_900..3_910 {
+        plant.end_of_second(second);
+    }
+    plant.act(4_000, write(30, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    assert_eq!(plant.alerts_of("modbus-function-not-learned").len(), 0);
+    plant.act(4_001, write(30, 10, "holding-registers", 1, Values::Numbers(vec![1.0])));
+    assert_eq!(plant.alerts_of("modbus-function-not-learned").len(), 1);
+}
+
+#[test]
+fn one_device_learns_anew() {
+    let mut plant = configured(|_| {});
+    for client in 20..22 {
+        plant.act(1, read(client, 10, 0, 10));
+    }
+    plant.end_of_second(150);
+    let id = plant.engine.core().inventory.peer_of_ip("10.0.0.10".parse().unwrap()).device;
+    let reset = Action::BaselineReset(Reset { device: id, learn_for: Some(60 * 1_000_000_000) });
+    plant.command(1, None, reset).unwrap();
+    plant.act(160, write(20, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    assert!(plant.alerts().is_empty(), "{:?}", plant.alerts());
+    plant.act(161, write(20, 11, "coils", 1, Values::Numbers(vec![1.0])));
+    assert!(!plant.alerts_of("modbus-function-not-learned").is_empty());
+    plant.end_of_second(220);
+    plant.act(221, write(20, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    plant.act(222, read(21, 10, 0, 10));
+    let functions = plant.alerts_of("modbus-function-not-learned");
+    // The read of 21 is new again, for what was known of the device is forgotten; the write was learned.
+    assert!(functions.iter().any(|alert| alert.description.contains("10.0.0.21")));
+    assert!(
+        !functions.iter().any(|alert| alert.description.contains("10.0.0.20 used") && alert.last_detection > at(200))
+    );
+}
+
+#[test]
+fn learning_ends_when_little_new_comes() {
+    let novelty = Novelty { entries: 2, span: 240 * 1_000_000_000 };
+    let mut plant = configured(|config| {
+        config.learning = Learning::For(1_000_000 * 1_000_000_000);
+        config.novelty = Some(novelty);
+    });
+    // Something new each ten seconds, for ten minutes.
+    for second in 0..600 {
+        if second % 10 == 0 {
+            plant.act(second, read(20, 10, u32::try_from(second).unwrap() * 100, 10));
+        }
+        plant.end_of_second(second);
+    }
+    assert!(plant.engine.learning());
+    let mut ended = None;
+    for second in 600..1_000 {
+        plant.act(second, read(20, 10, 0, 10));
+        plant.end_of_second(second);
+        if !plant.engine.learning() && ended.is_none() {
+            ended = Some(second);
+        }
+    }
+    // The last new one but two came at second 570: 240 s later no more than two are within the span.
+    assert!(ended.is_some_and(|second| (810..=830).contains(&second)), "{ended:?}");
+    plant.act(1_001, write(20, 10, "coils", 1, Values::Numbers(vec![1.0])));
+    assert_eq!(plant.alerts_of("modbus-function-not-learned").len(), 1);
 }

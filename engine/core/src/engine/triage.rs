@@ -4,7 +4,8 @@ use super::Engine;
 use crate::alerts::{Learned, Marks};
 use crate::baseline::MOST_WIDE;
 use crate::catalogue::AlertType;
-use crate::changes::{Action, Command, Imported, Learn};
+use crate::changes::{Action, Command, Imported, Learn, Reset};
+use crate::learning::DeviceLearning;
 use crate::model::{DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope, Status};
 use ot_protocol::{Intervals, Timestamp};
 
@@ -19,24 +20,7 @@ impl Engine {
     pub fn command(&mut self, command: &Command) -> Result<String, String> {
         let now = self.core.now();
         match &command.action {
-            Action::BaselineReset(device) => {
-                if let Some(id) = device
-                    && self.core.inventory.get(*id).is_none()
-                {
-                    return Err(format!("there is no device {}", id.0));
-                }
-                let before = self.core.baseline.len();
-                self.core.baseline.remove(*device);
-                let gone = before - self.core.baseline.len();
-                let ids: Vec<DeviceId> = match device {
-                    Some(id) => vec![*id],
-                    None => self.core.inventory.iter().map(|device| device.id).collect(),
-                };
-                for id in ids {
-                    self.core.inventory.set_learned(id, false);
-                }
-                return Ok(format!("{gone} baseline entries removed"));
-            }
+            Action::BaselineReset(reset) => return self.reset(*reset, now),
             Action::BaselineAllow(imported) => return self.import(command, imported, now),
             Action::BaselineUndo(act) => return self.undo(*act, now),
             Action::RulesReload => return Ok(String::new()),
@@ -93,6 +77,41 @@ impl Engine {
             | Action::RulesReload
             | Action::SetContext(..) => Ok(String::new()),
         }
+    }
+
+    /// Forgets what was learned of a device, or of all.
+    fn reset(&mut self, reset: Reset, now: Timestamp) -> Result<String, String> {
+        let Reset { device, learn_for } = reset;
+        if let Some(id) = device
+            && self.core.inventory.get(id).is_none()
+        {
+            return Err(format!("there is no device {}", id.0));
+        }
+        let before = self.core.baseline.len();
+        self.core.baseline.remove(device);
+        let gone = before - self.core.baseline.len();
+        let ids: Vec<DeviceId> = match device {
+            Some(id) => vec![id],
+            None => self.core.inventory.iter().map(|device| device.id).collect(),
+        };
+        for id in ids {
+            self.core.inventory.set_learned(id, false);
+        }
+        let mut answer = format!("{gone} baseline entries removed");
+        if let Some(until) = learn_for.map(|span| now.plus(span)) {
+            match device {
+                Some(id) => {
+                    self.core.baseline.learners.start(id, DeviceLearning { until, whole: true });
+                }
+                None => {
+                    self.core.state.learning = true;
+                    self.core.state.learning_since = Some(now);
+                    self.core.state.learning_until = Some(until);
+                }
+            }
+            answer.push_str(&format!(", learning until {}", crate::words::time(until)));
+        }
+        Ok(answer)
     }
 
     /// Allows what an alert holds, or wider, and closes it.

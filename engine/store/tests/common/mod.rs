@@ -307,6 +307,8 @@ pub fn state(now: u64) -> State {
         now: Some(at(now)),
         learning_until: None,
         learning: false,
+        learning_since: None,
+        device_learning: Vec::new(),
         ot_subnets: vec![(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 24), ("fe80::".parse().unwrap(), 64)],
         counters: vec![("flows-evicted".to_owned(), now), ("packets".to_owned(), u64::MAX >> 1)],
     }

@@ -11,6 +11,7 @@ mod events;
 mod import;
 mod indicators;
 pub use indicators::expires;
+mod learning;
 mod pcap;
 mod programs;
 mod rules;
@@ -85,6 +86,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             ProgramsCommand::Show(args) => programs::show(&mut output, &args),
             ProgramsCommand::Diff(args) => programs::diff(&mut output, &args),
         },
+        Command::Learning(args) => learning::show(&mut output, &args),
         Command::Stats(args) => stats::show(&mut output, &args),
         Command::Catalogue { navigator: true, output: file, .. } => catalogue::navigator(&mut output, file.as_deref()),
         Command::Catalogue { command, .. } => catalogue::run(&mut output, command),

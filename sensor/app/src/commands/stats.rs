@@ -38,6 +38,16 @@ pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
         mode.push_str(&format!(", {} of packet time left", show_span(left.saturating_mul(SECOND))));
     }
     output.paragraph("Mode", LEFT, &mode)?;
+    if stats.learning.mode == "learning" || stats.learning.devices > 0 {
+        let devices = match stats.learning.devices {
+            0 => String::new(),
+            n => {
+                format!(", {} on their own", super::triage::plural(usize::try_from(n).unwrap_or(usize::MAX), "device"))
+            }
+        };
+        let text = format!("{} new entries in the last hour{devices}", stats.learning.new_in_last_hour);
+        output.paragraph("Learning", LEFT, &text)?;
+    }
     let totals = &stats.totals;
     output.paragraph("Devices", LEFT, &totals.devices.to_string())?;
     output.paragraph(

@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Output, short_time};
 use crate::replay;
 use ot_engine::model::Status;
-use ot_engine::{Action, Learn, catalogue};
+use ot_engine::{Action, Learn, Reset, catalogue};
 use ot_protocol::Timestamp;
 use ot_store::read::{AlertRow, AlertSort, Reader};
 use ot_store::{CommandState, NewCommand, Store, StoreError};
@@ -227,7 +227,7 @@ pub fn reset(output: &mut Output, args: &BaselineResetArgs) -> anyhow::Result<Ex
         None => (None, "of all devices".to_owned()),
     };
     drop(reader);
-    let command = command(&args.who, Action::BaselineReset(device), None)?;
+    let command = command(&args.who, Action::BaselineReset(Reset { device, learn_for: args.learn_for }), None)?;
     carry_out(output, &config, &path, &[command], &[shown])
 }
 
@@ -348,7 +348,10 @@ pub fn carry_out(
             Some(CommandState::Applied(answer)) => {
                 applied += 1;
                 // The status alone says all of the others.
-                let told = matches!(command.action, Action::Learn(_) | Action::Unlearn | Action::BaselineUndo(_));
+                let told = matches!(
+                    command.action,
+                    Action::Learn(_) | Action::Unlearn | Action::BaselineUndo(_) | Action::BaselineReset(_)
+                );
                 let answer = if told && !answer.is_empty() { format!(": {answer}") } else { String::new() };
                 if commands.len() <= NAMED {
                     output.line(&format!("{done}: {what}{answer}"))?;
