@@ -20,7 +20,8 @@ pub(super) const CLEAR_TEXT_SIGN_IN: AlertType = AlertType {
     why_it_matters: "Whoever records one such sign-in can use it: at this device, and at each other that has the same \
         password. Many plants have one password for all controllers.",
     evidence: "Both devices, the protocol with its port, the name of the user and what the server answered. The \
-        password is looked at and forgotten; it is in no field, log or file of the sensor.",
+        password is looked at and forgotten: it is in no field and no log. The packets kept as evidence hold it as it \
+        crossed the network; treat them so.",
     false_alarms: "Devices that know nothing else, such as the web page of an old controller. The sign-in is as \
         readable for all that; learn the alert once the path is protected otherwise.",
     remediation: &[
@@ -50,7 +51,8 @@ pub(super) const DEFAULT_CREDENTIALS: AlertType = AlertType {
     why_it_matters: "Factory defaults stand in manuals that anyone can read, and are what malware tries first. A device \
         that takes them is open to everyone who reaches it.",
     evidence: "Both devices, the protocol with its port, the name of the user, the products whose default it is, and \
-        whether the device accepted it. The password itself is not kept.",
+        whether the device accepted it. The password itself is in no field and no log; the packets kept as evidence \
+        hold it as it crossed the network.",
     false_alarms: "A device that is being commissioned, or network management that reads with the usual community. A \
         refused sign-in shows that the default was changed, and that somebody tried it.",
     remediation: &[

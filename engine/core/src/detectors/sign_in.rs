@@ -130,7 +130,7 @@ impl SignIn {
                          those of {product}; {outcome}."
                     ),
                     "What was presented equals a default that the vendor published; anyone can read it in the manual. \
-                     The sensor compared it and did not keep it."
+                     The sensor compared it and wrote it down nowhere; only packets kept as evidence hold it."
                         .to_owned(),
                 )
             });
@@ -158,8 +158,8 @@ impl SignIn {
                          network readable; {outcome}."
                     ),
                     format!(
-                        "{} sends the password as text, or in a form that anyone can turn back into text. The sensor did \
-                         not keep it.",
+                        "{} sends the password as text, or in a form that anyone can turn back into text. The sensor \
+                         wrote it down nowhere; only packets kept as evidence hold it.",
                         activity.function.name
                     ),
                 )
