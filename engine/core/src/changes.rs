@@ -6,6 +6,7 @@ use crate::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Grant, Point,
     ProgramVersion, Scope, SensorAct, Status, Work,
 };
+use crate::points::PointKey;
 use ot_protocol::{Nanos, Timestamp};
 use std::net::IpAddr;
 
@@ -84,6 +85,8 @@ pub struct Changes {
     pub removed_grants: Vec<(EntryId, u64)>,
     /// New and changed points.
     pub points: Vec<Point>,
+    /// Points given up; they go before the new ones come.
+    pub removed_points: Vec<PointKey>,
     /// New and changed versions of program blocks.
     pub programs: Vec<ProgramVersion>,
     /// Numbers of versions given up.
@@ -113,6 +116,7 @@ impl Changes {
             && self.removed_grants.is_empty()
             && self.acts.is_empty()
             && self.points.is_empty()
+            && self.removed_points.is_empty()
             && self.programs.is_empty()
             && self.journal.is_empty()
             && self.removed_programs.is_empty()

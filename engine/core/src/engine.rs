@@ -783,6 +783,7 @@ impl Engine {
         core.set_counter("address-bindings-lost", core.inventory.bindings_lost());
         core.set_counter("baseline-entries-evicted", core.baseline.evicted);
         core.set_counter("baseline-entries-refused", core.baseline.refused);
+        core.set_counter("points-evicted", core.points.evicted);
         core.set_counter("points-refused", core.points.refused);
         core.set_counter("program-versions-evicted", core.programs.evicted);
         core.set_counter("program-bytes-evicted", core.programs.bytes_evicted);
@@ -800,6 +801,7 @@ impl Engine {
         let (devices, removed_devices) = core.inventory.take_changes();
         let (entries, removed_entries) = core.baseline.take_changes();
         let (grants, removed_grants) = core.baseline.take_grant_changes();
+        let (points, removed_points) = core.points.take_changes();
         let (programs, removed_programs) = core.programs.take_changes();
         let (alerts, violations) = core.alerts.take_changes();
         if let Some(devices) = core.baseline.learners.take_changes() {
@@ -819,7 +821,8 @@ impl Engine {
             removed_entries,
             grants,
             removed_grants,
-            points: core.points.take_changes(),
+            points,
+            removed_points,
             programs,
             removed_programs,
             journal: core.journal.take_changes(),

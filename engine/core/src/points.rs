@@ -1,4 +1,4 @@
-//! Process memory: what was seen of each register and coil.
+//! Process memory: what was seen of each register, coil, DNP3 point and S7 variable.
 
 use crate::config::Limits;
 use crate::model::{DeviceId, Point};
@@ -7,6 +7,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ot_protocol::{Extremes, Target, Timestamp, Values};
 
+/// Points that the hand of the clock looks at to find one that makes room.
+const STEPS: usize = 128;
 /// Devices listed as readers or writers of one point.
 const LISTED: usize = 10;
 
@@ -20,13 +22,37 @@ struct Space {
 }
 
 /// The table of points.
+///
+/// Where it is full, one of the points that nobody polls steadily makes room: of these the hand of a clock finds one that was
+/// not touched since it last came by. A walk through an address space thus pushes out what it brought itself.
 #[derive(Debug, Default)]
 pub struct Points {
     points: Vec<Point>,
+    /// Whether each was touched again since the hand last came by.
+    used: Vec<bool>,
+    hand: usize,
     spaces: HashMap<Space, HashMap<u32, u32, FixedState>, FixedState>,
     dirty: Dirty,
-    /// Points not kept because the table was full.
+    removed: Vec<PointKey>,
+    /// Points that made room for others.
+    pub evicted: u64,
+    /// Points not kept because those that were to make room are all polled.
     pub refused: u64,
+}
+
+/// What names a point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PointKey {
+    /// The server.
+    pub device: DeviceId,
+    /// Protocol id.
+    pub protocol: &'static str,
+    /// Address space.
+    pub space: &'static str,
+    /// Number of the space.
+    pub number: Option<u32>,
+    /// Address.
+    pub address: u32,
 }
 
 /// Who touches points, and when.
@@ -81,6 +107,7 @@ impl Points {
             let at = u32::try_from(table.points.len()).unwrap_or(u32::MAX);
             table.spaces.entry(space).or_default().insert(point.address, at);
             table.points.push(point);
+            table.used.push(false);
         }
         table
     }
@@ -158,20 +185,23 @@ impl Points {
     ) {
         let space =
             Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
-        let addresses = self.spaces.entry(space).or_default();
         let mut before = None;
         for (offset, range) in (0_u32..).zip(ranges) {
             let address = target.address(offset);
-            let at = match place(&self.points, addresses, &space, address, before) {
-                Some(at) => at,
-                None if self.points.len() >= limits.points => {
-                    self.refused += 1;
-                    continue;
+            let known = self.spaces.get(&space);
+            let at = match known.and_then(|addresses| place(&self.points, addresses, &space, address, before)) {
+                Some(at) => {
+                    if let Some(used) = self.used.get_mut(at as usize) {
+                        *used = true;
+                    }
+                    at
                 }
                 None => {
-                    let at = u32::try_from(self.points.len()).unwrap_or(u32::MAX);
-                    addresses.insert(address, at);
-                    self.points.push(Point {
+                    let Some(at) = self.room(limits.points) else {
+                        self.refused += 1;
+                        continue;
+                    };
+                    let point = Point {
                         device: access.device,
                         protocol: access.protocol,
                         space: target.space,
@@ -184,7 +214,15 @@ impl Points {
                         readers: Vec::new(),
                         writers: Vec::new(),
                         poll_interval: None,
-                    });
+                    };
+                    match (self.points.get_mut(at as usize), self.used.get_mut(at as usize)) {
+                        (Some(place), Some(used)) => (*place, *used) = (point, false),
+                        _ => {
+                            self.points.push(point);
+                            self.used.push(false);
+                        }
+                    }
+                    self.spaces.entry(space).or_default().insert(address, at);
                     self.dirty.mark(at);
                     at
                 }
@@ -210,6 +248,33 @@ impl Points {
         }
     }
 
+    /// Where a new point goes: behind the others, or in the place of one that makes room.
+    fn room(&mut self, most: usize) -> Option<u32> {
+        if self.points.len() < most {
+            return u32::try_from(self.points.len()).ok();
+        }
+        for _ in 0..STEPS {
+            let at = self.hand;
+            self.hand = (self.hand + 1) % self.points.len();
+            let (point, used) = (self.points.get(at)?, self.used.get_mut(at)?);
+            if point.poll_interval.is_some() || std::mem::take(used) {
+                continue;
+            }
+            let &Point { device, protocol, space, number, address, .. } = point;
+            let key = Space { device, protocol, space, number };
+            if let Some(addresses) = self.spaces.get_mut(&key) {
+                addresses.remove(&address);
+                if addresses.is_empty() {
+                    self.spaces.remove(&key);
+                }
+            }
+            self.removed.push(PointKey { device, protocol, space, number, address });
+            self.evicted += 1;
+            return u32::try_from(at).ok();
+        }
+        None
+    }
+
     /// Number of points held.
     pub fn len(&self) -> usize {
         self.points.len()
@@ -220,8 +285,58 @@ impl Points {
         self.points.is_empty()
     }
 
-    /// Changed points, each once.
-    pub fn take_changes(&mut self) -> Vec<Point> {
-        self.dirty.take().into_iter().filter_map(|at| self.points.get(at as usize).cloned()).collect()
+    /// Changed points, each once; and those that made room, which go first: one of them may have come back.
+    pub fn take_changes(&mut self) -> (Vec<Point>, Vec<PointKey>) {
+        let changed = self.dirty.take().into_iter().filter_map(|at| self.points.get(at as usize).cloned()).collect();
+        (changed, std::mem::take(&mut self.removed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(second: i64) -> Access {
+        let time = Timestamp::new(second, 0);
+        Access { device: DeviceId(1), protocol: "modbus", client: DeviceId(2), write: false, time }
+    }
+
+    fn registers(start: u32, count: u32) -> Target {
+        Target { space: "holding-registers", number: None, start, count, width: 1, name: None }
+    }
+
+    #[test]
+    fn what_is_polled_stays_and_a_walk_pushes_out_itself() {
+        let limits = Limits { points: 8, ..Limits::default() };
+        let mut points = Points::default();
+        points.see(&access(1), &registers(0, 4), &Values::Words(vec![1, 2, 3, 4]), &limits);
+        points.set_interval(&access(1), &registers(0, 4), 1_000_000_000);
+        for start in 100..200 {
+            points.see(&access(2), &registers(start, 1), &Values::Words(vec![0]), &limits);
+        }
+        assert_eq!((points.len(), points.evicted, points.refused), (8, 96, 0));
+        let held = |points: &Points, address| points.get(&access(3), &registers(0, 1), address).is_some();
+        assert!((0..4).all(|address| held(&points, address)));
+        assert!(!held(&points, 100) && held(&points, 199));
+        assert_eq!(points.known_in(&access(3), &registers(0, 1)), 8);
+        let (changed, removed) = points.take_changes();
+        assert_eq!((changed.len(), removed.len()), (8, 96));
+        assert!(points.take_changes().0.is_empty());
+    }
+
+    #[test]
+    fn what_was_touched_again_gets_a_second_chance_and_where_all_are_polled_none_goes() {
+        let limits = Limits { points: 2, ..Limits::default() };
+        let mut points = Points::default();
+        let held = |points: &Points, address| points.get(&access(9), &registers(0, 1), address).is_some();
+        points.see(&access(1), &registers(0, 2), &Values::Words(vec![1, 2]), &limits);
+        points.see(&access(2), &registers(0, 1), &Values::Words(vec![5]), &limits);
+        points.see(&access(3), &registers(9, 1), &Values::Words(vec![5]), &limits);
+        assert!(held(&points, 0) && !held(&points, 1) && held(&points, 9));
+        points.set_interval(&access(4), &registers(0, 1), 1_000_000_000);
+        points.set_interval(&access(4), &registers(9, 1), 1_000_000_000);
+        points.see(&access(5), &registers(20, 1), &Values::Words(vec![5]), &limits);
+        assert!(!held(&points, 20));
+        assert_eq!((points.evicted, points.refused), (1, 1));
     }
 }

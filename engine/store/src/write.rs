@@ -8,6 +8,7 @@ use ot_engine::model::{
     Alert, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, Event, Grant, IdentityValue,
     Origin, Peer, Point, ProgramVersion, ProtocolUse, RoleReason, SensorAct, Status, Work,
 };
+use ot_engine::points::PointKey;
 use ot_protocol::FrameRef;
 use rusqlite::{CachedStatement, Transaction, params};
 use std::collections::HashMap;
@@ -60,7 +61,7 @@ pub(crate) fn changes(
 ) -> rusqlite::Result<()> {
     devices(transaction, &changes.devices, written)?;
     entries(transaction, &changes.entries)?;
-    points(transaction, &changes.points)?;
+    points(transaction, &changes.points, &changes.removed_points)?;
     programs(transaction, &changes.programs, &changes.removed_programs)?;
     journal(transaction, &changes.journal)?;
     alerts(transaction, &changes.alerts, run, written)?;
@@ -376,7 +377,14 @@ fn kept(transaction: &Transaction<'_>, state: &State, written: &Written) -> rusq
     Ok(())
 }
 
-fn points(transaction: &Transaction<'_>, points: &[Point]) -> rusqlite::Result<()> {
+fn points(transaction: &Transaction<'_>, points: &[Point], removed: &[PointKey]) -> rusqlite::Result<()> {
+    for PointKey { device, protocol, space, number, address } in removed {
+        transaction
+            .prepare_cached(
+                "DELETE FROM point WHERE device = ?1 AND protocol = ?2 AND space = ?3 AND number = ?4 AND address = ?5",
+            )?
+            .execute(params![device.0, protocol, space, number.map_or(-1, i64::from), address])?;
+    }
     if points.is_empty() {
         return Ok(());
     }

@@ -20,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
             points: 4,
             program_versions: 2,
             program_bytes: 64,
+            journal: 4,
             alerts: 8,
             alerts_of_a_type: 2,
             sessions: 2,
