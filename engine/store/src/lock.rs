@@ -11,7 +11,14 @@ use std::path::{Path, PathBuf};
 /// The file `PATH.lock` stays; it holds the process id of the last holder.
 #[derive(Debug)]
 pub struct EngineLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for EngineLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that this one is just starting has it open, too, for a moment.
+        let _ = self.file.unlock();
+    }
 }
 
 impl EngineLock {
@@ -33,7 +40,7 @@ impl EngineLock {
         }
         // The number only helps people. On a full disk the lock holds without it.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -409,6 +409,21 @@ pub struct ProgramQuery {
     pub bytes: bool,
 }
 
+/// Which points. All that is asked for must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PointQuery {
+    /// Of these devices; empty: of all.
+    pub devices: Vec<DeviceId>,
+    /// In one of these address spaces; empty: in any.
+    pub spaces: Vec<String>,
+    /// Only points that somebody wrote.
+    pub written: bool,
+    /// Only points that more than one value was seen of.
+    pub changed: bool,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
 /// Which work on controllers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JournalQuery {
@@ -1167,15 +1182,22 @@ impl Reader {
     }
 
     /// Process memory of devices; all of them where the list is empty.
-    pub fn points(&self, devices: &[DeviceId], limit: Option<u32>) -> Result<Vec<Point>, StoreError> {
+    pub fn points(&self, query: &PointQuery) -> Result<Vec<Point>, StoreError> {
         let mut conditions = Conditions::default();
-        conditions.one_of("device", devices.iter().map(|id| id.0));
+        conditions.one_of("device", query.devices.iter().map(|id| id.0));
+        conditions.one_of("space", query.spaces.iter().cloned());
+        if query.written {
+            conditions.and("writers <> ''");
+        }
+        if query.changed {
+            conditions.and("min_value < max_value");
+        }
         let sql = format!(
             "SELECT device, protocol, space, number, address, first_seen, last_seen, min_value, max_value, readers,
                  writers, poll_interval
              FROM point{} ORDER BY device, protocol, space, number, address{}",
             conditions.sql,
-            limit_sql(limit)
+            limit_sql(query.limit)
         );
         self.rows(&sql, &conditions, |row| {
             Ok(Point {

@@ -8,7 +8,7 @@ use crate::{SCHEMA, ViewError, time};
 use ot_engine::context::Field;
 use ot_engine::model::{BaselineEntry, Device, DeviceId, EntryKind};
 use ot_engine::words;
-use ot_store::read::{DeviceQuery, EntryQuery, EventQuery, PeerFilter, ProgramQuery, Reader};
+use ot_store::read::{DeviceQuery, EntryQuery, EventQuery, PeerFilter, PointQuery, ProgramQuery, Reader};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -592,8 +592,8 @@ fn ranges(names: &Names<'_>, id: DeviceId, entries: &[BaselineEntry]) -> Result<
 }
 
 /// Process memory of devices, by device, space, number and address.
-pub fn points(names: &Names<'_>, ids: &[DeviceId], limit: Option<u32>) -> Result<Vec<PointLine>, ViewError> {
-    let found = names.reader().points(ids, limit)?;
+pub fn points(names: &Names<'_>, query: &PointQuery) -> Result<Vec<PointLine>, ViewError> {
+    let found = names.reader().points(query)?;
     names.prefetch(
         found.iter().flat_map(|point| point.readers.iter().chain(&point.writers).copied().chain([point.device])),
     )?;

@@ -106,7 +106,7 @@ pub enum Command {
         command: EventsCommand,
     },
     /// List the process memory of a device: points with range, readers and writers
-    #[command(after_help = "Example:\n  ot-sensor points list 10.0.0.10")]
+    #[command(after_help = "Example:\n  ot-sensor points list 10.0.0.10 --space holding-registers --written")]
     Points {
         /// What to do.
         #[command(subcommand)]
@@ -839,6 +839,15 @@ pub struct PointsListArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Address space, for example holding-registers, analog-inputs, data-block
+    #[arg(long, value_name = "SPACE", value_delimiter = ',')]
+    pub space: Vec<String>,
+    /// Only points that somebody wrote
+    #[arg(long)]
+    pub written: bool,
+    /// Only points that more than one value was seen of
+    #[arg(long)]
+    pub changed: bool,
     /// At most so many
     #[arg(long, short = 'n', value_name = "N")]
     pub limit: Option<u32>,

@@ -596,7 +596,7 @@ fn numbers(mut keys: Vec<Key>, query: &AlertQuery, page: usize) -> Vec<u32> {
 mod tests {
     use super::*;
     use crate::Store;
-    use crate::read::{DeviceQuery, EntryQuery, EventQuery};
+    use crate::read::{DeviceQuery, EntryQuery, EventQuery, PointQuery};
     use ot_engine::catalogue::{EngineKind, Severity};
     use ot_engine::model::{DeviceId, Status};
     use rusqlite::Connection;
@@ -728,7 +728,7 @@ mod tests {
         }
         reader.devices(&DeviceQuery { devices: devices.clone(), ..DeviceQuery::default() }).unwrap();
         reader.entries(&EntryQuery { devices: devices.clone(), ..EntryQuery::default() }).unwrap();
-        reader.points(&devices, Some(10)).unwrap();
+        reader.points(&PointQuery { devices: devices.to_vec(), limit: Some(10), ..PointQuery::default() }).unwrap();
         reader.open_alerts(&devices).unwrap();
         reader.violations(7).unwrap();
         let plans = reader.plans.borrow();

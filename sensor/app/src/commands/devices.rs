@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, short_time, yes};
 use ot_engine::context::Field;
 use ot_engine::words::codes;
-use ot_store::read::{DeviceQuery, JournalQuery};
+use ot_store::read::{DeviceQuery, JournalQuery, PointQuery};
 use ot_views::alert::short_id;
 use ot_views::device::{DeviceStory, FunctionView, NeighbourView, RangeView, device, find_device};
 use ot_views::{
@@ -395,9 +395,17 @@ pub fn journal(output: &mut Output, args: &DevicesJournalArgs) -> anyhow::Result
 pub fn points(output: &mut Output, args: &PointsListArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
     let names = Names::new(&reader);
-    let found = points_view(&names, &find_devices(&reader, &args.device)?, args.limit)?;
+    let query = PointQuery {
+        devices: find_devices(&reader, &args.device)?,
+        spaces: args.space.clone(),
+        written: args.written,
+        changed: args.changed,
+        limit: args.limit,
+    };
+    let found = points_view(&names, &query)?;
     if found.is_empty() {
-        return Err(Failure::not_found(format!("nothing found: no point of {} was seen", args.device)).into());
+        let such = if args.space.is_empty() && !args.written && !args.changed { "" } else { "such " };
+        return Err(Failure::not_found(format!("nothing found: no {such}point of {} was seen", args.device)).into());
     }
     if args.output.json {
         for point in &found {
