@@ -118,7 +118,7 @@ fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
             assert!(status.success(), "attempt {attempt}: {status}");
             let resumed = dump(&store)?;
             assert!(whole == resumed, "{}", difference(&whole, &resumed));
-            store = directory.path().join(format!("killed-{attempt}.db"));
+            store = directory.path().join(format!("killed-after-{attempt}.db"));
             reported.clear();
             continue;
         }
@@ -128,7 +128,7 @@ fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
             // Killed after the run was complete and before the process was gone: the same inputs would be a new run.
             let complete = dump(&store)?;
             assert!(whole == complete, "{}", difference(&whole, &complete));
-            store = directory.path().join(format!("killed-{attempt}.db"));
+            store = directory.path().join(format!("killed-after-{attempt}.db"));
             reported.clear();
             continue;
         }
@@ -158,7 +158,8 @@ fn a_killed_replay_loses_nothing_and_resumes_without_doubles() -> Result<()> {
 #[test]
 fn acts_survive_kills() -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let plant = plant(directory.path(), "1500000", "60")?;
+    // Long enough that no round sees its end.
+    let plant = plant(directory.path(), "5000000", "60")?;
     let inputs = [plant];
     let store = directory.path().join("acts.db");
     let spawn = |store: &Path| {
