@@ -5,7 +5,7 @@ use ot_engine::catalogue::{self, EngineKind, Severity};
 use ot_engine::model::{DeviceId, Role, Status};
 use ot_protocol::Timestamp;
 use ot_protocol::time::SECOND;
-use ot_store::read::{AlertSort, DeviceQuery, EventQuery, Reader};
+use ot_store::read::{AlertSort, DeviceQuery, EventQuery, PointQuery, Reader};
 use ot_tests::store::{DAYS, Random, START, address, zone};
 use ot_views::alert::{AlertFilter, alerts};
 use ot_views::{Names, alert, device, devices, events, find_alert, points};
@@ -239,7 +239,8 @@ fn main() -> Result<()> {
     })?;
     bench.measure("points of a device", |bench, names| {
         let id = DeviceId(bench.random.below(bench.devices) + 1);
-        Ok(points(names, &[id], Some(100))?.len())
+        let query = PointQuery { devices: vec![id], limit: Some(100), ..PointQuery::default() };
+        Ok(points(names, &query)?.len())
     })?;
     bench.measure("timeline, newest", |bench, names| {
         let query = EventQuery { newest_first: true, limit: Some(bench.page), ..EventQuery::default() };
