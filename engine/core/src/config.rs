@@ -195,14 +195,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             devices: 65_536,
-            entries: 262_144,
+            entries: 196_608,
             points: 1_048_576,
             program_versions: 4_096,
             program_bytes: 16 << 20,
             journal: 16_384,
             alerts: 30_000,
             alerts_of_a_type: 2_000,
-            sessions: 98_304,
+            sessions: 81_920,
             window_keys: 32_768,
         }
     }
