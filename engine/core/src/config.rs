@@ -202,7 +202,7 @@ impl Default for Limits {
             journal: 16_384,
             alerts: 30_000,
             alerts_of_a_type: 2_000,
-            sessions: 81_920,
+            sessions: 65_536,
             window_keys: 32_768,
         }
     }
