@@ -79,6 +79,9 @@ fn role_of_client(activity: &Activity) -> (Role, &'static str) {
 /// Repetitions are put down at least this often, in seconds of packet time.
 const SETTLE_SECONDS: i64 = 16;
 
+/// Events, and points that made room, that may wait to be taken.
+const LADEN: usize = 131_072;
+
 /// The engine.
 pub struct Engine {
     core: Core,
@@ -773,6 +776,11 @@ impl Engine {
     /// Whether an alert of this id is in memory.
     pub fn knows(&self, id: &str) -> bool {
         self.core.alerts.by_id(id).is_some()
+    }
+
+    /// Whether what waits for [`Engine::take_changes`] has become so much that it should be taken now.
+    pub fn is_laden(&self) -> bool {
+        self.core.events.len() + self.core.points.removed() >= LADEN
     }
 
     /// Everything that changed since the last call.

@@ -9,6 +9,8 @@ use ot_protocol::{Extremes, Target, Timestamp, Values};
 
 /// Points that the hand of the clock looks at to find one that makes room.
 const STEPS: usize = 128;
+/// Points of one message that others make room for; a message may bring thousands.
+const MOST_EVICTED: usize = 128;
 /// Devices listed as readers or writers of one point.
 const LISTED: usize = 10;
 
@@ -36,7 +38,7 @@ pub struct Points {
     removed: Vec<PointKey>,
     /// Points that made room for others.
     pub evicted: u64,
-    /// Points not kept because those that were to make room are all polled.
+    /// Points not kept: those that were to make room are all polled, or the message brought too many.
     pub refused: u64,
 }
 
@@ -186,6 +188,7 @@ impl Points {
         let space =
             Space { device: access.device, protocol: access.protocol, space: target.space, number: target.number };
         let mut before = None;
+        let mut tries = 0;
         for (offset, range) in (0_u32..).zip(ranges) {
             let address = target.address(offset);
             let known = self.spaces.get(&space);
@@ -197,7 +200,9 @@ impl Points {
                     at
                 }
                 None => {
-                    let Some(at) = self.room(limits.points) else {
+                    tries += usize::from(self.points.len() >= limits.points);
+                    let room = if tries > MOST_EVICTED { None } else { self.room(limits.points) };
+                    let Some(at) = room else {
                         self.refused += 1;
                         continue;
                     };
@@ -285,6 +290,11 @@ impl Points {
         self.points.is_empty()
     }
 
+    /// How many points made room since the changes were last taken.
+    pub(crate) fn removed(&self) -> usize {
+        self.removed.len()
+    }
+
     /// Changed points, each once; and those that made room, which go first: one of them may have come back.
     pub fn take_changes(&mut self) -> (Vec<Point>, Vec<PointKey>) {
         let changed = self.dirty.take().into_iter().filter_map(|at| self.points.get(at as usize).cloned()).collect();
@@ -338,5 +348,15 @@ mod tests {
         points.see(&access(5), &registers(20, 1), &Values::Words(vec![5]), &limits);
         assert!(!held(&points, 20));
         assert_eq!((points.evicted, points.refused), (1, 1));
+    }
+
+    #[test]
+    fn one_message_pushes_out_only_so_many() {
+        let limits = Limits { points: 1_000, ..Limits::default() };
+        let mut points = Points::default();
+        points.see(&access(1), &registers(0, 1_000), &Values::Words(vec![0; 1_000]), &limits);
+        points.see(&access(2), &registers(5_000, 2_000), &Values::Words(vec![0; 2_000]), &limits);
+        assert_eq!((points.len(), points.removed()), (1_000, MOST_EVICTED));
+        assert_eq!((points.evicted, points.refused), (128, 2_000 - 128));
     }
 }

@@ -202,7 +202,10 @@ impl Run<'_> {
     fn chunk(&mut self, facts: Facts, progress: &ot_flow::Progress) -> Result<()> {
         let since = self.last_commit.elapsed();
         // A person who asks for something does not wait for a commit that comes late.
-        if since >= self.next_commit || (since >= COMMIT_EVERY && !self.store.pending_commands()?.is_empty()) {
+        if since >= self.next_commit
+            || self.engine.is_laden()
+            || (since >= COMMIT_EVERY && !self.store.pending_commands()?.is_empty())
+        {
             self.commit(progress.time)?;
             self.show(progress);
         }
