@@ -1,7 +1,8 @@
 //! From the text of a condition to a [`Condition`].
 
 use crate::condition::{Check, Condition, Number, Order, Test};
-use crate::vocabulary::{Common, Field, Kind, Vocabulary, nearest};
+use crate::names::nearest;
+use crate::vocabulary::{Common, Field, Kind, Vocabulary};
 use ipnet::IpNet;
 use ot_protocol::{Mac, Operation, Timestamp};
 use std::net::IpAddr;

@@ -11,6 +11,7 @@
 pub mod condition;
 pub mod expression;
 pub mod import;
+pub mod names;
 pub mod parse;
 pub mod payload;
 pub mod peers;

@@ -2,12 +2,13 @@
 
 use crate::condition::{Condition, Number, Order};
 use crate::expression;
+use crate::names::nearest;
 use crate::payload::{Place, Read, Step, What, content};
 use crate::peers::{Named, Peers};
 use crate::rule::{By, Count, Level, Ports, Rule, Side, Subject};
 use crate::schedule::{Schedule, Shift};
 use crate::template::Template;
-use crate::vocabulary::{Field, Vocabulary, nearest};
+use crate::vocabulary::{Field, Vocabulary};
 use ot_protocol::Nanos;
 use ot_protocol::time::SECOND;
 use std::fmt;

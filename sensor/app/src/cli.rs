@@ -16,6 +16,7 @@ use ot_engine::catalogue::{self, EngineKind, Severity};
 use ot_engine::context::{Field, Importance};
 use ot_engine::model::{EntryKind, Role, Status};
 use ot_protocol::{Nanos, Timestamp};
+use ot_rules::names::distance;
 use ot_store::read::AlertSort;
 use std::path::PathBuf;
 
@@ -1022,23 +1023,6 @@ pub fn unknown<'a>(given: &str, known: impl Iterator<Item = &'a str> + Clone) ->
         }
         _ => format!("{given:?} is not known; known are {}", known.collect::<Vec<_>>().join(", ")),
     }
-}
-
-/// Levenshtein distance.
-pub fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut next = Vec::with_capacity(row.len());
-        next.push(i + 1);
-        for ((j, y), pair) in b.iter().enumerate().zip(row.windows(2)) {
-            let [diagonal, above] = pair else { continue };
-            let left = next.get(j).copied().unwrap_or_default();
-            next.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 fn severities(text: &str) -> Result<Several<Severity>, String> {

@@ -3,7 +3,7 @@
 //! A condition on a field that stands several times in a message holds where one of its values meets it, as in
 //! Wireshark. A field alone asks whether it is there.
 
-use crate::cli::distance;
+use ot_rules::names::nearest;
 use serde_json::{Map, Value};
 
 /// Deepest nesting of parentheses and negations.
@@ -224,7 +224,7 @@ impl Parser<'_> {
             return Err(format!("column {column}: a field name is expected, such as modbus.func_code"));
         };
         if !self.known.contains(&field.as_str()) {
-            let near = nearest(&field, self.known);
+            let near = nearest(&field, self.known.iter().copied());
             return Err(format!(
                 "column {column}: no field {field:?}{}; `ot-sensor decode --fields` lists them",
                 near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
@@ -260,16 +260,6 @@ fn number(word: &str) -> Option<f64> {
         return Some(f64::from(value));
     }
     word.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// The known name that is most like the given one.
-fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|name| (distance(given, name), *name))
-        .min()
-        .filter(|(distance, _)| *distance <= given.len() / 3 + 1)
-        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
