@@ -225,6 +225,21 @@ fn what_is_learned_for_a_time_is_told_again_after_it() {
 }
 
 #[test]
+fn a_learning_for_a_time_ends_no_earlier_one_that_lasts() {
+    let (mut plant, alert) = function_used();
+    plant.end_of_second(200);
+    plant.command(1, Some(&alert.id), learn(Scope::Exact, None)).unwrap();
+    plant.command(2, Some(&alert.id), learn(Scope::Server, Some(3_600))).unwrap();
+    for second in 3_801..3_810 {
+        plant.end_of_second(second);
+    }
+    assert!(!told(&mut plant, 3_811, 21, 10, 3));
+    assert!(told(&mut plant, 3_812, 22, 10, 3));
+    let alerts = plant.alerts_of("modbus-function-not-learned");
+    assert!(alerts[0].learned && alerts[0].learned_until.is_none());
+}
+
+#[test]
 fn two_acts_on_one_entry_are_taken_back_one_by_one() {
     let (mut plant, alert) = function_used();
     plant.command(1, Some(&alert.id), learn(Scope::Exact, None)).unwrap();

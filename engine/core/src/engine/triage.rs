@@ -118,6 +118,7 @@ impl Engine {
     fn learn(&mut self, command: &Command, number: u32, learn: Learn, now: Timestamp) -> Result<String, String> {
         let Some(alert) = self.core.alerts.get(number) else { return Err("the alert is gone".to_owned()) };
         let (kind, muted, held) = (alert.kind, alert.muted, alert.entries.clone());
+        let earlier = alert.learned.then_some(Learned { act: alert.learned_act, until: alert.learned_until });
         let until = learn.span.map(|span| now.plus(span));
         let mut entries: Vec<EntryId> = held.into_iter().filter(|&id| self.core.baseline.get(id).is_some()).collect();
         let mut wide = 0_usize;
@@ -146,7 +147,13 @@ impl Engine {
             });
         }
         self.mark_devices(&entries);
-        let learned = Some(Learned { act: command.act, until });
+        // What an earlier act allows stands as well: the alert stays learned for as long as the longer of them.
+        let earlier = earlier.filter(|earlier| match (earlier.until, until) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(earlier), Some(until)) => earlier > until,
+        });
+        let learned = Some(earlier.unwrap_or(Learned { act: command.act, until }));
         self.core.alerts.set(number, Status::Closed, Marks { learned, muted }, now);
         let mut answer = match entries.len() - wide {
             0 => "allows what the alert names".to_owned(),
