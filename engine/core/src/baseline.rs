@@ -491,6 +491,31 @@ mod tests {
     }
 
     #[test]
+    fn each_act_ends_at_its_own_time() {
+        let limits = Limits::default();
+        let mut baseline = Baseline::default();
+        let entries: Vec<EntryId> = (0..5)
+            .map(|n| baseline.observe_range(range(n * 10, n * 10), "", seen(false), &limits).unwrap().entry)
+            .collect();
+        for (n, &entry) in entries.iter().enumerate() {
+            let act = n as u64 + 1;
+            baseline.grant(Grant {
+                entry,
+                act,
+                alert: 1,
+                kind: "modbus-address-not-learned",
+                origin: Origin::Person("a".to_owned()),
+                time: Timestamp(6),
+                until: (n != 4).then_some(Timestamp(10 + act as i64)),
+            });
+        }
+        assert_eq!(baseline.expire(Timestamp(12)), entries[..2]);
+        assert_eq!(baseline.grants().map(|grant| grant.act).collect::<Vec<_>>(), [3, 4, 5]);
+        assert_eq!(baseline.expire(Timestamp(100)), entries[2..4]);
+        assert_eq!(baseline.grants().map(|grant| grant.act).collect::<Vec<_>>(), [5]);
+    }
+
+    #[test]
     fn adjoining_ranges_become_one_while_learning() {
         let limits = Limits::default();
         let mut baseline = Baseline::default();

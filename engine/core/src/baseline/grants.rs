@@ -56,9 +56,9 @@ impl Baseline {
             .filter(move |grant| grant.until.is_none_or(|end| now < end))
     }
 
-    /// Whether grants of an alert stand.
-    pub fn has_grants_of_alert(&self, alert: u32) -> bool {
-        self.grants.values().any(|grant| grant.alert == alert)
+    /// Grants by which people learned an alert, by entry and act.
+    pub fn grants_of_alert(&self, alert: u32) -> impl Iterator<Item = &Grant> {
+        self.grants.values().filter(move |grant| grant.alert == alert)
     }
 
     /// The number of an entry with this key; makes one, not allowed and never observed, where there is none.
@@ -116,8 +116,8 @@ impl Baseline {
             if end > now {
                 break;
             }
-            self.drop_grant((entry, act));
             self.expiring.pop_first();
+            self.drop_grant((entry, act));
             self.settle_entry(entry);
             ended.push(entry);
         }

@@ -248,9 +248,28 @@ fn two_acts_on_one_entry_are_taken_back_one_by_one() {
     plant.command(3, None, Action::BaselineUndo(2)).unwrap();
     assert!(told(&mut plant, 301, 22, 10, 3));
     assert!(!told(&mut plant, 302, 21, 10, 3));
+    // The alert is learned for as long as one of its acts stands.
+    let learned = plant.alerts_of("modbus-function-not-learned")[0].clone();
+    assert!(learned.learned && learned.learned_act == 1 && learned.status == Status::Closed);
     plant.command(4, None, Action::BaselineUndo(1)).unwrap();
+    let again = plant.alerts_of("modbus-function-not-learned")[0].clone();
+    assert!(!again.learned && again.status == Status::New);
     assert!(told(&mut plant, 303, 21, 10, 3));
     assert!(plant.command(5, None, Action::BaselineUndo(1)).is_err());
+}
+
+#[test]
+fn an_alert_that_is_opened_again_is_no_longer_learned() {
+    let (mut plant, alert) = function_used();
+    plant.command(1, Some(&alert.id), learn(Scope::Server, None)).unwrap();
+    plant.command(2, Some(&alert.id), Action::SetStatus(Status::Closed)).unwrap();
+    assert!(!told(&mut plant, 300, 22, 10, 3));
+    let answer = plant.command(3, Some(&alert.id), Action::SetStatus(Status::Active)).unwrap();
+    assert!(answer.contains("taken back"), "{answer}");
+    let alerts = plant.alerts_of("modbus-function-not-learned");
+    assert!(!alerts[0].learned && alerts[0].status == Status::Active);
+    assert!(told(&mut plant, 301, 22, 10, 3));
+    assert!(plant.command(4, None, Action::BaselineUndo(1)).is_err());
 }
 
 #[test]

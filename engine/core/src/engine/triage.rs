@@ -40,9 +40,15 @@ impl Engine {
         let kind = alert.kind;
         match &command.action {
             Action::SetStatus(wanted) => {
-                let learned = learned.filter(|_| *wanted == Status::Closed);
-                self.core.alerts.set(number, *wanted, Marks { learned, muted }, now);
-                Ok(format!("status is {}", wanted.as_str()))
+                let mut answer = format!("status is {}", wanted.as_str());
+                // Who opens an alert again no longer takes for normal what it told: nothing stays allowed unseen.
+                if *wanted != Status::Closed && learned.is_some() {
+                    answer = format!("{answer}, what was learned is taken back: {}", self.unlearn(number, now));
+                    self.core.alerts.set(number, *wanted, Marks { learned: None, muted }, now);
+                } else {
+                    self.core.alerts.set(number, *wanted, Marks { learned, muted }, now);
+                }
+                Ok(answer)
             }
             Action::Learn(learn) => {
                 if !kind.learnable {
@@ -54,7 +60,7 @@ impl Engine {
                 self.learn(command, number, *learn, now)
             }
             Action::Unlearn => {
-                if learned.is_none() && !self.core.baseline.has_grants_of_alert(number) {
+                if learned.is_none() && self.core.baseline.grants_of_alert(number).next().is_none() {
                     return Err("the alert was not learned".to_owned());
                 }
                 Ok(self.unlearn(number, now))
@@ -215,19 +221,32 @@ impl Engine {
 
     /// Takes back what an act allowed.
     fn undo(&mut self, act: u64, now: Timestamp) -> Result<String, String> {
-        let alerts = self.core.alerts.learned_by(act);
+        let mut alerts = self.core.alerts.learned_by(act);
+        alerts.extend(self.core.baseline.grants().filter(|grant| grant.act == act && grant.alert != 0).map(|g| g.alert));
+        alerts.sort_unstable();
+        alerts.dedup();
         let gone = self.core.baseline.revoke(|grant| grant.act == act);
         if alerts.is_empty() && gone.is_empty() {
             return Err(format!("act {act} allows nothing that still stands; `baseline undo` lists those that do"));
         }
         self.mark_devices(&gone);
+        let mut reopened = 0;
         for &number in &alerts {
-            let muted = self.core.alerts.get(number).is_some_and(|alert| alert.muted);
-            self.core.alerts.set(number, Status::New, Marks { learned: None, muted }, now);
+            let Some(alert) = self.core.alerts.get(number) else { continue };
+            let muted = alert.muted;
+            // The alert stays learned while another act of learning it stands.
+            let other = self.core.baseline.grants_of_alert(number).map(|grant| (grant.until, grant.act));
+            let longest = other.max_by_key(|&(until, act)| (until.is_none(), until, act));
+            let (status, learned) = match longest {
+                Some((until, act)) => (Status::Closed, Some(Learned { act, until })),
+                None => (Status::New, None),
+            };
+            reopened += usize::from(learned.is_none());
+            self.core.alerts.set(number, status, Marks { learned, muted }, now);
         }
         let mut answer = self.revoked(&gone);
-        if !alerts.is_empty() {
-            answer.push_str(&format!(", {} alert{} new again", alerts.len(), if alerts.len() == 1 { "" } else { "s" }));
+        if reopened > 0 {
+            answer.push_str(&format!(", {reopened} alert{} new again", if reopened == 1 { "" } else { "s" }));
         }
         Ok(answer)
     }
