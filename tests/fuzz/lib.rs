@@ -4,7 +4,10 @@ pub mod session;
 
 use ot_capture::{CaptureError, LinkType, Packet, Progress, Source, Warning};
 use ot_flow::FlowConfig;
-use ot_protocol::{Activity, ActivityKey, FrameRef, Identity, Message, NameUse, Nanos, PacketInfo, Sink, Timestamp, ValueView};
+use ot_protocol::{
+    Activity, ActivityKey, Endpoint, FieldValue, FrameRef, Identity, Message, NameUse, Nanos, Operation, PacketInfo, Sink,
+    Timestamp, ValueView,
+};
 
 pub use ot_sensor::protocols::PROTOCOLS;
 
@@ -129,4 +132,36 @@ impl Sink for Counts {
     }
     fn evicted(&mut self, _: &'static str) {}
     fn too_long(&mut self, _: u64) {}
+}
+
+/// Messages of three protocols, against which conditions are held.
+pub fn messages() -> Vec<Message> {
+    let end = |last: u8, port| Endpoint { ip: Some([10, 0, 0, last].into()), port, ..Endpoint::default() };
+    let message = |protocol, fields| Message {
+        frame: FrameRef::new(0_u16, 1),
+        time: Timestamp::new(1_772_366_400, 0),
+        protocol,
+        source: end(5, 40_000),
+        destination: end(10, 502),
+        operation: Some(Operation::Write),
+        outcome: None,
+        latency: Some(1_000),
+        request: None,
+        fields,
+        violations: Vec::new(),
+    };
+    let modbus = vec![
+        ("modbus.func_code", FieldValue::Unsigned(16)),
+        ("modbus.write.address", FieldValue::Unsigned(100)),
+        ("modbus.write.value", FieldValue::Unsigned(4711)),
+        ("modbus.regval_int16", FieldValue::Signed(-1)),
+        ("modbus.bitval", FieldValue::Bool(true)),
+        ("modbus.data", FieldValue::Bytes(vec![1, 2, 3])),
+        ("modbus.object_str_value", FieldValue::Text("CPU 315-2 ÄÖ".to_owned())),
+    ];
+    let dnp3 = vec![
+        ("dnp3.al.ana.float", FieldValue::Float(f64::NAN)),
+        ("dnp3.al.timestamp", FieldValue::Time(Timestamp::new(i64::MAX / 2_000_000_000, 0))),
+    ];
+    vec![message("modbus", modbus), message("dnp3", dnp3), message("s7comm", Vec::new())]
 }

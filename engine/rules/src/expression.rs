@@ -476,3 +476,71 @@ fn known_text(field: Field, at: usize, text: String, vocabulary: &Vocabulary) ->
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ot_protocol::{Endpoint, FieldDoc, FieldKind, FieldValue, FrameRef, Message};
+
+    const FIELDS: &[FieldDoc] = &[
+        FieldDoc { name: "modbus.func_code", kind: FieldKind::Number, meaning: "function code" },
+        FieldDoc { name: "modbus.regval_uint16", kind: FieldKind::Number, meaning: "value of a register" },
+    ];
+
+    fn vocabulary() -> Vocabulary {
+        Vocabulary::new(&[("modbus", FIELDS)], Vec::new(), vec!["illegal-length"])
+    }
+
+    fn message() -> Message {
+        Message {
+            frame: FrameRef::new(0_u16, 7),
+            time: Timestamp::new(1, 0),
+            protocol: "modbus",
+            source: Endpoint { ip: Some([10, 0, 0, 5].into()), port: 40_000, ..Endpoint::default() },
+            destination: Endpoint::default(),
+            operation: Some(Operation::Write),
+            outcome: None,
+            latency: None,
+            request: None,
+            fields: vec![
+                ("modbus.func_code", FieldValue::Unsigned(6)),
+                ("modbus.regval_uint16", FieldValue::Unsigned(1)),
+                ("modbus.regval_uint16", FieldValue::Unsigned(500)),
+            ],
+            violations: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn conditions_hold() {
+        for (text, wanted) in [
+            ("modbus.func_code == 6", true),
+            ("modbus.func_code == 0x06 && ip.src == 10.0.0.5", true),
+            ("modbus.regval_uint16 > 400 and not violations", true),
+            ("!(modbus.func_code < 6) && operation contains 'rit'", true),
+            ("modbus.func_code != 6 || violations", false),
+            ("modbus.regval_uint16 >= 501", false),
+            ("frame.number == 7", true),
+            ("request.frame", false),
+        ] {
+            assert_eq!(parse(text, &vocabulary()).unwrap().holds(&message()), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn faults_name_the_place() {
+        for (text, words) in [
+            ("", "column 1: a field name is expected"),
+            ("modbus.func_cod == 6", "did you mean modbus.func_code?"),
+            ("modbus.func_code ==", "column 20: a value is expected"),
+            ("modbus.func_code == 6 ip.src", "column 23: `and`, `or` or the end"),
+            ("(modbus.func_code", "a closing parenthesis is missing"),
+            ("ip.src == \"10", "column 11: the quote is not closed"),
+            ("ip.src = 10", "does not belong"),
+        ] {
+            let said = parse(text, &vocabulary()).unwrap_err();
+            assert!(said.contains(words), "{text}: {said}");
+        }
+        assert!(parse(&"!".repeat(1000), &vocabulary()).unwrap_err().contains("more than 32"));
+    }
+}

@@ -63,14 +63,18 @@ pub enum Common {
     Outcome,
     /// `latency`
     Latency,
+    /// `frame.number`
+    Frame,
+    /// `request.frame`
+    RequestFrame,
     /// `frame.time`
     Time,
     /// `violations`: the ids of the alert types that departures from the specification stand for.
     Violations,
 }
 
-/// Fields of every message that rules can use.
-pub const COMMON: [(&str, Kind, Common); 13] = [
+/// Fields of every message that conditions can use.
+pub const COMMON: [(&str, Kind, Common); 15] = [
     ("protocol", Kind::Text, Common::Protocol),
     ("eth.src", Kind::Mac, Common::EthSrc),
     ("eth.dst", Kind::Mac, Common::EthDst),
@@ -82,6 +86,8 @@ pub const COMMON: [(&str, Kind, Common); 13] = [
     ("operation", Kind::Text, Common::Operation),
     ("outcome", Kind::Text, Common::Outcome),
     ("latency", Kind::Number, Common::Latency),
+    ("frame.number", Kind::Number, Common::Frame),
+    ("request.frame", Kind::Number, Common::RequestFrame),
     ("frame.time", Kind::Time, Common::Time),
     ("violations", Kind::Text, Common::Violations),
 ];

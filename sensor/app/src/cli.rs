@@ -228,7 +228,7 @@ pub struct DecodeArgs {
     /// Print the table of all fields with their meaning
     #[arg(long)]
     pub fields: bool,
-    /// Only messages that meet a condition on fields: 'modbus.func_code == 6 && ip.src == 10.0.0.5'
+    /// Only messages that meet a condition on fields, as in rules: 'modbus.func_code in [6, 16] and ip.src == 10.0.0.0/24'
     #[arg(long, value_name = "EXPR")]
     pub filter: Option<String>,
     /// Only this protocol

@@ -2,9 +2,9 @@
 
 use crate::cli::DecodeArgs;
 use crate::exit::{Exit, Failure};
-use crate::filter::Filter;
 use crate::protocols::PROTOCOLS;
 use crate::replay::warn;
+use crate::rules::vocabulary;
 use anyhow::{Context as _, Result};
 use ot_capture::CaptureSet;
 use ot_flow::{FlowConfig, FlowError};
@@ -56,7 +56,7 @@ pub fn run(args: &DecodeArgs) -> Result<Exit> {
         let known: Vec<&str> = PROTOCOLS.iter().map(|protocol| protocol.id()).collect();
         return Err(Failure::usage(format!("no protocol {wanted:?}; known: {}", known.join(", "))).into());
     }
-    let filter = args.filter.as_deref().map(|text| Filter::parse(text, &known_fields())).transpose();
+    let filter = args.filter.as_deref().map(|text| ot_rules::expression::parse(text, &vocabulary())).transpose();
     let filter = filter.map_err(|problem| Failure::usage(format!("filter: {problem}")))?;
     let mut captures = CaptureSet::open(&args.captures).map_err(|error| Failure::input(error.to_string()))?;
     let names: Vec<String> = captures.files().iter().map(|file| file.path.display().to_string()).collect();
@@ -68,16 +68,13 @@ pub fn run(args: &DecodeArgs) -> Result<Exit> {
             Some(wanted) => wanted == message.protocol,
             None => !ot_engine::companions::is_companion(message.protocol),
         };
-        if !shown {
+        if !shown || filter.as_ref().is_some_and(|filter| !filter.holds(&message)) {
             return ControlFlow::Continue(());
         }
         let mut object = object(&message);
         if several {
             let file = usize::try_from(message.frame.file()).ok().and_then(|file| names.get(file));
             object.insert("file".to_owned(), json!(file));
-        }
-        if filter.as_ref().is_some_and(|filter| !filter.matches(&object)) {
-            return ControlFlow::Continue(());
         }
         let written = crate::output::write_json(&mut out, &object).map_err(anyhow::Error::from);
         match written.and_then(|()| out.write_all(b"\n").map_err(anyhow::Error::from)) {
@@ -98,15 +95,6 @@ pub fn run(args: &DecodeArgs) -> Result<Exit> {
         Err(error) => return Err(error).context("internal error"),
     }
     Ok(Exit::Done)
-}
-
-/// Every field name a filter may use.
-fn known_fields() -> Vec<&'static str> {
-    COMMON
-        .iter()
-        .map(|(name, _, _)| *name)
-        .chain(PROTOCOLS.iter().flat_map(|protocol| protocol.fields()).map(|field| field.name))
-        .collect()
 }
 
 fn kind_name(kind: FieldKind) -> &'static str {

@@ -7,7 +7,6 @@ pub mod config;
 mod decode;
 mod evidence;
 mod exit;
-pub mod filter;
 mod indicators;
 mod output;
 pub mod protocols;

@@ -3,46 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ot_protocol::{
-    Endpoint, FieldValue, FrameRef, Message, MessageWatch, Operation, SessionId, Timestamp, Transport, Watched,
-    WatchedPayload,
-};
+use ot_protocol::{FrameRef, Message, MessageWatch, SessionId, Timestamp, Transport, Watched, WatchedPayload};
 use ot_rules::import::{Variables, import};
 use ot_rules::{RuleSet, Vocabulary};
 use std::sync::LazyLock;
 
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(ot_sensor::rules::vocabulary);
 
-static MESSAGES: LazyLock<Vec<Message>> = LazyLock::new(|| {
-    let end = |last: u8, port| Endpoint { ip: Some([10, 0, 0, last].into()), port, ..Endpoint::default() };
-    let message = |protocol, fields| Message {
-        frame: FrameRef::new(0_u16, 1),
-        time: Timestamp::new(1_772_366_400, 0),
-        protocol,
-        source: end(5, 40_000),
-        destination: end(10, 502),
-        operation: Some(Operation::Write),
-        outcome: None,
-        latency: Some(1_000),
-        request: None,
-        fields,
-        violations: Vec::new(),
-    };
-    let modbus = vec![
-        ("modbus.func_code", FieldValue::Unsigned(16)),
-        ("modbus.write.address", FieldValue::Unsigned(100)),
-        ("modbus.write.value", FieldValue::Unsigned(4711)),
-        ("modbus.regval_int16", FieldValue::Signed(-1)),
-        ("modbus.bitval", FieldValue::Bool(true)),
-        ("modbus.data", FieldValue::Bytes(vec![1, 2, 3])),
-        ("modbus.object_str_value", FieldValue::Text("CPU 315-2 ÄÖ".to_owned())),
-    ];
-    let dnp3 = vec![
-        ("dnp3.al.ana.float", FieldValue::Float(f64::NAN)),
-        ("dnp3.al.timestamp", FieldValue::Time(Timestamp::new(i64::MAX / 2_000_000_000, 0))),
-    ];
-    vec![message("modbus", modbus), message("dnp3", dnp3), message("s7comm", Vec::new())]
-});
+static MESSAGES: LazyLock<Vec<Message>> = LazyLock::new(ot_fuzz::messages);
 
 const PAYLOADS: [&[u8]; 4] = [&[], &[0, 1, 0, 0, 0, 6, 1, 8, 0, 4, 0, 0], &[b'a'; 1400], &[0xff; 9]];
 
