@@ -27,6 +27,7 @@ fn an_imported_list_is_asked_and_a_removed_one_is_not() -> Result<()> {
     let found = contacts(&store)?;
     assert!(found.iter().any(|what| what.contains("tried to contact 93.184.215.14")), "{found:?}");
     assert!(found.iter().any(|what| what.contains("tried to contact 93.184.215.99")), "{found:?}");
+    assert!(found.iter().any(|what| what.contains("c2.bad.example")), "{found:?}");
     // Expired the day before: nothing is told of the controller.
     assert!(found.iter().all(|what| !what.contains("10.20.0.11")), "{found:?}");
 
