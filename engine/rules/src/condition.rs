@@ -228,9 +228,7 @@ fn each<'a>(
             #[allow(clippy::cast_precision_loss, reason = "a latency is far below 2^52 ns")]
             Common::Latency => message.latency.map(|nanos| View::Number(Number::Real(nanos as f64 / 1e9))),
             Common::Frame => Some(View::Number(Number::Whole(message.frame.number().into()))),
-            Common::RequestFrame => {
-                message.request.map(|frame| View::Number(Number::Whole(frame.number().into())))
-            }
+            Common::RequestFrame => message.request.map(|frame| View::Number(Number::Whole(frame.number().into()))),
             Common::Time => Some(View::Time(message.time)),
             Common::Violations => None,
         }),

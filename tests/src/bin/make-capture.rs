@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::BufWriter;
 
 const USAGE: &str =
-    "usage: make-capture plant FILE [--packets N] [--servers N] [--clients N] [--seed N] [--mix plant|modbus]
+    "usage: make-capture plant FILE [--packets N] [--servers N] [--clients N] [--seed N] [--mix plant|modbus] [--pace N]
        make-capture scan FILE [--hosts N] [--flows N]";
 
 fn main() -> Result<()> {
@@ -32,6 +32,7 @@ fn main() -> Result<()> {
             "--servers" => plan.servers = small,
             "--clients" => plan.clients = small,
             "--seed" => plan.seed = value,
+            "--pace" => plan.pace = small,
             "--hosts" => crowd.hosts = small,
             "--flows" => crowd.flows = small,
             _ => bail!(USAGE),

@@ -42,11 +42,14 @@ pub struct Plan {
     pub clients: u32,
     /// What speaks.
     pub mix: Mix,
+    /// How many times as often as by default everything is polled, at most 100: with 1 an HMI asks for the same values
+    /// once a second, with 10 ten times a second.
+    pub pace: u32,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { seed: 1, packets: 2_000_000, servers: 500, clients: 40, mix: Mix::Plant }
+        Self { seed: 1, packets: 2_000_000, servers: 500, clients: 40, mix: Mix::Plant, pace: 1 }
     }
 }
 
@@ -119,6 +122,7 @@ pub fn write(plan: Plan, out: impl Write) -> io::Result<Counts> {
     let mut conversations = conversations(plan, &mut random);
     let mut queue: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
     let start = 1_700_000_000_000_000_u64;
+    let pace = u64::from(plan.pace.clamp(1, 100));
     for at in 0..conversations.len() {
         queue.push(Reverse((start + random.below(1_000_000), at)));
     }
@@ -150,8 +154,8 @@ pub fn write(plan: Plan, out: impl Write) -> io::Result<Counts> {
             *part += 1;
             waiting.push(Reverse((due, order, frame)));
         }
-        let jitter = random.below(4_000);
-        queue.push(Reverse((time + dialogue.period() + jitter - 2_000, at)));
+        let jitter = random.below(4_000 / pace);
+        queue.push(Reverse((time + dialogue.period() / pace + jitter - 2_000 / pace, at)));
     }
     while let Some(Reverse((due, _, frame))) = waiting.pop() {
         pcap.frame(due, &frame)?;

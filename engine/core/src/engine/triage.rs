@@ -222,7 +222,8 @@ impl Engine {
     /// Takes back what an act allowed.
     fn undo(&mut self, act: u64, now: Timestamp) -> Result<String, String> {
         let mut alerts = self.core.alerts.learned_by(act);
-        alerts.extend(self.core.baseline.grants().filter(|grant| grant.act == act && grant.alert != 0).map(|g| g.alert));
+        alerts
+            .extend(self.core.baseline.grants().filter(|grant| grant.act == act && grant.alert != 0).map(|g| g.alert));
         alerts.sort_unstable();
         alerts.dedup();
         let gone = self.core.baseline.revoke(|grant| grant.act == act);
