@@ -3,6 +3,7 @@
 use anyhow::Result;
 use ot_engine::catalogue::{self, AlertType, Severity};
 use ot_engine::context::{Context, Field, Said, Source};
+use ot_engine::maintenance::{self, Selector, Share, Window};
 use ot_engine::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind,
     Event, IdentityValue, Origin, Peer, Point, ProtocolUse, Role, RoleReason, Status,
@@ -297,6 +298,9 @@ fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
         address(server)
     );
     let status = status(number, plan, random);
+    let count = u64::from(rows) + u64::from(random.skewed(100_000));
+    // A few are of work that was planned, the newest ones not.
+    let planned = (number % 400 == 0 && number < plan.alerts / 2).then(|| 1 + number / 400 % WINDOWS);
     let alert = Alert {
         number,
         id: format!("{:016x}{:016x}", random.bits(), random.bits()),
@@ -318,7 +322,9 @@ fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
         closed: (status == Status::Closed).then_some(last),
         first_detection: first,
         last_detection: last,
-        count: u64::from(rows) + u64::from(random.skewed(100_000)),
+        count,
+        expected: planned.map_or(0, |_| count),
+        shares: planned.map(|window| Share { window, count }).into_iter().collect(),
         protocol,
         outcome: [None, Some(Outcome::Ok), Some(Outcome::Rejected(2, "Illegal Data Address"))]
             .into_iter()
@@ -342,6 +348,7 @@ fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
             first_seen: first,
             last_seen: last,
             count: 1,
+            expected: planned.map_or(0, |_| 1),
             frame: frame(frames + u64::from(row)),
             function: "Write Single Register (6)".to_owned(),
             object: format!("holding-registers {}", register + row),
@@ -369,6 +376,34 @@ fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
     Made { alert, violations, events }
 }
 
+/// Maintenance windows of a made store.
+pub const WINDOWS: u32 = 20;
+
+fn windows() -> Vec<Window> {
+    let selector = |number: u32| Selector::parse(&format!("{}/24", address(number * 300))).ok();
+    (1..=WINDOWS)
+        .map(|number| Window {
+            number,
+            plan: maintenance::Plan {
+                ticket: format!("CHG-{number}"),
+                devices: selector(number).into_iter().collect(),
+                by: Vec::new(),
+                kinds: Vec::new(),
+                start: Timestamp::new(START + i64::from(number) * 86_400, 0),
+                end: Timestamp::new(START + i64::from(number) * 86_400 + 14_400, 0),
+                note: String::new(),
+            },
+            source: Source::Configuration,
+            who: String::new(),
+            command: 0,
+            added: Timestamp::new(START, 0),
+            removed: None,
+            removed_by: String::new(),
+            removed_command: 0,
+        })
+        .collect()
+}
+
 /// Writes the store. `told` hears of the number of alerts written so far.
 ///
 /// # Errors
@@ -388,7 +423,10 @@ pub fn write(path: &Path, plan: Plan, mut told: impl FnMut(u32)) -> Result<()> {
     };
     let run = store.begin_run(&spec)?.run;
     let mut state = State { now: Some(end), last_device: plan.devices, ..State::default() };
-    let mut position = 0;
+    state.last_window = WINDOWS;
+    let planned = Changes { maintenance: windows(), state: state.clone(), ..Changes::default() };
+    store.commit(run, &planned, 1)?;
+    let mut position = 1;
     let mut numbers = 1..=plan.devices;
     loop {
         let part: Vec<u32> = numbers.by_ref().take(1_000).collect();

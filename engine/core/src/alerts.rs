@@ -2,6 +2,7 @@
 
 use crate::catalogue::{AlertType, Part, Severity, Techniques};
 use crate::config::EngineConfig;
+use crate::maintenance::{MOST_SHARES, Share, Window};
 use crate::model::{Alert, AlertKey, AlertViolation, DeviceId, EntryId, Peer, SensorAct, Status};
 use crate::table::Dirty;
 use foldhash::fast::FixedState;
@@ -87,6 +88,19 @@ pub struct Learned {
     pub until: Option<Timestamp>,
 }
 
+/// Repetitions of a finding whose row is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Again<'a> {
+    /// How many.
+    pub count: u64,
+    /// Packet time of the first and of the last.
+    pub times: [Timestamp; 2],
+    /// Frame of the last.
+    pub frame: FrameRef,
+    /// The maintenance window that covers them.
+    pub window: Option<&'a Window>,
+}
+
 /// What became of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Raised {
@@ -159,7 +173,13 @@ impl Alerts {
     /// Takes a finding: updates the open alert with its key or opens one.
     ///
     /// With it, the row of the alert that holds the finding, where there is one: for [`Alerts::repeat`].
-    pub fn raise(&mut self, config: &EngineConfig, finding: &Finding<'_>) -> (Raised, Option<u32>) {
+    /// `window`: the maintenance window that covers it.
+    pub fn raise(
+        &mut self,
+        config: &EngineConfig,
+        finding: &Finding<'_>,
+        window: Option<&Window>,
+    ) -> (Raised, Option<u32>) {
         let mut key = key_of(config, finding);
         match self.current.get(&key) {
             // What a person did not learn with the alert is told by an alert of its own.
@@ -168,7 +188,7 @@ impl Alerts {
                     && !self.goes_beyond(number, finding)
                     && !self.is_over(number, finding.times[0]) =>
             {
-                return self.update(number, finding);
+                return self.update(number, finding, window);
             }
             // Or it left memory under another key.
             Some(_) => drop(self.current.remove(&key)),
@@ -179,10 +199,10 @@ impl Alerts {
             self.flooded += finding.count;
             key = AlertKey { kind: finding.kind.id, client: None, server: None, table: None, point: None };
             if let Some(&number) = self.current.get(&key) {
-                return self.update(number, finding);
+                return self.update(number, finding, window);
             }
         }
-        self.open(config, key, finding)
+        self.open(config, key, finding, window)
     }
 
     /// Whether a learned alert does not hold what the finding would have a person allow.
@@ -210,7 +230,13 @@ impl Alerts {
         self.silenced += count;
     }
 
-    fn open(&mut self, config: &EngineConfig, key: AlertKey, finding: &Finding<'_>) -> (Raised, Option<u32>) {
+    fn open(
+        &mut self,
+        config: &EngineConfig,
+        key: AlertKey,
+        finding: &Finding<'_>,
+        window: Option<&Window>,
+    ) -> (Raised, Option<u32>) {
         if self.alerts.len() >= config.limits.alerts {
             self.evict();
         }
@@ -241,6 +267,8 @@ impl Alerts {
             first_detection: finding.times[0],
             last_detection: finding.times[1],
             count: 0,
+            expected: 0,
+            shares: Vec::new(),
             protocol: finding.protocol,
             outcome: finding.outcome,
             sources: Vec::new(),
@@ -258,7 +286,7 @@ impl Alerts {
         self.alerts.insert(number, alert);
         self.current.insert(key, number);
         *self.open_of_type.entry(finding.kind.id).or_default() += 1;
-        let (_, row) = self.update(number, finding);
+        let (_, row) = self.update(number, finding, window);
         (Raised::Opened(number), row)
     }
 
@@ -293,30 +321,33 @@ impl Alerts {
     }
 
     /// Counts repetitions of a finding whose row is known. Silent where the alert was muted or learned meanwhile.
-    pub fn repeat(&mut self, number: u32, row: u32, count: u64, last: Timestamp, frame: FrameRef) {
+    pub fn repeat(&mut self, number: u32, row: u32, again: &Again<'_>) {
+        let &Again { count, times, frame, window } = again;
+        let last = times[1];
         let Some(alert) = self.alerts.get_mut(&number) else { return };
         if alert.status == Status::Closed {
             self.silenced += count;
             return;
         }
-        alert.count += count;
+        count_in(alert, count, times, window, &mut self.acts);
         alert.last_detection = alert.last_detection.max(last);
         add_frame(&mut alert.frames, frame);
         self.dirty.mark(number);
         if let Some(violation) = self.violations.get_mut(&(number, row)) {
             violation.count += count;
+            violation.expected += window.map_or(0, |_| count);
             violation.last_seen = violation.last_seen.max(last);
             self.dirty_violations.push((number, row));
         }
     }
 
-    fn update(&mut self, number: u32, finding: &Finding<'_>) -> (Raised, Option<u32>) {
+    fn update(&mut self, number: u32, finding: &Finding<'_>, window: Option<&Window>) -> (Raised, Option<u32>) {
         let Some(alert) = self.alerts.get_mut(&number) else { return (Raised::Silent, None) };
         if alert.muted || (alert.learned && alert.status == Status::Closed) {
             self.silenced += finding.count;
             return (Raised::Silent, None);
         }
-        alert.count += finding.count;
+        count_in(alert, finding.count, finding.times, window, &mut self.acts);
         alert.first_detection = alert.first_detection.min(finding.times[0]);
         alert.last_detection = alert.last_detection.max(finding.times[1]);
         if alert.count == finding.count {
@@ -348,16 +379,18 @@ impl Alerts {
             add_frame(&mut alert.frames, frame);
         }
         self.dirty.mark(number);
-        let row = self.add_row(number, finding);
+        let row = self.add_row(number, finding, window.is_some());
         (Raised::Updated(number), row)
     }
 
     /// The row of a finding; past the rows kept, the alert only counts.
-    fn add_row(&mut self, number: u32, finding: &Finding<'_>) -> Option<u32> {
+    fn add_row(&mut self, number: u32, finding: &Finding<'_>, expected: bool) -> Option<u32> {
+        let expected = if expected { finding.count } else { 0 };
         let alert = self.alerts.get_mut(&number)?;
         if let Some(&row) = self.rows.get(&(number, finding.row)) {
             if let Some(violation) = self.violations.get_mut(&(number, row)) {
                 violation.count += finding.count;
+                violation.expected += expected;
                 violation.last_seen = violation.last_seen.max(finding.times[1]);
                 self.dirty_violations.push((number, row));
             }
@@ -377,6 +410,7 @@ impl Alerts {
             first_seen: finding.times[0],
             last_seen: finding.times[1],
             count: finding.count,
+            expected,
             frame: finding.frames.iter().copied().find(|frame| frame.number() > 0).unwrap_or_default(),
             function: text.function,
             object: text.object,
@@ -610,6 +644,36 @@ impl Alerts {
     }
 }
 
+/// Counts detections of an alert; where a maintenance window covers them, they are expected. The alert as a whole is expected
+/// only while all of its detections are.
+fn count_in(alert: &mut Alert, count: u64, times: [Timestamp; 2], window: Option<&Window>, acts: &mut Vec<SensorAct>) {
+    let was_expected = alert.is_expected();
+    alert.count += count;
+    let Some(window) = window else {
+        if was_expected && !alert.is_expected() {
+            acts.push(SensorAct {
+                alert: alert.number,
+                time: times[1],
+                action: "not-expected",
+                why: "detected outside what is planned: the alert is no longer wholly expected".to_owned(),
+            });
+        }
+        return;
+    };
+    alert.expected += count;
+    if let Some(share) = alert.shares.iter_mut().find(|share| share.window == window.number) {
+        share.count += count;
+    } else if alert.shares.len() < MOST_SHARES {
+        alert.shares.push(Share { window: window.number, count });
+        acts.push(SensorAct {
+            alert: alert.number,
+            time: times[0],
+            action: "expected",
+            why: format!("detected within {}", window.title()),
+        });
+    }
+}
+
 /// Which outcome says more of a command: done, then refused, then not answered.
 fn worth(outcome: Option<Outcome>) -> u8 {
     match outcome {
@@ -719,7 +783,7 @@ mod tests {
             row: 0,
             text: &Text::default,
         };
-        alerts.raise(config, &finding).0
+        alerts.raise(config, &finding, None).0
     }
 
     #[test]

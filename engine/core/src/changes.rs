@@ -2,6 +2,7 @@
 
 use crate::context::Change;
 use crate::learning::DeviceLearning;
+use crate::maintenance::{Plan, Window};
 use crate::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceId, EntryId, EntryKey, Event, Grant, Point,
     ProgramVersion, Scope, SensorAct, Status, Work,
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub alerts: Vec<Alert>,
     /// How often each key was opened that has no alert in `alerts`.
     pub openings: Vec<(AlertKey, u32)>,
+    /// Maintenance windows that stand, by number.
+    pub maintenance: Vec<Window>,
     /// Counters and modes.
     pub state: State,
 }
@@ -48,6 +51,8 @@ pub struct State {
     pub last_program: u32,
     /// Last number of a row of the journal.
     pub last_work: u64,
+    /// Last number of a maintenance window.
+    pub last_window: u32,
     /// First event that is kept.
     pub first_event: u64,
     /// Closed alerts that keep nothing silent and were closed before this packet time are not kept.
@@ -93,6 +98,8 @@ pub struct Changes {
     pub removed_programs: Vec<u32>,
     /// New and changed rows of the journal.
     pub journal: Vec<Work>,
+    /// New and removed maintenance windows.
+    pub maintenance: Vec<Window>,
     /// New and changed alerts.
     pub alerts: Vec<Alert>,
     /// New and changed violations.
@@ -119,6 +126,7 @@ impl Changes {
             && self.removed_points.is_empty()
             && self.programs.is_empty()
             && self.journal.is_empty()
+            && self.maintenance.is_empty()
             && self.removed_programs.is_empty()
             && self.alerts.is_empty()
             && self.violations.is_empty()
@@ -151,6 +159,10 @@ pub enum Action {
     RulesReload,
     /// Sets what is said of a device.
     SetContext(DeviceId, Vec<Change>),
+    /// Plans a maintenance window.
+    MaintenanceAdd(Box<Plan>),
+    /// Removes the maintenance window of this number.
+    MaintenanceRemove(u32),
 }
 
 /// What is forgotten.
@@ -203,6 +215,8 @@ impl Action {
             Self::BaselineUndo(_) => "baseline-undo",
             Self::RulesReload => "rules-reload",
             Self::SetContext(..) => "device-set",
+            Self::MaintenanceAdd(_) => "maintenance-add",
+            Self::MaintenanceRemove(_) => "maintenance-remove",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{AlertType, Part, Severity, Threshold};
 use crate::context::Field;
+use crate::maintenance::Plan;
 use crate::model::Role;
 use ipnet::IpNet;
 use ot_protocol::time::SECOND;
@@ -26,6 +27,8 @@ pub struct EngineConfig {
     pub ot_networks: Vec<IpNet>,
     /// What a person knows of devices.
     pub devices: Vec<KnownDevice>,
+    /// Maintenance windows that are planned here; `None`: those that the store holds.
+    pub maintenance: Option<Vec<Plan>>,
     /// Whether packets come without pause, so that silence of an interface is the sensor's trouble: live, or a recording of
     /// which somebody says so.
     pub continuous: bool,
@@ -217,6 +220,7 @@ impl Default for EngineConfig {
             zones: Vec::new(),
             ot_networks: Vec::new(),
             devices: Vec::new(),
+            maintenance: None,
             continuous: false,
             alerts: BTreeMap::new(),
             learning: Learning::AsStored,

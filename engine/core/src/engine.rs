@@ -2,6 +2,7 @@
 
 mod companion;
 mod keeping;
+mod maintaining;
 mod triage;
 
 use crate::alerts::Alerts;
@@ -16,6 +17,7 @@ use crate::inventory::{Inventory, MacBinding};
 use crate::journal::Journal;
 use crate::known::{Known, KnownActivities};
 use crate::learning::Learners;
+use crate::maintenance::Maintenance;
 use crate::model::{Alert, DeviceId, Event, Peer, Role};
 use crate::points::{Access, Points};
 use crate::programs::{Comparison, Moved, Programs};
@@ -101,12 +103,15 @@ pub struct Engine {
     next_novelty: Option<Timestamp>,
     /// Why learning ended before its time, for the event.
     ended_by: String,
+    /// Packet time up to which it was looked whether a maintenance window begins or ends.
+    turned: Option<Timestamp>,
 }
 
 impl Engine {
     /// Starts from what a store holds.
     pub fn new(config: EngineConfig, snapshot: Snapshot) -> Self {
-        let Snapshot { devices, entries, grants, points, programs, journal, alerts, openings, mut state } = snapshot;
+        let Snapshot { devices, entries, grants, points, programs, journal, alerts, openings, maintenance, mut state } =
+            snapshot;
         match config.learning {
             Learning::AsStored => {}
             Learning::Operational => {
@@ -130,6 +135,10 @@ impl Engine {
         baseline.now = state.now.unwrap_or_default();
         baseline.learners = Learners::new(&config.not_learned, &state.device_learning);
         baseline.continue_after(state.last_entry);
+        let mut windows = Maintenance::load(maintenance, state.last_window);
+        if let Some(plans) = &config.maintenance {
+            windows.configure(plans, state.now.unwrap_or_default());
+        }
         let core = Core {
             inventory: Inventory::load(devices, state.ot_subnets.clone(), state.last_device, &config),
             baseline,
@@ -137,6 +146,7 @@ impl Engine {
             programs: Programs::load(programs, state.last_program),
             indicators: Indicators::default(),
             journal: Journal::load(journal, state.last_work),
+            maintenance: windows,
             raised: None,
             alerts: Alerts::load(alerts, openings, state.last_alert),
             counters,
@@ -163,6 +173,7 @@ impl Engine {
             looked: None,
             next_novelty: None,
             ended_by: String::new(),
+            turned: None,
         }
     }
 
@@ -216,6 +227,7 @@ impl Engine {
                 self.settle();
                 self.core.count("time-jumps", 1);
                 self.core.state.now = Some(to);
+                self.turned = Some(to);
                 self.steady = 0;
                 for detector in &mut self.detectors {
                     detector.time_jump(&mut self.core, to);
@@ -318,6 +330,7 @@ impl Engine {
         if before.div_euclid(SETTLE_SECONDS) != time.epoch().div_euclid(SETTLE_SECONDS) {
             self.settle();
         }
+        self.turn(time);
         self.clock(time);
         for detector in &mut self.detectors {
             detector.epoch(&mut self.core, time);
@@ -820,6 +833,7 @@ impl Engine {
         core.state.last_entry = core.baseline.last();
         core.state.last_program = core.programs.last();
         core.state.last_work = core.journal.last();
+        core.state.last_window = core.maintenance.last();
         core.state.ot_subnets = core.inventory.ot_subnets();
         core.state.counters = core.counters.iter().map(|(id, n)| (id.clone(), *n)).collect();
         Changes {
@@ -834,6 +848,7 @@ impl Engine {
             programs,
             removed_programs,
             journal: core.journal.take_changes(),
+            maintenance: core.maintenance.take_changes(),
             alerts,
             violations,
             acts: core.alerts.take_acts(),

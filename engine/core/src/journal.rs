@@ -1,7 +1,8 @@
 //! The journal of work on controllers: who wrote, controlled, programmed, restarted or stopped which device, and when.
 //!
 //! What is repeated within an hour by the same device with the same function on the same object and the same outcome is
-//! one row that counts, so that the journal grows with what is new and not with each write.
+//! one row that counts, so that the journal grows with what is new and not with each write. What is done within a
+//! maintenance window and what is done outside it are rows of their own.
 
 use crate::model::{DeviceId, Work};
 use foldhash::fast::FixedState;
@@ -23,6 +24,8 @@ struct Key {
     function: String,
     object: String,
     outcome: Option<Outcome>,
+    /// Work within a maintenance window and outside it are two.
+    window: Option<u32>,
 }
 
 impl Key {
@@ -35,6 +38,7 @@ impl Key {
             function: work.function.clone(),
             object: work.object.clone(),
             outcome: work.outcome,
+            window: work.window,
         }
     }
 }
@@ -169,6 +173,7 @@ pub(crate) fn work(device: DeviceId, actor: Option<DeviceId>, times: [Timestamp;
         first_frame,
         last_frame,
         alert: None,
+        window: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::baseline::Observation;
 use crate::model::{EntryId, Peer};
-use crate::shared::Core;
+use crate::shared::{Core, Standing};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ot_protocol::{Activity, Fold, FrameRef, SessionId, Timestamp};
@@ -29,7 +29,7 @@ pub(crate) struct Known {
     pub(crate) server: Peer,
     pub(crate) activity: Activity,
     pub(crate) entries: Vec<EntryId>,
-    pub(crate) standing: Vec<(u32, u32)>,
+    pub(crate) standing: Vec<Standing>,
 }
 
 /// Repetitions since they were last put down.
@@ -67,8 +67,8 @@ impl Known {
         for &entry in &self.entries {
             core.baseline.touch(entry, seen);
         }
-        for &(alert, row) in &self.standing {
-            core.alerts.repeat(alert, row, count, times[1], frames[1]);
+        for standing in &self.standing {
+            core.repeat(standing, [&self.client, &self.server], count, times, frames[1]);
         }
         for peer in [&self.client, &self.server] {
             if let Some(id) = peer.device {

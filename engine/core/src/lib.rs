@@ -19,6 +19,7 @@ pub mod inventory;
 pub mod journal;
 mod known;
 pub mod learning;
+pub mod maintenance;
 pub mod model;
 pub mod points;
 pub mod programs;

@@ -4,6 +4,7 @@
 
 use crate::catalogue::{AlertType, Severity};
 use crate::context::Context;
+use crate::maintenance::Share;
 use ipnet::IpNet;
 use ot_protocol::{FrameRef, Intervals, Mac, Outcome, SubAddress, Timestamp};
 use std::net::IpAddr;
@@ -612,6 +613,10 @@ pub struct Alert {
     pub last_detection: Timestamp,
     /// How many violations.
     pub count: u64,
+    /// How many of them lay in maintenance windows that cover them.
+    pub expected: u64,
+    /// In which windows; [`crate::maintenance::MOST_SHARES`] at most are told apart.
+    pub shares: Vec<Share>,
     /// Protocol id.
     pub protocol: Option<&'static str>,
     /// What became of the (last) command; `None` where no single one stands behind it.
@@ -638,6 +643,13 @@ pub struct Alert {
     pub violation_count: u32,
 }
 
+impl Alert {
+    /// Whether all of its violations lay in maintenance windows that cover them.
+    pub fn is_expected(&self) -> bool {
+        self.count > 0 && self.expected == self.count
+    }
+}
+
 /// One violation of an alert: a row where its parameters differ from those before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertViolation {
@@ -651,6 +663,8 @@ pub struct AlertViolation {
     pub last_seen: Timestamp,
     /// How often.
     pub count: u64,
+    /// How often of these within maintenance windows that cover it.
+    pub expected: u64,
     /// Frame of the first.
     pub frame: FrameRef,
     /// Protocol's function, for people (`Write Single Register (6)`).
@@ -674,7 +688,7 @@ pub struct SensorAct {
     pub alert: u32,
     /// Packet time.
     pub time: Timestamp,
-    /// `close`, `learning-ended`.
+    /// `close`, `learning-ended`, `expected`, `not-expected`.
     pub action: &'static str,
     /// Why, in words.
     pub why: String,
@@ -714,6 +728,8 @@ pub struct Work {
     pub last_frame: FrameRef,
     /// Number of the alert that it raised.
     pub alert: Option<u32>,
+    /// Number of the maintenance window during which it was done on one of its devices, as planned or not.
+    pub window: Option<u32>,
 }
 
 /// A line of the event stream of the investigation timeline.

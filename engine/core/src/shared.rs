@@ -1,6 +1,6 @@
 //! What the detectors share: configuration, inventory, baseline, points; and facts with their devices.
 
-use crate::alerts::{Alerts, Finding, Raised};
+use crate::alerts::{Again, Alerts, Finding, Raised};
 use crate::baseline::{Baseline, Met, Observation};
 use crate::catalogue::{self, AlertType, EngineKind, Severity};
 use crate::changes::State;
@@ -12,12 +12,13 @@ use crate::indicators::Indicators;
 use crate::inventory::Inventory;
 use crate::journal::{self, Journal};
 use crate::learning::DeviceLearning;
+use crate::maintenance::{Candidate, Deed, Maintenance, can_be_expected};
 use crate::model::{Alert, BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Event, Peer, Work};
 use crate::points::Points;
 use crate::programs::{Compared, Programs};
 use crate::words;
 use ipnet::IpNet;
-use ot_protocol::{Activity, FlowEvent, FrameRef, Identity, Outcome, Timestamp};
+use ot_protocol::{Activity, FlowEvent, FrameRef, Identity, Operation, Outcome, SubAddress, Timestamp};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -37,6 +38,8 @@ pub struct Core {
     pub indicators: Indicators,
     /// Work on controllers.
     pub journal: Journal,
+    /// Work that is planned.
+    pub maintenance: Maintenance,
     /// The first alert that the fact now in work has raised.
     pub(crate) raised: Option<u32>,
     pub(crate) alerts: Alerts,
@@ -46,11 +49,21 @@ pub struct Core {
     /// Entries that the fact now in work has met.
     pub(crate) met: Vec<EntryId>,
     /// Rows of alerts that the fact now in work has raised and that its repetitions raise again.
-    pub(crate) standing: Vec<(u32, u32)>,
+    pub(crate) standing: Vec<Standing>,
     /// The program block that the fact now in work has moved.
     pub(crate) moved: Option<Compared>,
     /// Matches of rules, where somebody asks for them.
     pub(crate) rule_matches: Option<Vec<RuleMatch>>,
+}
+
+/// A row of an alert that repetitions of an activity raise again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    alert: u32,
+    row: u32,
+    operation: Option<Operation>,
+    /// Whether the alert is about the client, and about the server.
+    sides: [bool; 2],
 }
 
 /// An activity (or repetitions of it) with its devices.
@@ -255,7 +268,18 @@ impl Core {
             self.alerts.silence(finding.count);
             return Raised::Silent;
         }
-        let (raised, row) = self.alerts.raise(&self.config, finding);
+        let window = if self.maintenance.is_empty() || !can_be_expected(kind) {
+            None
+        } else {
+            self.maintenance.covering(&Deed {
+                client: finding.client.as_ref().map(|peer| candidate(&self.inventory, &self.config, peer)),
+                server: finding.server.as_ref().map(|peer| candidate(&self.inventory, &self.config, peer)),
+                operation: finding.operation,
+                departs: kind.needs_baseline,
+                times: finding.times,
+            })
+        };
+        let (raised, row) = self.alerts.raise(&self.config, finding, window);
         if let Raised::Opened(number) | Raised::Updated(number) = raised {
             self.raised = self.raised.or(Some(number));
         }
@@ -263,7 +287,12 @@ impl Core {
         if kind.needs_baseline
             && let (Raised::Opened(number) | Raised::Updated(number), Some(row)) = (raised, row)
         {
-            self.standing.push((number, row));
+            self.standing.push(Standing {
+                alert: number,
+                row,
+                operation: finding.operation,
+                sides: [finding.client.is_some(), finding.server.is_some()],
+            });
         }
         if let Raised::Opened(number) = raised {
             let text = self.alerts.get(number).map(|alert| alert.description.clone()).unwrap_or_default();
@@ -281,6 +310,48 @@ impl Core {
             });
         }
         raised
+    }
+
+    /// Counts repetitions of what an activity raised.
+    pub(crate) fn repeat(
+        &mut self,
+        standing: &Standing,
+        peers: [&Peer; 2],
+        count: u64,
+        times: [Timestamp; 2],
+        frame: FrameRef,
+    ) {
+        let &Standing { alert, row, operation, sides } = standing;
+        let kind = self.alerts.get(alert).map(|alert| alert.kind);
+        let window = kind.filter(|kind| !self.maintenance.is_empty() && can_be_expected(kind)).and_then(|kind| {
+            let [client, server] = [0, 1].map(|at: usize| {
+                let peer = peers.get(at).filter(|_| sides.get(at) == Some(&true))?;
+                Some(candidate(&self.inventory, &self.config, peer))
+            });
+            self.maintenance.covering(&Deed { client, server, operation, departs: kind.needs_baseline, times })
+        });
+        self.alerts.repeat(alert, row, &Again { count, times, frame, window });
+    }
+
+    /// The maintenance window during which work is done on a device.
+    fn window_of_work(
+        &self,
+        device: &Peer,
+        actor: Option<&Peer>,
+        operation: Option<Operation>,
+        times: [Timestamp; 2],
+    ) -> Option<u32> {
+        if self.maintenance.is_empty() {
+            return None;
+        }
+        let deed = Deed {
+            client: actor.map(|peer| candidate(&self.inventory, &self.config, peer)),
+            server: Some(candidate(&self.inventory, &self.config, device)),
+            operation,
+            departs: true,
+            times,
+        };
+        self.maintenance.during(&deed).map(|window| window.number)
     }
 
     /// Takes a finding whose techniques are those of the rule that matched.
@@ -317,6 +388,7 @@ impl Core {
             outcome: Some(activity.outcome),
             count: seen.count,
             alert: self.raised,
+            window: self.window_of_work(seen.server, Some(seen.client), Some(activity.operation), seen.times),
             ..journal::work(device, seen.client_id(), seen.times, seen.frames)
         };
         self.journal.note(work, self.config.limits.journal);
@@ -331,12 +403,15 @@ impl Core {
         identity: &Identity,
         before: &str,
     ) {
+        let peer = |id| Peer { device: Some(id), ip: None, mac: None, sub: SubAddress::None };
+        let window = self.window_of_work(&peer(device), actor.map(peer).as_ref(), None, [identity.time; 2]);
         let work = Work {
             operation,
             function: identity.source.to_owned(),
             object: identity.property.to_owned(),
             value: format!("{}, before {before}", identity.value),
             alert: self.raised,
+            window,
             ..journal::work(device, actor, [identity.time; 2], [identity.frame; 2])
         };
         self.journal.note(work, self.config.limits.journal);
@@ -428,6 +503,11 @@ impl Core {
     pub fn display(&self, peer: &Peer) -> String {
         self.inventory.display(peer)
     }
+}
+
+/// A side of a finding with what is known of it.
+fn candidate<'a>(inventory: &'a Inventory, config: &'a EngineConfig, peer: &Peer) -> Candidate<'a> {
+    Candidate::of_peer(peer, |id| inventory.get(id), Some(config))
 }
 
 /// Whether an entry is about a client that uses a server.

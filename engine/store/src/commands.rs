@@ -2,7 +2,7 @@
 
 use crate::load::{entry_key, scope};
 use crate::value::{count, device, integer, intern, parsed, time};
-use crate::{ReplayedCommand, Store, StoreError, run, write};
+use crate::{ReplayedCommand, Store, StoreError, maintenance, run, write};
 use ot_engine::context::{Change, Field};
 use ot_engine::model::{DeviceId, EntryKey, Scope, Status};
 use ot_engine::{Action, Changes, Command, Imported, Learn, Reset};
@@ -42,8 +42,9 @@ impl Store {
     pub fn append_commands(&mut self, commands: &[NewCommand]) -> Result<Vec<u64>, StoreError> {
         self.transact(|transaction, _| {
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO command (wall_time, who, why, alert, action, status, text, device, scope, span, undo)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                "INSERT INTO command (wall_time, who, why, alert, action, status, text, device, scope, span, undo,
+                     maintenance)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?;
             let mut join = transaction.prepare_cached("UPDATE command SET act = ?2 WHERE id = ?1")?;
             let mut insert_entry = transaction.prepare_cached(
@@ -55,7 +56,7 @@ impl Store {
             let mut ids = Vec::with_capacity(commands.len());
             for command in commands {
                 let (mut status, mut text, mut device) = (None, None, None);
-                let (mut scope, mut span, mut undo) = (None, None, None);
+                let (mut scope, mut span, mut undo, mut window) = (None, None, None, None);
                 match &command.action {
                     Action::SetStatus(wanted) => status = Some(wanted.as_str()),
                     Action::Comment(comment) => text = Some(comment),
@@ -63,9 +64,11 @@ impl Store {
                     Action::BaselineReset(reset) => (device, span) = (reset.device.map(|id| id.0), reset.learn_for),
                     Action::Learn(learn) => (scope, span) = (Some(learn.scope.as_str()), learn.span),
                     Action::BaselineUndo(act) => undo = Some(integer(*act)),
+                    Action::MaintenanceRemove(number) => window = Some(*number),
                     Action::Unlearn
                     | Action::Mute
                     | Action::Unmute
+                    | Action::MaintenanceAdd(_)
                     | Action::BaselineAllow(_)
                     | Action::RulesReload => {}
                 }
@@ -81,6 +84,7 @@ impl Store {
                     scope,
                     span,
                     undo,
+                    window,
                 ])?;
                 let id = transaction.last_insert_rowid();
                 join.execute(params![id, ids.first().map_or(id, |&first| integer(first))])?;
@@ -117,6 +121,9 @@ impl Store {
                     for (place, change) in (0_i64..).zip(changes) {
                         insert.execute(params![id, place, change.field.as_str(), change.value, change.remove])?;
                     }
+                }
+                if let Action::MaintenanceAdd(plan) = &command.action {
+                    maintenance::append(transaction, id, plan)?;
                 }
                 ids.push(u64::try_from(id).unwrap_or_default());
             }
@@ -282,6 +289,9 @@ fn fill(connection: &Connection, command: &mut Command) -> rusqlite::Result<()> 
             })?
             .collect::<rusqlite::Result<_>>()?;
     }
+    if let Action::MaintenanceAdd(plan) = &mut command.action {
+        **plan = maintenance::plan_of(connection, command.id)?;
+    }
     Ok(())
 }
 
@@ -296,7 +306,8 @@ fn select<T>(
             "SELECT c.id, c.wall_time, c.who, c.why, c.alert, c.action, c.status, c.text, e.kind, e.client, e.server,
                  e.protocol, e.port, e.function, e.subfunction, e.space, e.number, e.start_address, e.end_address,
                  e.text, COALESCE(c.position, 0), c.device, c.act, c.scope, c.span, c.undo, COALESCE(e.scope, 'exact'),
-                 e.network, COALESCE(e.label, ''), e.min_value, e.max_value, e.every, e.until, COALESCE(e.file, '')
+                 e.network, COALESCE(e.label, ''), e.min_value, e.max_value, e.every, e.until, COALESCE(e.file, ''),
+                 c.maintenance
              FROM command c LEFT JOIN command_entry e ON e.command = c.id
              WHERE {condition} ORDER BY COALESCE(c.position, 0), c.id"
         ))?
@@ -393,6 +404,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Command> {
         "baseline-undo" => Action::BaselineUndo(count(row, 25)?),
         // Its changes stand in a table of their own.
         "device-set" => Action::SetContext(device(row, 21)?.unwrap_or(DeviceId(0)), Vec::new()),
+        // So does the plan.
+        "maintenance-add" => Action::MaintenanceAdd(Box::new(maintenance::no_plan())),
+        "maintenance-remove" => Action::MaintenanceRemove(row.get::<_, Option<u32>>(34)?.unwrap_or_default()),
         _ => parsed(row, 5, |_| None)?,
     };
     Ok(Command {

@@ -1,10 +1,12 @@
 //! Loading what an engine starts from. `prefix` chooses between the state now and the copy from before a run.
 
+use crate::maintenance;
 use crate::value::{self, count, device, frame, intern, key, mac, outcome, parsed, parsed_option, severity, sub, time};
 use ipnet::IpNet;
 use ot_engine::catalogue;
 use ot_engine::context::{Context, Field, Said, Source};
 use ot_engine::learning::DeviceLearning;
+use ot_engine::maintenance::Share;
 use ot_engine::model::{
     Alert, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, Grant, IdentityValue, Origin,
     Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Scope, Status, Work,
@@ -39,6 +41,7 @@ pub(crate) fn snapshot(
         points: points(connection, prefix)?,
         programs: programs(connection, prefix, "", &[], true)?,
         journal: journal(connection, prefix)?,
+        maintenance: maintenance::windows(connection, prefix, "WHERE removed IS NULL", &[])?,
         alerts,
         openings,
         state: state(connection, prefix)?,
@@ -54,7 +57,7 @@ pub(crate) fn alert(
     Ok(alerts(connection, prefix, "id = ?1", &[&id], warnings)?.into_iter().next())
 }
 
-fn rows<T>(
+pub(crate) fn rows<T>(
     connection: &Connection,
     sql: &str,
     parameters: &[&dyn ToSql],
@@ -393,7 +396,7 @@ fn journal(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Work>>
 
 /// The columns of the journal, in the order in which [`work`] reads them.
 pub(crate) const JOURNAL: &str = "number, device, actor, protocol, operation, function, object, value, outcome,
-    outcome_code, outcome_name, first_seen, last_seen, count, file, frame, last_file, last_frame, alert";
+    outcome_code, outcome_name, first_seen, last_seen, count, file, frame, last_file, last_frame, alert, maintenance";
 
 /// A row of the journal.
 pub(crate) fn work(row: &Row<'_>) -> rusqlite::Result<Work> {
@@ -413,6 +416,7 @@ pub(crate) fn work(row: &Row<'_>) -> rusqlite::Result<Work> {
         first_frame: frame(row, 14)?,
         last_frame: frame(row, 16)?,
         alert: row.get(18)?,
+        window: row.get(19)?,
     })
 }
 
@@ -455,12 +459,16 @@ fn alerts(
         lists(connection, &list("entry", "alert_entry"), parameters, |row| Ok(EntryId(row.get(1)?)))?;
     let mut frames: HashMap<u32, Vec<FrameRef>> =
         lists(connection, &list("file, frame", "alert_frame"), parameters, |row| frame(row, 1))?;
+    let mut shares: HashMap<u32, Vec<Share>> =
+        lists(connection, &list("maintenance, count", "alert_maintenance"), parameters, |row| {
+            Ok(Share { window: row.get(1)?, count: count(row, 2)? })
+        })?;
     let found = rows(
         connection,
         &format!(
             "SELECT number, id, type, key, opening, severity, status, learned, muted, first_detection, last_detection,
                  count, protocol, outcome, outcome_code, outcome_name, source_count, destination_count, description,
-                 why, violation_count, learned_act, learned_until, closed
+                 why, violation_count, learned_act, learned_until, closed, expected_count
              FROM {prefix}alert WHERE {condition} ORDER BY number"
         ),
         parameters,
@@ -488,6 +496,8 @@ fn alerts(
                 first_detection: Timestamp(row.get(9)?),
                 last_detection: Timestamp(row.get(10)?),
                 count: count(row, 11)?,
+                expected: count(row, 24)?,
+                shares: shares.remove(&number).unwrap_or_default(),
                 protocol: parsed_option(row, 12, |text| Some(intern(text)))?,
                 outcome: outcome(row, 13)?,
                 sources: sources.remove(&number).unwrap_or_default(),
@@ -538,6 +548,7 @@ fn state(connection: &Connection, prefix: &str) -> rusqlite::Result<State> {
         last_entry: small("last_entry")?,
         last_program: small("last_program")?,
         last_work: number("last_work")?,
+        last_window: small("last_window")?,
         first_event: number("first_event")?,
         closed_before: value("closed_before")?.map(Timestamp),
         now: value("now")?.map(Timestamp),

@@ -10,6 +10,7 @@ use crate::{StoreError, open};
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_engine::context::{Context, Field, Importance, Said};
 use ot_engine::learning::DeviceLearning;
+use ot_engine::maintenance::Share;
 use ot_engine::model::{
     AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKind, Event, Grant, IdentityValue,
     Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status, Work,
@@ -64,6 +65,12 @@ pub struct AlertRow {
     pub last_detection: Timestamp,
     /// How many violations.
     pub count: u64,
+    /// How many of them lay in maintenance windows that cover them.
+    pub expected_count: u64,
+    /// Whether these are all.
+    pub expected: bool,
+    /// In which windows.
+    pub shares: Vec<Share>,
     /// Protocol id.
     pub protocol: Option<String>,
     /// What became of the (last) command.
@@ -168,6 +175,10 @@ pub struct AlertQuery {
     pub said: Vec<(Field, Vec<String>)>,
     /// One of these alert types.
     pub kinds: Vec<String>,
+    /// Whether all violations lay in maintenance windows that cover them.
+    pub expected: Option<bool>,
+    /// Violations lay in one of these maintenance windows.
+    pub windows: Vec<u32>,
     /// Occurs in description, why or id, or the type is one of `text_kinds`. Case of ASCII letters is ignored.
     pub text: Option<String>,
     /// Alert types whose title holds the text.
@@ -670,7 +681,7 @@ impl Reader {
             "SELECT a.number, a.id, a.type, a.engine, a.category, a.severity, a.status, a.learned, a.muted, a.opening,
                  a.first_detection, a.last_detection, a.count, a.protocol, a.outcome, a.outcome_code, a.outcome_name,
                  a.source_count, a.destination_count, a.description, a.why, a.violation_count, r.sensor, r.site,
-                 a.learned_until, a.closed
+                 a.learned_until, a.closed, a.expected_count, a.expected
              FROM alert a LEFT JOIN run r ON r.id = a.run{tail}"
         );
         let mut alerts = self.rows(&sql, conditions, |row| {
@@ -699,6 +710,9 @@ impl Reader {
                 site: row.get::<_, Option<String>>(23)?.filter(|site| !site.is_empty()),
                 learned_until: time(row, 24)?,
                 closed: time(row, 25)?,
+                expected_count: count(row, 26)?,
+                expected: row.get(27)?,
+                shares: Vec::new(),
                 sources: Vec::new(),
                 destinations: Vec::new(),
                 techniques: Vec::new(),
@@ -744,6 +758,13 @@ impl Reader {
             .prepare_cached("SELECT file, frame FROM alert_frame WHERE alert = ?1 ORDER BY place")?
             .query_map([number], |row| frame(row, 0))?
             .collect::<rusqlite::Result<_>>()?;
+        if alert.expected_count > 0 {
+            alert.shares = self
+                .connection
+                .prepare_cached("SELECT maintenance, count FROM alert_maintenance WHERE alert = ?1 ORDER BY place")?
+                .query_map([number], |row| Ok(Share { window: row.get(0)?, count: count(row, 1)? }))?
+                .collect::<rusqlite::Result<_>>()?;
+        }
         Ok(())
     }
 
@@ -753,7 +774,7 @@ impl Reader {
         conditions.and("alert = ?").value(alert);
         self.rows(
             "SELECT alert, number, first_seen, last_seen, count, file, frame, function, object, value, outcome,
-                 outcome_code, outcome_name, detail, entries
+                 outcome_code, outcome_name, detail, entries, expected_count
              FROM violation WHERE alert = ? ORDER BY number",
             &conditions,
             |row| {
@@ -763,6 +784,7 @@ impl Reader {
                     first_seen: Timestamp(row.get(2)?),
                     last_seen: Timestamp(row.get(3)?),
                     count: count(row, 4)?,
+                    expected: count(row, 15)?,
                     frame: frame(row, 5)?,
                     function: row.get(7)?,
                     object: row.get(8)?,

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 pub(crate) const BEFORE: &str = "before_";
 
 /// The tables from which an engine starts.
-const STATE: [&str; 23] = [
+const STATE: [&str; 26] = [
     "device",
     "device_address",
     "device_identity",
@@ -34,6 +34,9 @@ const STATE: [&str; 23] = [
     "counter",
     "ot_subnet",
     "device_learning",
+    "maintenance",
+    "maintenance_part",
+    "alert_maintenance",
 ];
 
 /// What a run reads.

@@ -1,5 +1,6 @@
 //! Writing what the engine found.
 
+use crate::maintenance;
 use crate::value::{entries_text, hexadecimal, ids_text, integer, key_text, outcome_columns, severity_rank};
 use ot_engine::Changes;
 use ot_engine::State;
@@ -64,6 +65,7 @@ pub(crate) fn changes(
     points(transaction, &changes.points, &changes.removed_points)?;
     programs(transaction, &changes.programs, &changes.removed_programs)?;
     journal(transaction, &changes.journal)?;
+    maintenance::write(transaction, &changes.maintenance)?;
     alerts(transaction, &changes.alerts, run, written)?;
     violations(transaction, &changes.violations)?;
     events(transaction, &changes.events)?;
@@ -492,16 +494,18 @@ fn alerts(
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO alert (number, id, run, type, engine, category, key, opening, severity, status, learned, muted,
              first_detection, last_detection, count, protocol, outcome, outcome_code, outcome_name, source_count,
-             destination_count, description, why, violation_count, learned_act, learned_until, closed)
+             destination_count, description, why, violation_count, learned_act, learned_until, closed, expected_count,
+             expected)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-             ?23, ?24, ?25, ?26, ?27)
+             ?23, ?24, ?25, ?26, ?27, ?28, ?29)
          ON CONFLICT (number) DO UPDATE SET severity = excluded.severity, status = excluded.status,
              learned = excluded.learned, muted = excluded.muted, first_detection = excluded.first_detection,
              last_detection = excluded.last_detection, count = excluded.count, protocol = excluded.protocol,
              outcome = excluded.outcome, outcome_code = excluded.outcome_code, outcome_name = excluded.outcome_name,
              source_count = excluded.source_count, destination_count = excluded.destination_count,
              description = excluded.description, why = excluded.why, violation_count = excluded.violation_count,
-             learned_act = excluded.learned_act, learned_until = excluded.learned_until, closed = excluded.closed",
+             learned_act = excluded.learned_act, learned_until = excluded.learned_until, closed = excluded.closed,
+             expected_count = excluded.expected_count, expected = excluded.expected",
     )?;
     // A merge of two devices changes the keys that named the one that goes.
     let mut moved = transaction
@@ -522,6 +526,8 @@ fn alerts(
     let mut techniques = Places::new(transaction, "alert_technique", "alert", &["technique"])?;
     let mut entries = Places::new(transaction, "alert_entry", "alert", &["entry"])?;
     let mut frames = Places::new(transaction, "alert_frame", "alert", &["file", "frame"])?;
+    // They are never cut: an alert keeps what it was marked with.
+    let mut shares = Places::new(transaction, "alert_maintenance", "alert", &["maintenance", "count"])?;
     for alert in alerts {
         let number = alert.number;
         let key = key_text(&alert.key);
@@ -554,7 +560,12 @@ fn alerts(
             integer(alert.learned_act),
             alert.learned_until.map(|time| time.0),
             alert.closed.map(|time| time.0),
+            integer(alert.expected),
+            alert.is_expected(),
         ])?;
+        for (place, share) in (0_i64..).zip(&alert.shares) {
+            shares.upsert.execute(params![number, place, share.window, integer(share.count)])?;
+        }
         let new = number > newest;
         let now = digest(alert, &written.keys);
         let room = written.alerts.len() < REMEMBERED;
@@ -626,13 +637,13 @@ fn violations(transaction: &Transaction<'_>, violations: &[AlertViolation]) -> r
     }
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO violation (alert, number, first_seen, last_seen, count, file, frame, function, object, value,
-             outcome, outcome_code, outcome_name, detail, entries)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+             outcome, outcome_code, outcome_name, detail, entries, expected_count)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
          ON CONFLICT DO UPDATE SET first_seen = excluded.first_seen, last_seen = excluded.last_seen,
              count = excluded.count, file = excluded.file, frame = excluded.frame, function = excluded.function,
              object = excluded.object, value = excluded.value, outcome = excluded.outcome,
              outcome_code = excluded.outcome_code, outcome_name = excluded.outcome_name, detail = excluded.detail,
-             entries = excluded.entries",
+             entries = excluded.entries, expected_count = excluded.expected_count",
     )?;
     for violation in violations {
         let (file, frame) = frame_columns(violation.frame);
@@ -653,6 +664,7 @@ fn violations(transaction: &Transaction<'_>, violations: &[AlertViolation]) -> r
             name,
             violation.detail,
             entries_text(&violation.entries),
+            integer(violation.expected),
         ])?;
     }
     Ok(())
@@ -665,8 +677,9 @@ fn journal(transaction: &Transaction<'_>, rows: &[Work]) -> rusqlite::Result<()>
     let Some(newest) = rows.iter().map(|work| work.number).max() else { return Ok(()) };
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO journal (number, device, actor, protocol, operation, function, object, value, outcome,
-             outcome_code, outcome_name, first_seen, last_seen, count, file, frame, last_file, last_frame, alert)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+             outcome_code, outcome_name, first_seen, last_seen, count, file, frame, last_file, last_frame, alert,
+             maintenance)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
          ON CONFLICT DO UPDATE SET device = excluded.device, actor = excluded.actor, value = excluded.value,
              last_seen = excluded.last_seen, count = excluded.count, last_file = excluded.last_file,
              last_frame = excluded.last_frame, alert = excluded.alert",
@@ -695,6 +708,7 @@ fn journal(transaction: &Transaction<'_>, rows: &[Work]) -> rusqlite::Result<()>
             last_file,
             last_frame,
             work.alert,
+            work.window,
         ])?;
     }
     if let Some(gone) = newest.checked_sub(JOURNAL_ROWS) {
@@ -742,6 +756,7 @@ fn state(transaction: &Transaction<'_>, state: &State, written: &mut Written) ->
         ("last_entry", Some(i64::from(state.last_entry))),
         ("last_program", Some(i64::from(state.last_program))),
         ("last_work", Some(integer(state.last_work))),
+        ("last_window", (state.last_window > 0).then(|| i64::from(state.last_window))),
         ("first_event", (state.first_event > 0).then(|| integer(state.first_event))),
         ("closed_before", state.closed_before.map(|time| time.0)),
         ("now", state.now.map(|time| time.0)),

@@ -311,7 +311,7 @@ fn rights_that_do_not_suffice_are_told() {
 #[test]
 fn a_full_disk_is_told_and_leaves_the_store_sound() {
     let folder = TempDir::new().unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).output();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(folder.path()).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
         return;
     }

@@ -2,6 +2,7 @@
 
 use crate::device::find_devices;
 use crate::evidence::{self, EvidenceView};
+use crate::maintenance::{self, ExpectedView};
 use crate::names::{FrameView, Names, PeerView};
 use crate::related::{self, ChainStep, RelatedView};
 use crate::{SCHEMA, ViewError, baseline, time};
@@ -47,6 +48,12 @@ pub struct AlertLine {
     pub last_detection: String,
     /// Violations.
     pub count: u64,
+    /// Whether all of them lay in maintenance windows that cover them.
+    pub expected: bool,
+    /// How many of them did.
+    pub expected_count: u64,
+    /// Tickets of these windows.
+    pub tickets: Vec<String>,
     /// Protocol id.
     pub protocol: Option<String>,
     /// `pending`, `ok`, `rejected`, `unanswered` or null.
@@ -103,6 +110,8 @@ pub struct AlertStory {
     /// What the list tells.
     #[serde(flatten)]
     pub line: AlertLine,
+    /// The maintenance windows in which its violations lay.
+    pub maintenance: Vec<ExpectedView>,
     /// Why it was noticed: the baseline or rule it departs from.
     pub why: String,
     /// What the code of a refusal means, where the command was refused.
@@ -146,6 +155,8 @@ pub struct ViolationView {
     pub last_seen: String,
     /// How often.
     pub count: u64,
+    /// How often of these within maintenance windows that cover it.
+    pub expected_count: u64,
     /// Frame of the first.
     pub frame: Option<FrameView>,
     /// The protocol's function.
@@ -312,6 +323,7 @@ pub fn violations(names: &Names<'_>, alert: u32) -> Result<Vec<ViolationView>, V
             first_seen: time(violation.first_seen),
             last_seen: time(violation.last_seen),
             count: violation.count,
+            expected_count: violation.expected,
             frame: names.frame(violation.frame)?,
             outcome: violation.outcome.map(|outcome| outcome.as_str().to_owned()),
             outcome_detail: violation.outcome.and_then(refusal),
@@ -339,10 +351,11 @@ pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
     let found = related::around(names, &row)?;
     let chain = related::chain(names, &row, &found)?;
     let tactic_path = related::path(&chain);
-    let related = found.into_iter().map(|other| related::view(&row, other)).collect();
+    let related = found.into_iter().map(|other| related::view(names, &row, other)).collect::<Result<_, _>>()?;
     let line = line(names, &row)?;
     Ok(AlertStory {
         evidence: evidence::evidence(names, &row, &line.frames)?,
+        maintenance: maintenance::expected(names, &row.shares)?,
         line,
         outcome_detail: row.outcome.and_then(refusal),
         learnable: kind.is_some_and(|kind| kind.learnable),
@@ -424,6 +437,9 @@ fn line(names: &Names<'_>, row: &AlertRow) -> Result<AlertLine, ViewError> {
         first_detection: time(row.first_detection),
         last_detection: time(row.last_detection),
         count: row.count,
+        expected: row.expected,
+        expected_count: row.expected_count,
+        tickets: maintenance::tickets(names, row.shares.iter().map(|share| share.window))?,
         protocol: row.protocol.clone(),
         outcome: row.outcome.map(|outcome| outcome.as_str().to_owned()),
         source: if several_sources { None } else { sources.pop() },

@@ -1,7 +1,7 @@
 //! The journal of work on controllers.
 
 use crate::names::{FrameView, Names, PeerView};
-use crate::{SCHEMA, ViewError, time};
+use crate::{SCHEMA, ViewError, maintenance, time};
 use ot_protocol::Outcome;
 use ot_store::read::JournalQuery;
 use serde::Serialize;
@@ -44,6 +44,8 @@ pub struct WorkLine {
     pub last_frame: Option<FrameView>,
     /// Id of the alert that it raised.
     pub alert: Option<String>,
+    /// Ticket of the maintenance window during which it was done on one of its devices, as planned or not.
+    pub ticket: Option<String>,
 }
 
 /// The work that a query lets through, in order of the first time.
@@ -74,6 +76,7 @@ pub fn journal(names: &Names<'_>, query: &JournalQuery) -> Result<Vec<WorkLine>,
                 first_frame: names.frame(work.first_frame)?,
                 last_frame: names.frame(work.last_frame)?,
                 alert: work.alert.map(|number| names.reader().alert_id(number)).transpose()?.flatten(),
+                ticket: maintenance::tickets(names, work.window.into_iter())?.pop(),
             })
         })
         .collect()

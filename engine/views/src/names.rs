@@ -4,6 +4,7 @@ use crate::ViewError;
 use ot_engine::context::Field;
 use ot_engine::model::{Device, DeviceId, Peer};
 use ot_protocol::{FrameRef, SubAddress};
+use ot_store::MaintenanceRow;
 use ot_store::read::{DeviceQuery, Reader};
 use serde::Serialize;
 use std::cell::RefCell;
@@ -74,18 +75,19 @@ pub struct FrameView {
     pub number: u64,
 }
 
-/// Looks up devices and input files, each once.
+/// Looks up devices, input files and maintenance windows, each once.
 #[derive(Debug)]
 pub struct Names<'a> {
     reader: &'a Reader,
     devices: RefCell<BTreeMap<DeviceId, Option<Device>>>,
     files: RefCell<BTreeMap<u32, String>>,
+    windows: RefCell<BTreeMap<u32, Option<MaintenanceRow>>>,
 }
 
 impl<'a> Names<'a> {
     /// Over a store.
     pub fn new(reader: &'a Reader) -> Self {
-        Self { reader, devices: RefCell::default(), files: RefCell::default() }
+        Self { reader, devices: RefCell::default(), files: RefCell::default(), windows: RefCell::default() }
     }
 
     /// The store.
@@ -100,6 +102,16 @@ impl<'a> Names<'a> {
         }
         let found = self.reader.devices(&DeviceQuery { devices: vec![id], ..DeviceQuery::default() })?.pop();
         self.devices.borrow_mut().insert(id, found.clone());
+        Ok(found)
+    }
+
+    /// The maintenance window of this number.
+    pub fn window(&self, number: u32) -> Result<Option<MaintenanceRow>, ViewError> {
+        if let Some(known) = self.windows.borrow().get(&number) {
+            return Ok(known.clone());
+        }
+        let found = self.reader.maintenance_window(number)?;
+        self.windows.borrow_mut().insert(number, found.clone());
         Ok(found)
     }
 

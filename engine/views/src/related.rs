@@ -2,6 +2,7 @@
 
 use crate::ViewError;
 use crate::alert::{TacticView, peers, tactics, title};
+use crate::maintenance::tickets;
 use crate::names::Names;
 use crate::time;
 use ot_engine::attack::{self, Tactic};
@@ -34,6 +35,10 @@ pub struct RelatedView {
     pub severity: String,
     /// Its status.
     pub status: String,
+    /// Whether all of its violations lay in maintenance windows that cover them.
+    pub expected: bool,
+    /// Tickets of windows in which violations lay.
+    pub tickets: Vec<String>,
     /// Packet time.
     pub first_detection: String,
     /// Seconds from the first detection of the alert shown to the first of this one; negative: before.
@@ -66,6 +71,10 @@ pub struct ChainStep {
     pub offset_seconds: i64,
     /// How many alerts it stands for.
     pub alerts: u32,
+    /// Whether all violations of these lay in maintenance windows that cover them.
+    pub expected: bool,
+    /// Tickets of windows in which violations lay.
+    pub tickets: Vec<String>,
     /// Who.
     pub source: Option<String>,
     /// To whom.
@@ -113,7 +122,7 @@ fn same(a: &Peer, b: &Peer) -> bool {
 }
 
 /// What is told of a related alert.
-pub(crate) fn view(row: &AlertRow, other: AlertRow) -> RelatedView {
+pub(crate) fn view(names: &Names<'_>, row: &AlertRow, other: AlertRow) -> Result<RelatedView, ViewError> {
     let mut shared = Vec::new();
     for (ours, our_list) in [("source", &row.sources), ("destination", &row.destinations)] {
         for (theirs, their_list) in [("source", &other.sources), ("destination", &other.destinations)] {
@@ -122,7 +131,9 @@ pub(crate) fn view(row: &AlertRow, other: AlertRow) -> RelatedView {
             }
         }
     }
-    RelatedView {
+    Ok(RelatedView {
+        expected: other.expected,
+        tickets: tickets(names, windows(&other))?,
         title: title(catalogue::by_id(&other.kind), &other.kind),
         severity: other.severity.as_str().to_owned(),
         status: other.status.as_str().to_owned(),
@@ -133,13 +144,20 @@ pub(crate) fn view(row: &AlertRow, other: AlertRow) -> RelatedView {
         id: other.id,
         kind: other.kind,
         shared,
-    }
+    })
+}
+
+/// The maintenance windows in which violations of an alert lay.
+fn windows(row: &AlertRow) -> impl Iterator<Item = u32> {
+    row.shares.iter().map(|share| share.window)
 }
 
 /// Alerts of one type by one source.
 struct Group<'a> {
     first: &'a AlertRow,
     alerts: u32,
+    expected: bool,
+    windows: Vec<u32>,
     sources: Vec<&'a Peer>,
     destinations: Vec<&'a Peer>,
     this: bool,
@@ -168,6 +186,8 @@ pub(crate) fn chain(names: &Names<'_>, row: &AlertRow, related: &[AlertRow]) -> 
         match groups.iter_mut().find(by) {
             Some(group) => {
                 group.alerts += 1;
+                group.expected &= alert.expected;
+                group.windows.extend(windows(alert));
                 group.this |= this;
                 group.sources.extend(&alert.sources);
                 group.destinations.extend(&alert.destinations);
@@ -175,6 +195,8 @@ pub(crate) fn chain(names: &Names<'_>, row: &AlertRow, related: &[AlertRow]) -> 
             None => groups.push(Group {
                 first: alert,
                 alerts: 1,
+                expected: alert.expected,
+                windows: windows(alert).collect(),
                 sources: alert.sources.iter().collect(),
                 destinations: alert.destinations.iter().collect(),
                 this,
@@ -270,6 +292,8 @@ fn steps(names: &Names<'_>, row: &AlertRow, groups: &[Group<'_>], kept: &[usize]
             first_detection: time(first.first_detection),
             offset_seconds: first.first_detection.since(row.first_detection).div_euclid(SECOND),
             alerts: group.alerts,
+            expected: group.expected,
+            tickets: tickets(names, group.windows.iter().copied())?,
             source: label(&group.sources)?,
             destination: label(&group.destinations)?,
             technique: carried.map(|(id, _)| id.to_owned()),

@@ -2,6 +2,7 @@
 
 use crate::{SCHEMA, ViewError, time};
 use ot_engine::config::Limits;
+use ot_engine::maintenance::{MOST_SELECTORS, MOST_WINDOWS};
 use ot_store::EvidenceState;
 use ot_store::read::Reader;
 use serde::Serialize;
@@ -86,6 +87,8 @@ pub fn engine_limits() -> Vec<LimitView> {
         LimitView::new("open-alerts-of-a-type", alerts_of_a_type),
         LimitView::new("engine-sessions", sessions),
         LimitView::new("keys-of-a-window", window_keys),
+        LimitView::new("maintenance-windows", MOST_WINDOWS),
+        LimitView::new("devices-of-a-maintenance-window", MOST_SELECTORS),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! The event timeline.
 
 use crate::names::{FrameView, Names};
-use crate::{SCHEMA, ViewError, time};
+use crate::{SCHEMA, ViewError, maintenance, time};
 use ot_store::read::EventQuery;
 use serde::Serialize;
 
@@ -32,6 +32,10 @@ pub struct EventLine {
     pub frame: Option<FrameView>,
     /// Id of the alert it tells of.
     pub alert: Option<String>,
+    /// Whether all violations of that alert lay in maintenance windows that cover them.
+    pub expected: bool,
+    /// Tickets of windows in which violations of that alert lay.
+    pub tickets: Vec<String>,
 }
 
 /// The events that a query lets through.
@@ -42,7 +46,11 @@ pub fn events(names: &Names<'_>, query: &EventQuery) -> Result<Vec<EventLine>, V
         .into_iter()
         .map(|event| {
             let alert = event.alert.map(|number| names.reader().alert_id(number)).transpose()?.flatten();
+            let (expected, windows) =
+                event.alert.map(|number| names.reader().alert_windows(number)).transpose()?.unwrap_or_default();
             Ok(EventLine {
+                expected,
+                tickets: maintenance::tickets(names, windows.into_iter())?,
                 schema: SCHEMA,
                 number: event.number,
                 time: time(event.time),

@@ -1,9 +1,13 @@
 //! The command line: one definition from which parsing, help and documentation derive.
 
 mod evidence;
+mod maintenance;
 mod triage;
 
 pub use evidence::{AlertsBundleArgs, AlertsPcapArgs, BundleCommand};
+pub use maintenance::{
+    MaintenanceAddArgs, MaintenanceCommand, MaintenanceListArgs, MaintenanceRemoveArgs, MaintenanceReportArgs,
+};
 pub use triage::{
     AlertFilterArgs, AlertsCommentArgs, AlertsLearnArgs, AlertsStatusArgs, BaselineImportArgs, BaselineUndoArgs,
     ChosenArgs, TriageArgs, WhoArgs,
@@ -90,6 +94,16 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: DevicesCommand,
+    },
+    /// Plan work, so that alerts of it are marked as expected, and compare it with the work seen
+    #[command(
+        after_help = "Example:\n  ot-sensor maintenance add CHG-4711 --device 10.0.0.10 --start 2026-03-01T20:00:00Z --for 4h\n  \
+        ot-sensor maintenance report CHG-4711"
+    )]
+    Maintenance {
+        /// What to do.
+        #[command(subcommand)]
+        command: MaintenanceCommand,
     },
     /// List, export, compare and reset the learned baseline
     #[command(after_help = "Example:\n  ot-sensor baseline export > baseline.txt\n  \

@@ -8,8 +8,9 @@ use ipnet::IpNet;
 use ot_engine::catalogue::{self, Part, Severity};
 use ot_engine::config::{AlertSetting, EngineConfig, Keep, KnownDevice, Learning, Novelty, Parts, Zone};
 use ot_engine::context::Field;
+use ot_engine::maintenance::{MOST_CONFIGURED, Plan, Selector};
 use ot_engine::model::Role;
-use ot_protocol::Nanos;
+use ot_protocol::{Nanos, Operation, Timestamp};
 use ot_rules::SiteClock;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -122,6 +123,7 @@ impl Config {
             });
             device.end()?;
         }
+        config.engine.maintenance = Some(maintenance_of(top.tables("maintenance")?)?);
         if let Some(mut rules) = top.table("rules")? {
             config.rules = rules.texts("files")?.into_iter().map(PathBuf::from).collect();
             rules.end()?;
@@ -208,6 +210,45 @@ fn device_more(device: &mut Keys) -> Result<Vec<(Field, String)>, String> {
         more.push(check(&device.path, "tags", Field::Tag, &tag)?);
     }
     Ok(more)
+}
+
+/// The maintenance windows that are planned.
+fn maintenance_of(windows: Vec<Keys>) -> Result<Vec<Plan>, String> {
+    if windows.len() > MOST_CONFIGURED {
+        return Err(format!(
+            "maintenance: {} windows are more than {MOST_CONFIGURED}; take out those that are over",
+            windows.len()
+        ));
+    }
+    let mut plans: Vec<Plan> = Vec::with_capacity(windows.len());
+    for mut window in windows {
+        let path = window.path.clone();
+        let selectors = |texts: Vec<String>, key: &str| -> Result<Vec<Selector>, String> {
+            texts
+                .iter()
+                .map(|text| Selector::parse(text).map_err(|problem| format!("{path}{key}: {problem}")))
+                .collect()
+        };
+        let plan = Plan {
+            ticket: window.needed_text("ticket")?,
+            devices: selectors(window.texts("devices")?, "devices")?,
+            by: selectors(window.texts("by")?, "by")?,
+            kinds: window.choices("kinds", &Operation::ALL, Operation::as_str)?.unwrap_or_default(),
+            start: window.time("start")?,
+            end: window.time("end")?,
+            note: window.text("note")?.unwrap_or_default(),
+        };
+        window.end()?;
+        plan.check().map_err(|problem| format!("{path}{problem}"))?;
+        if plans.iter().any(|known| known.overlaps(&plan)) {
+            return Err(format!(
+                "{path}ticket {}: another window of this ticket overlaps in time; join them, or part their times",
+                plan.ticket
+            ));
+        }
+        plans.push(plan);
+    }
+    Ok(plans)
 }
 
 /// A sensor id enters the ids of alerts and file names.
@@ -462,6 +503,17 @@ impl Keys {
             },
             Some(other) => Err(self.wrong(key, "a whole number", &other)),
         }
+    }
+
+    /// A time, as a TOML date-time with its offset or as text.
+    fn time(&mut self, key: &'static str) -> Result<Timestamp, String> {
+        let text = match self.take(key) {
+            None => return Err(self.missing(key)),
+            Some(Value::String(text)) => text,
+            Some(Value::Datetime(time)) => time.to_string(),
+            Some(other) => return Err(self.wrong(key, "a time, for example 2026-03-01T12:00:00Z,", &other)),
+        };
+        crate::when::time(&text).map_err(|problem| format!("{}{key}: {problem}", self.path))
     }
 
     fn texts(&mut self, key: &'static str) -> Result<Vec<String>, String> {

@@ -341,6 +341,8 @@ fn apply_pending(store: &mut Store, config: &Config) -> Result<usize> {
     }
     let mut engine_config = config.engine.clone();
     engine_config.learning = Learning::AsStored;
+    // Only a run brings what the configuration plans: this one may be another.
+    engine_config.maintenance = None;
     let mut engine = Engine::new(engine_config, store.snapshot()?);
     let count = commands.len();
     // Nobody uses rules now: what is asked for is whether the next run will take them.

@@ -4,12 +4,14 @@
 
 use assert_cmd::Command;
 use ot_engine::catalogue;
+use ot_engine::context::Source;
+use ot_engine::maintenance::{Plan, Selector, Share, Window};
 use ot_engine::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind,
-    Event, IdentityValue, Origin, Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status,
+    Event, IdentityValue, Origin, Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status, Work,
 };
 use ot_engine::{Changes, State};
-use ot_protocol::{FrameRef, Intervals, Mac, Outcome, SubAddress, Timestamp};
+use ot_protocol::{FrameRef, Intervals, Mac, Operation, Outcome, SubAddress, Timestamp};
 use ot_store::{RunInput, RunKind, RunSpec, Store};
 use std::path::PathBuf;
 
@@ -113,6 +115,31 @@ fn peer(device: u32, ip: &str) -> Peer {
     }
 }
 
+fn selector(text: &str) -> Selector {
+    Selector::parse(text).unwrap()
+}
+
+fn work(number: u64, second: i64, actor: u32, operation: &'static str, window: Option<u32>) -> Work {
+    Work {
+        number,
+        device: DeviceId(3),
+        actor: Some(DeviceId(actor)),
+        protocol: "modbus",
+        operation,
+        function: "Write Single Register (function 6)".to_owned(),
+        object: "holding registers 40".to_owned(),
+        value: "99".to_owned(),
+        outcome: Some(Outcome::Ok),
+        first_seen: at(second),
+        last_seen: at(second + 5),
+        count: 2,
+        first_frame: frame(700),
+        last_frame: frame(701),
+        alert: None,
+        window,
+    }
+}
+
 fn alert(number: u32, id: &str, kind: &'static catalogue::AlertType, second: i64, sources: Vec<Peer>) -> Alert {
     Alert {
         number,
@@ -136,6 +163,8 @@ fn alert(number: u32, id: &str, kind: &'static catalogue::AlertType, second: i64
         first_detection: at(second),
         last_detection: at(second + 5),
         count: 2,
+        expected: if number == 2 { 2 } else { 0 },
+        shares: if number == 2 { vec![Share { window: 1, count: 2 }] } else { Vec::new() },
         protocol: Some("modbus"),
         outcome: Some(Outcome::Rejected(2, "Illegal Data Address")),
         source_count: u32::try_from(sources.len()).unwrap(),
@@ -255,12 +284,37 @@ fn store() -> (tempfile::TempDir, PathBuf) {
                 vec![peer(1, "10.0.0.5"), peer(4, "10.0.0.66"), peer(9, "10.0.0.99")],
             ),
         ],
+        maintenance: vec![Window {
+            number: 1,
+            plan: Plan {
+                ticket: "CHG-4711".to_owned(),
+                devices: vec![selector("10.0.0.10"), selector("device:Press 4")],
+                by: vec![selector("10.0.0.5")],
+                kinds: vec![Operation::Write],
+                start: at(550),
+                end: at(650),
+                note: "new recipe".to_owned(),
+            },
+            source: Source::Configuration,
+            who: String::new(),
+            command: 0,
+            added: at(0),
+            removed: None,
+            removed_by: String::new(),
+            removed_command: 0,
+        }],
+        journal: vec![
+            work(1, 600, 1, "write", Some(1)),
+            work(2, 610, 4, "mode-stop", Some(1)),
+            work(3, 700, 1, "write", None),
+        ],
         violations: vec![AlertViolation {
             alert: 2,
             number: 1,
             first_seen: at(600),
             last_seen: at(605),
             count: 2,
+            expected: 2,
             frame: frame(700),
             function: "Write Single Register (function 6)".to_owned(),
             object: "holding registers 40".to_owned(),
@@ -301,7 +355,8 @@ fn store() -> (tempfile::TempDir, PathBuf) {
             last_device: 4,
             last_entry: 4,
             last_program: 3,
-            last_work: 0,
+            last_work: 3,
+            last_window: 1,
             now: Some(at(900)),
             learning_until: Some(at(400)),
             learning: false,
@@ -339,6 +394,8 @@ fn lists_and_stories_for_people() {
         ("alerts_show_several_sources", &["alerts", "show", "bbbb3"]),
         ("devices_list", &["devices", "list"]),
         ("devices_show", &["devices", "show", "10.0.0.10"]),
+        ("maintenance_list", &["maintenance", "list"]),
+        ("maintenance_report", &["maintenance", "report"]),
         ("points_list", &["points", "list", "10.0.0.10"]),
         ("points_list_written", &["points", "list", "10.0.0.10", "--written"]),
         ("points_list_changed", &["points", "list", "10.0.0.10", "--changed"]),

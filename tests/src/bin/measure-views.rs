@@ -6,7 +6,7 @@ use ot_engine::model::{DeviceId, Role, Status};
 use ot_protocol::Timestamp;
 use ot_protocol::time::SECOND;
 use ot_store::read::{AlertSort, DeviceQuery, EventQuery, PointQuery, Reader};
-use ot_tests::store::{DAYS, Random, START, address, zone};
+use ot_tests::store::{DAYS, Random, START, WINDOWS, address, zone};
 use ot_views::alert::{AlertFilter, alerts};
 use ot_views::{Names, alert, device, devices, events, find_alert, points};
 use std::path::Path;
@@ -112,12 +112,15 @@ impl Bench<'_> {
                 query.since = Some(from);
                 query.until = Some(from.plus(i64::from(self.random.below(86_400)) * SECOND));
             }
+            13 => query.expected = Some(true),
+            14 => query.expected = Some(false),
+            15 => query.windows.push(self.random.below(WINDOWS) + 1),
             _ => query.text = Some(format!("register {}", self.random.below(60_000))),
         }
     }
 }
 
-const CONDITIONS: [&str; 14] = [
+const CONDITIONS: [&str; 17] = [
     "severity",
     "status",
     "engine",
@@ -131,6 +134,9 @@ const CONDITIONS: [&str; 14] = [
     "since",
     "until",
     "since and until, a day at most",
+    "expected",
+    "not expected",
+    "ticket",
     "text",
 ];
 
@@ -200,7 +206,7 @@ fn main() -> Result<()> {
     for several in [2, 3, 4] {
         bench.list(&format!("list: any {several} conditions"), |bench, filter| {
             for _ in 0..several {
-                let which = bench.random.below(13);
+                let which = bench.random.below(16);
                 bench.condition(which, filter);
             }
         })?;

@@ -14,6 +14,8 @@ mod denial_of_service;
 mod device;
 mod exceptions;
 mod excessive_sessions;
+#[cfg(test)]
+mod expected;
 mod firmware;
 mod forced;
 mod functions;

@@ -24,6 +24,8 @@ impl Engine {
             Action::BaselineAllow(imported) => return self.import(command, imported, now),
             Action::BaselineUndo(act) => return self.undo(*act, now),
             Action::RulesReload => return Ok(String::new()),
+            Action::MaintenanceAdd(plan) => return self.plan(command, plan, now),
+            Action::MaintenanceRemove(number) => return self.unplan(command, *number, now),
             Action::SetContext(id, changes) => {
                 let core = &mut self.core;
                 core.inventory.set_context(*id, changes, &command.who, &core.config)?;
@@ -81,7 +83,9 @@ impl Engine {
             | Action::BaselineAllow(_)
             | Action::BaselineUndo(_)
             | Action::RulesReload
-            | Action::SetContext(..) => Ok(String::new()),
+            | Action::SetContext(..)
+            | Action::MaintenanceAdd(_)
+            | Action::MaintenanceRemove(_) => Ok(String::new()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which alerts, in order: finds the numbers of a page without reading more of the store than the page needs.
 //!
-//! What has few values (type, status, severity, engine, protocol) is decided on the table of combinations. Where few
+//! What has few values (type, status, severity, engine, protocol, whether it is expected) is decided on the table of combinations. Where few
 //! alerts can meet the conditions (by combination, device, technique or time), these are read and sorted. Where many do,
 //! the first ones in order are soon met by a walk along the index of the order. In between, the walks along several
 //! narrower indexes are merged.
@@ -46,6 +46,7 @@ struct Group {
     severity: i64,
     engine: String,
     protocol: String,
+    expected: bool,
     count: u64,
 }
 
@@ -127,6 +128,7 @@ fn combination(query: &AlertQuery, of: &str, conditions: &mut Conditions) {
     conditions.one_of(&format!("{of}status"), query.statuses.iter().map(|status| status.as_str().to_owned()));
     conditions.one_of(&format!("{of}protocol"), query.protocols.iter().cloned());
     conditions.one_of(&format!("{of}type"), query.kinds.iter().cloned());
+    conditions.one_of(&format!("{of}expected"), query.expected);
 }
 
 /// What hangs on an alert, and its text.
@@ -171,6 +173,13 @@ fn conditions_of_lists(query: &AlertQuery, holds: Holds, conditions: &mut Condit
             marks(query.techniques.len())
         ));
         conditions.values.extend(query.techniques.iter().cloned().map(Value::from));
+    }
+    if !query.windows.is_empty() {
+        conditions.and(&format!(
+            "EXISTS (SELECT 1 FROM alert_maintenance m WHERE m.alert = a.number AND +m.maintenance IN ({}))",
+            marks(query.windows.len())
+        ));
+        conditions.values.extend(query.windows.iter().copied().map(Value::from));
     }
     if let Some(text) = &query.text {
         conditions.and(&format!(
@@ -242,7 +251,7 @@ impl Reader {
         let mut conditions = Conditions::default();
         combination(query, "", &mut conditions);
         let sql = format!(
-            "SELECT type, status, severity, engine, protocol, count FROM alert_group{} ORDER BY 1, 2, 3, 4, 5",
+            "SELECT type, status, severity, engine, protocol, expected, count FROM alert_group{} ORDER BY 1, 2, 3, 4, 5, 6",
             conditions.sql
         );
         self.rows(&sql, &conditions, |row| {
@@ -252,7 +261,8 @@ impl Reader {
                 severity: row.get(2)?,
                 engine: row.get(3)?,
                 protocol: row.get(4)?,
-                count: count(row, 5)?,
+                expected: row.get(5)?,
+                count: count(row, 6)?,
             })
         })
     }
@@ -299,6 +309,15 @@ impl Reader {
                 Walk { from: from.to_owned(), columns: Some(("u.last_detection", "u.alert")), start }
             };
             ways.extend(self.way(Holds::Technique, query.techniques.iter().map(walk).collect())?);
+        }
+        if !query.windows.is_empty() {
+            let walk = |number: &u32| {
+                let mut start = Conditions::default();
+                start.and("w.maintenance = ?").value(*number);
+                let from = "alert_maintenance w INDEXED BY alert_maintenance_window".to_owned();
+                Walk { from, columns: Some(("a.last_detection", "w.alert")), start }
+            };
+            ways.extend(self.way(Holds::Nothing, query.windows.iter().map(walk).collect())?);
         }
         if let Some(until) = query.until {
             ways.extend(self.way(Holds::Window, window_walks(query, until))?);
@@ -507,6 +526,7 @@ fn group_walk(group: Group) -> Walk {
     start.and("a.severity = ?").value(group.severity);
     start.and("a.engine = ?").value(group.engine);
     start.and("COALESCE(a.protocol, '') = ?").value(group.protocol);
+    start.and("a.expected = ?").value(group.expected);
     Walk { from: "alert a INDEXED BY alert_combination".to_owned(), columns: None, start }
 }
 
@@ -632,6 +652,8 @@ mod tests {
                      NULL, 1, 1, printf('wrote %d to register %d', x, x % 100), 'why', 1 FROM n;
                  INSERT INTO alert_peer SELECT number, 'source', 0, number % 2 + 1, '10.0.0.1', NULL, '',
                      last_detection, first_detection, status <> 'closed' FROM alert;
+                 UPDATE alert SET expected = 1, expected_count = count WHERE number % 11 = 0;
+                 INSERT INTO alert_maintenance SELECT number, 0, 1 + number % 2, 1 FROM alert WHERE number % 11 = 0;
                  INSERT INTO alert_technique (alert, place, technique) SELECT number, 0, 'T0855' FROM alert;
                  INSERT INTO event SELECT number, first_detection, 'operation', 1, 2, 'modbus', 'text', 0, 1, NULL
                  FROM alert;
@@ -647,7 +669,7 @@ mod tests {
             let devices = devices.iter().map(|id| DeviceId(*id)).collect();
             vec![crate::read::PeerFilter { side: None, devices, ips: vec!["10.0.0.9".parse().unwrap()] }]
         };
-        let set: [&dyn Fn(&mut AlertQuery); 14] = [
+        let set: [&dyn Fn(&mut AlertQuery); 17] = [
             &|_| {},
             &|query| query.severities = vec![Severity::Critical],
             &|query| query.statuses = vec![Status::New, Status::Active],
@@ -655,6 +677,9 @@ mod tests {
             &|query| query.protocols = vec!["modbus".to_owned()],
             &|query| query.kinds = vec!["port-scan".to_owned()],
             &|query| query.techniques = vec!["T0855".to_owned()],
+            &|query| query.expected = Some(true),
+            &|query| query.expected = Some(false),
+            &|query| query.windows = vec![2],
             &|query| query.peers = peers(&[1]),
             &|query| query.zones = vec!["cell 1".to_owned()],
             &|query| query.since = Some(Timestamp::new(7_999, 0)),

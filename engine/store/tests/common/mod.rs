@@ -4,12 +4,13 @@
 
 use ot_engine::catalogue::{self, Severity};
 use ot_engine::context::{Context, Field, Said, Source};
+use ot_engine::maintenance::{Plan, Selector, Share, Window};
 use ot_engine::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind,
     Event, IdentityValue, Origin, Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Status, Work,
 };
 use ot_engine::{Changes, Snapshot, State};
-use ot_protocol::{FrameRef, Intervals, Mac, Outcome, SubAddress, Timestamp};
+use ot_protocol::{FrameRef, Intervals, Mac, Operation, Outcome, SubAddress, Timestamp};
 use ot_store::{RunInput, RunKind, RunSpec};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -186,6 +187,7 @@ pub fn work(number: u64, now: u64) -> Work {
         first_frame: frame(number),
         last_frame: frame(now),
         alert: (number == 2).then_some(1),
+        window: (number == 2).then_some(1),
     }
 }
 
@@ -221,6 +223,8 @@ pub fn alert(number: u32, now: u64, status: Status) -> Alert {
         first_detection: at(number.into()),
         last_detection: at(now),
         count: now,
+        expected: if number.is_multiple_of(2) { now } else { 0 },
+        shares: if number.is_multiple_of(2) { vec![Share { window: 1, count: now }] } else { vec![] },
         protocol: Some("modbus"),
         outcome: match number % 5 {
             0 => None,
@@ -242,6 +246,29 @@ pub fn alert(number: u32, now: u64, status: Status) -> Alert {
     }
 }
 
+pub fn window() -> Window {
+    let selector = |text: &str| Selector::parse(text).unwrap();
+    Window {
+        number: 1,
+        plan: Plan {
+            ticket: "CHG-4711".to_owned(),
+            devices: vec![selector("10.0.0.0/24"), selector("device:Press 3")],
+            by: vec![selector("10.0.0.66")],
+            kinds: vec![Operation::ProgramWrite, Operation::ModeStop],
+            start: at(0),
+            end: at(100),
+            note: "new firmware".to_owned(),
+        },
+        source: Source::Configuration,
+        who: String::new(),
+        command: 0,
+        added: at(0),
+        removed: None,
+        removed_by: String::new(),
+        removed_command: 0,
+    }
+}
+
 pub fn violation(alert: u32, number: u32, now: u64) -> AlertViolation {
     AlertViolation {
         alert,
@@ -249,6 +276,7 @@ pub fn violation(alert: u32, number: u32, now: u64) -> AlertViolation {
         first_seen: at(u64::from(alert + number)),
         last_seen: at(now),
         count: now,
+        expected: if alert.is_multiple_of(2) { now } else { 0 },
         frame: frame(u64::from(alert + number)),
         function: "Write Single Register (6)".to_owned(),
         object: "holding-registers 40".to_owned(),
@@ -267,6 +295,7 @@ pub fn changes(from: u64, to: u64) -> Changes {
     changes.entries = (1..=12).filter(|&number| u64::from(number) <= to).map(|number| entry(number, to)).collect();
     changes.points = news.clone().map(|packet| point(u32::try_from(packet).unwrap(), packet)).collect();
     changes.journal = (1..=to / 5).map(|number| work(number, to)).collect();
+    changes.maintenance = vec![window()];
     changes.programs = (1..=to / 5).map(|number| program(u32::try_from(number).unwrap(), to)).collect();
     // An alert opens every tenth packet and then gets a violation with each packet.
     for number in (1..=u32::try_from(to).unwrap()).step_by(10).map(|first| first / 10 + 1) {
@@ -304,6 +333,7 @@ pub fn state(now: u64) -> State {
         last_entry: 12,
         last_program: u32::try_from(now / 5).unwrap(),
         last_work: now / 5,
+        last_window: 1,
         now: Some(at(now)),
         learning_until: None,
         learning: false,
@@ -325,6 +355,7 @@ pub fn expected(changes: &Changes) -> Snapshot {
         points,
         programs: changes.programs.clone(),
         journal: changes.journal.clone(),
+        maintenance: changes.maintenance.clone(),
         alerts: changes.alerts.clone(),
         openings: vec![],
         state: changes.state.clone(),

@@ -56,6 +56,15 @@ pub struct AlertFilterArgs {
     /// Text in title, description or why
     #[arg(long, value_name = "TEXT")]
     pub text: Option<String>,
+    /// Only alerts all of whose detections are expected: they lay in maintenance windows that cover them
+    #[arg(long)]
+    pub expected: bool,
+    /// Only alerts that are not, or not wholly, expected
+    #[arg(long, conflicts_with = "expected")]
+    pub not_expected: bool,
+    /// Maintenance ticket in whose windows detections lay
+    #[arg(long, value_name = "TICKET")]
+    pub ticket: Vec<String>,
 }
 
 impl AlertFilterArgs {
@@ -77,10 +86,16 @@ impl AlertFilterArgs {
             said,
             kind,
             text,
+            expected,
+            not_expected,
+            ticket,
         } = self;
         since.is_none()
             && until.is_none()
             && text.is_none()
+            && !expected
+            && !not_expected
+            && ticket.is_empty()
             && [severity.len(), engine.len(), status.len(), device.len(), source.len()].iter().all(|&n| n == 0)
             && [zone.len(), importance.len(), said.fields().len()].iter().all(|&n| n == 0)
             && [destination.len(), protocol.len(), technique.len(), kind.len()].iter().all(|&n| n == 0)

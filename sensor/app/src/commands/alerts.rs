@@ -82,12 +82,30 @@ pub fn filter(reader: &Reader, args: &AlertFilterArgs) -> anyhow::Result<AlertFi
             said: args.said.fields(),
             kinds: flat(&args.kind),
             text: args.text.clone(),
+            expected: (args.expected || args.not_expected).then_some(args.expected),
+            windows: windows(reader, &args.ticket)?,
             ..AlertQuery::default()
         },
         devices: args.device.clone(),
         sources: args.source.clone(),
         destinations: args.destination.clone(),
     })
+}
+
+/// The maintenance windows of tickets.
+fn windows(reader: &Reader, tickets: &[String]) -> anyhow::Result<Vec<u32>> {
+    let mut windows = Vec::new();
+    for ticket in tickets {
+        let found = reader.maintenance(Some(ticket))?;
+        if found.is_empty() {
+            return Err(Failure::not_found(format!(
+                "no maintenance of ticket {ticket:?} was ever planned; `ot-sensor maintenance list --all` shows the tickets"
+            ))
+            .into());
+        }
+        windows.extend(found.into_iter().map(|row| row.window.number));
+    }
+    Ok(windows)
 }
 
 pub fn show(output: &mut Output, args: &AlertsShowArgs) -> anyhow::Result<Exit> {
@@ -105,7 +123,7 @@ pub fn show(output: &mut Output, args: &AlertsShowArgs) -> anyhow::Result<Exit> 
 }
 
 /// Columns of `alerts list --csv`.
-const CSV_ALERT: [&str; 19] = [
+const CSV_ALERT: [&str; 21] = [
     "id",
     "type",
     "title",
@@ -125,9 +143,11 @@ const CSV_ALERT: [&str; 19] = [
     "zone",
     "sensor",
     "description",
+    "expected_count",
+    "tickets",
 ];
 
-fn csv_row(alert: &AlertLine) -> [String; 19] {
+fn csv_row(alert: &AlertLine) -> [String; 21] {
     let some = |text: &Option<String>| text.clone().unwrap_or_default();
     let peers = |list: &[PeerView]| list.iter().map(PeerView::label).collect::<Vec<_>>().join("; ");
     [
@@ -150,6 +170,8 @@ fn csv_row(alert: &AlertLine) -> [String; 19] {
         some(&alert.zone),
         some(&alert.sensor),
         alert.description.clone(),
+        alert.expected_count.to_string(),
+        alert.tickets.join(" "),
     ]
 }
 
@@ -166,7 +188,7 @@ pub fn violations(output: &mut Output, args: &AlertsViolationsArgs) -> anyhow::R
         return Ok(Exit::Done);
     }
     if args.csv {
-        const COLUMNS: [&str; 11] = [
+        const COLUMNS: [&str; 12] = [
             "number",
             "first_seen",
             "last_seen",
@@ -178,6 +200,7 @@ pub fn violations(output: &mut Output, args: &AlertsViolationsArgs) -> anyhow::R
             "file",
             "frame",
             "detail",
+            "expected_count",
         ];
         output.csv(COLUMNS)?;
         for violation in found {
@@ -194,6 +217,7 @@ pub fn violations(output: &mut Output, args: &AlertsViolationsArgs) -> anyhow::R
                 frame.map(|frame| frame.file.clone()).unwrap_or_default(),
                 frame.map(|frame| frame.number.to_string()).unwrap_or_default(),
                 violation.detail,
+                violation.expected_count.to_string(),
             ])?;
         }
         return Ok(Exit::Done);
@@ -216,14 +240,21 @@ pub fn check_files(alert: &mut AlertStory, folder: &Folder) {
 
 /// Status, and how it came to it.
 pub fn status(alert: &AlertLine) -> String {
+    let mut status = alert.status.clone();
     match (alert.learned, alert.muted) {
         (true, _) => match &alert.learned_until {
-            Some(end) => format!("{}, learned until {}", alert.status, short_time(end)),
-            None => format!("{}, learned", alert.status),
+            Some(end) => status.push_str(&format!(", learned until {}", short_time(end))),
+            None => status.push_str(", learned"),
         },
-        (false, true) => format!("{}, muted", alert.status),
-        (false, false) => alert.status.clone(),
+        (false, true) => status.push_str(", muted"),
+        (false, false) => {}
     }
+    match (alert.expected, alert.expected_count) {
+        (true, _) => status.push_str(", expected"),
+        (false, 0) => {}
+        (false, _) => status.push_str(", partly expected"),
+    }
+    status
 }
 
 /// One side in a list: the device, or how many.

@@ -5,7 +5,16 @@ use crate::cli::EventsListArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, short_time};
 use ot_store::read::EventQuery;
-use ot_views::{Names, events, find_devices};
+use ot_views::{EventLine, Names, events, find_devices};
+
+/// What happened; of an alert whether it is expected.
+fn what(event: &EventLine) -> String {
+    match (event.expected, event.tickets.as_slice()) {
+        (_, []) => event.text.clone(),
+        (true, tickets) => format!("{} (expected, {})", event.text, tickets.join(" ")),
+        (false, tickets) => format!("{} (partly expected, {})", event.text, tickets.join(" ")),
+    }
+}
 
 pub fn list(output: &mut Output, args: &EventsListArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
@@ -50,7 +59,7 @@ pub fn list(output: &mut Output, args: &EventsListArgs) -> anyhow::Result<Exit> 
                 event.kind.as_str().into(),
                 event.source.as_deref().unwrap_or_default().into(),
                 event.destination.as_deref().unwrap_or_default().into(),
-                event.text.as_str().into(),
+                what(event).into(),
                 event.alert.as_deref().and_then(|id| id.get(..8)).unwrap_or_default().into(),
             ]
         })

@@ -12,6 +12,7 @@ mod import;
 mod indicators;
 pub use indicators::expires;
 mod learning;
+mod maintenance;
 mod pcap;
 mod programs;
 mod rules;
@@ -21,7 +22,7 @@ mod triage;
 
 use crate::cli::{
     AlertsCommand, BaselineCommand, BundleCommand, Cli, Command, DevicesCommand, EventsCommand, IndicatorsCommand,
-    PointsCommand, ProgramsCommand, StoreArgs,
+    MaintenanceCommand, PointsCommand, ProgramsCommand, StoreArgs,
 };
 use crate::cli_rules::RulesCommand;
 use crate::config::Config;
@@ -63,6 +64,12 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             DevicesCommand::Set(args) => context::set(&mut output, &args),
             DevicesCommand::Import(args) => context::import(&mut output, &args),
             DevicesCommand::Export(args) => context::export(&mut output, &args),
+        },
+        Command::Maintenance { command } => match command {
+            MaintenanceCommand::Add(args) => maintenance::add(&mut output, &args),
+            MaintenanceCommand::List(args) => maintenance::list(&mut output, &args),
+            MaintenanceCommand::Remove(args) => maintenance::remove(&mut output, &args),
+            MaintenanceCommand::Report(args) => maintenance::report(&mut output, &args),
         },
         Command::Baseline { command } => match command {
             BaselineCommand::List(args) => baseline::list(&mut output, &args),

@@ -25,6 +25,7 @@ pub fn show(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow:
     let head = output.paint(&head, Style::Faint);
     output.line(&head)?;
 
+    expected(output, alert)?;
     output.line("")?;
     output.paragraph("What", LEFT, &line.description)?;
     if let Some(outcome) = &line.outcome {
@@ -114,6 +115,48 @@ pub fn show(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow:
         output.table(&["TIME", "WHO", "ACTION", "DETAIL", "WHY"], rows, 2)?;
     }
     Ok(())
+}
+
+/// The maintenance windows in which it was detected, in plain words.
+fn expected(output: &mut Output, alert: &AlertStory) -> anyhow::Result<()> {
+    for sentence in expected_words(alert) {
+        output.paragraph("", 0, &sentence)?;
+    }
+    Ok(())
+}
+
+/// `Expected: maintenance CHG-4711 …`, a sentence for each window.
+pub fn expected_words(alert: &AlertStory) -> Vec<String> {
+    let line = &alert.line;
+    let mut told = Vec::new();
+    for window in &alert.maintenance {
+        let by = match &window.planned_by {
+            Some(who) => format!("planned by {who}"),
+            None => "planned in the configuration".to_owned(),
+        };
+        let note = if window.note.is_empty() { String::new() } else { format!(": {}", window.note) };
+        let (start, end) = (short_time(&window.start), short_time(&window.end));
+        let mark = match (line.expected, alert.maintenance.len()) {
+            (true, 1) => "Expected".to_owned(),
+            (true, _) => format!("Expected ({} of {} detections)", window.count, line.count),
+            (false, _) => format!("Partly expected ({} of {} detections)", window.count, line.count),
+        };
+        let removed = match (&window.removed, &window.removed_by) {
+            (Some(time), Some(who)) if *time < window.end => format!("; removed by {who} at {}", short_time(time)),
+            _ => String::new(),
+        };
+        told.push(format!("{mark}: maintenance {} ({by}, {start} to {end}{removed}{note})", window.ticket));
+    }
+    told
+}
+
+/// After the title of another alert.
+fn expected_mark(expected: bool, tickets: &[String]) -> String {
+    match (expected, tickets) {
+        (_, []) => String::new(),
+        (true, tickets) => format!(" (expected, {})", tickets.join(" ")),
+        (false, tickets) => format!(" (partly expected, {})", tickets.join(" ")),
+    }
 }
 
 fn packets(output: &mut Output, alert: &AlertStory) -> anyhow::Result<()> {
@@ -222,7 +265,11 @@ pub fn violation_row(violation: &ViolationView) -> Vec<Text> {
     vec![
         violation.number.into(),
         short_time(&violation.first_seen).into(),
-        violation.count.into(),
+        match violation.expected_count {
+            0 => violation.count.into(),
+            expected if expected == violation.count => format!("{expected}, expected").into(),
+            expected => format!("{}, {expected} expected", violation.count).into(),
+        },
         violation.function.as_str().into(),
         violation.object.as_str().into(),
         violation.value.as_str().into(),
@@ -268,7 +315,7 @@ fn related(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow::
             offset(other.offset_seconds).into(),
             short_id(reader, &other.id)?.into(),
             Text::styled(other.severity.as_str(), Style::of_severity(&other.severity)),
-            other.title.as_str().into(),
+            format!("{}{}", other.title, expected_mark(other.expected, &other.tickets)).into(),
             other.techniques.join(" ").into(),
             other
                 .shared
@@ -300,6 +347,7 @@ fn chain(output: &mut Output, alert: &AlertStory) -> anyhow::Result<()> {
         if step.alerts > 1 {
             text.push_str(&format!(" ({} alerts)", step.alerts));
         }
+        text.push_str(&expected_mark(step.expected, &step.tickets));
         if let Some(source) = &step.source {
             text.push_str(&format!(" by {source}"));
         }

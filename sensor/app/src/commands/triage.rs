@@ -350,7 +350,12 @@ pub fn carry_out(
                 // The status alone says all of the others.
                 let told = matches!(
                     command.action,
-                    Action::Learn(_) | Action::Unlearn | Action::BaselineUndo(_) | Action::BaselineReset(_)
+                    Action::Learn(_)
+                        | Action::Unlearn
+                        | Action::BaselineUndo(_)
+                        | Action::BaselineReset(_)
+                        | Action::MaintenanceAdd(_)
+                        | Action::MaintenanceRemove(_)
                 );
                 let answer = if told && !answer.is_empty() { format!(": {answer}") } else { String::new() };
                 if commands.len() <= NAMED {
@@ -400,5 +405,7 @@ fn past(action: &Action) -> &'static str {
         Action::BaselineUndo(_) => "taken back",
         Action::RulesReload => "rules read anew",
         Action::SetContext(..) => "set",
+        Action::MaintenanceAdd(_) => "planned",
+        Action::MaintenanceRemove(_) => "removed",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Case;
 use crate::commands::alerts::status;
-use crate::commands::story::{kept, outcome_words};
+use crate::commands::story::{expected_words, kept, outcome_words};
 use crate::output::{clean, short_time};
 use ot_engine::attack;
 use ot_views::PeerView;
@@ -35,6 +35,9 @@ pub fn html(case: &Case) -> String {
     page.text(&line.severity.to_uppercase());
     page.raw("</span> ");
     page.text(&format!("status {}; alert {}", status(line), line.id));
+    for sentence in expected_words(alert) {
+        page.text(&sentence);
+    }
     page.raw("</p>\n");
 
     page.heading("What happened");
