@@ -175,17 +175,19 @@ pub(crate) fn write(transaction: &Transaction<'_>, windows: &[Window]) -> rusqli
     if windows.is_empty() {
         return Ok(());
     }
-    // A plan does not change: what stands, or is removed, is all that becomes of it.
+    // A run that was killed before its first commit gives its numbers once more, and then to others perhaps: rows are whole.
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO maintenance (number, ticket, begins, ends, note, source, who, command, added, removed, removed_by,
              removed_command)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-         ON CONFLICT DO UPDATE SET removed = excluded.removed, removed_by = excluded.removed_by,
+         ON CONFLICT DO UPDATE SET ticket = excluded.ticket, begins = excluded.begins, ends = excluded.ends,
+             note = excluded.note, source = excluded.source, who = excluded.who, command = excluded.command,
+             added = excluded.added, removed = excluded.removed, removed_by = excluded.removed_by,
              removed_command = excluded.removed_command",
     )?;
-    let mut part = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO maintenance_part (maintenance, part, place, text) VALUES (?1, ?2, ?3, ?4)",
-    )?;
+    let mut forget = transaction.prepare_cached("DELETE FROM maintenance_part WHERE maintenance = ?1")?;
+    let mut part = transaction
+        .prepare_cached("INSERT INTO maintenance_part (maintenance, part, place, text) VALUES (?1, ?2, ?3, ?4)")?;
     for window in windows {
         let plan = &window.plan;
         upsert.execute(params![
@@ -202,6 +204,7 @@ pub(crate) fn write(transaction: &Transaction<'_>, windows: &[Window]) -> rusqli
             window.removed_by,
             integer(window.removed_command),
         ])?;
+        forget.execute([window.number])?;
         for (name, place, text) in parts(plan) {
             part.execute(params![window.number, name, place, text])?;
         }
