@@ -300,7 +300,7 @@ fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
     let status = status(number, plan, random);
     let count = u64::from(rows) + u64::from(random.skewed(100_000));
     // A few are of work that was planned, the newest ones not.
-    let planned = (number % 400 == 0 && number < plan.alerts / 2).then(|| 1 + number / 400 % WINDOWS);
+    let planned = (number.is_multiple_of(400) && number < plan.alerts / 2).then(|| 1 + number / 400 % WINDOWS);
     let alert = Alert {
         number,
         id: format!("{:016x}{:016x}", random.bits(), random.bits()),

@@ -86,6 +86,12 @@ fn filtered(store: &Path, filter: &[&str]) -> Result<Vec<Value>> {
     lines(sensor().args(["alerts", "list", "--json"]).args(filter).arg("--store").arg(store))
 }
 
+/// `alerts show` as one line.
+fn story_of(store: &Path, id: &str) -> Result<String> {
+    let story = succeed(sensor().args(["alerts", "show", id, "--store"]).arg(store))?;
+    Ok(story.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 #[test]
 fn planned_work_is_marked_as_expected_and_reported() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -121,7 +127,7 @@ fn planned_work_is_marked_as_expected_and_reported() -> Result<()> {
     assert!(others.iter().all(|alert| alert.get("expected") == Some(&false.into())));
 
     let id = text(&expected[0], "/id")?;
-    let story = succeed(sensor().args(["alerts", "show", id, "--store"]).arg(&store))?;
+    let story = story_of(&store, id)?;
     assert!(story.contains("Expected: maintenance CHG-4711 (planned by anna"), "{story}");
     assert!(story.contains(note) && story.contains("detected within maintenance CHG-4711"), "{story}");
     let timeline = succeed(sensor().args(["events", "list", "--store"]).arg(&store))?;
@@ -147,7 +153,7 @@ fn planned_work_is_marked_as_expected_and_reported() -> Result<()> {
     replay(&store, "s7-download", &[])?;
     let after = filtered(&store, &["--expected"])?;
     assert!(after.len() < expected.len(), "{after:?}");
-    let story = succeed(sensor().args(["alerts", "show", id, "--store"]).arg(&store))?;
+    let story = story_of(&store, id)?;
     assert!(story.contains("Partly expected") && story.contains("not-expected"), "{story}");
     assert!(run(sensor().args(remove).arg(&store))?.status.code() == Some(1));
     Ok(())

@@ -1,5 +1,7 @@
 //! Windows that people plan: kept with who, when and why, and there again when a run resumes.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{at, changes, input, spec, window};

@@ -34,7 +34,7 @@ pub struct WindowReport {
     pub unplanned_work: Vec<WorkSum>,
     /// Work on these devices shortly before and after the window.
     pub work_around: Vec<WorkSum>,
-    /// Work by others within the window, or around it, that raised no alert: it is as the baseline allows.
+    /// Values written and the like by others within the window, or around it, that raised no alert: the baseline allows it.
     pub usual_work: Vec<WorkSum>,
     /// How long before and after that is, in seconds.
     pub around_seconds: i64,
@@ -203,7 +203,7 @@ fn one(
                 },
             };
             let usual = place != Place::Planned
-                && work.alert.is_none()
+                && is_routine(&work)
                 && work.actor.is_none_or(|actor| by.binary_search(&actor).is_err());
             sums.add(&work, if usual { Place::Usual } else { place }, reason);
         }
@@ -218,7 +218,7 @@ fn one(
         let elsewhere =
             names.reader().journal(&query)?.into_iter().filter(|work| on.binary_search(&work.device).is_err());
         for work in elsewhere {
-            let place = if work.alert.is_none() { Place::Usual } else { Place::Unplanned };
+            let place = if is_routine(&work) { Place::Usual } else { Place::Unplanned };
             sums.add(&work, place, Some("the device is not planned"));
         }
     }
@@ -258,6 +258,13 @@ fn one(
     };
     judge(&mut report, &plan, now);
     Ok(report)
+}
+
+/// Whether work is what operators and masters do all day, and raised no alert. Programs, modes, firmware and configuration
+/// never are: what was done to them is told, whatever was learned.
+fn is_routine(work: &Work) -> bool {
+    const ROUTINE: [&str; 6] = ["write", "control", "freeze", "time-set", "comms-on", "file"];
+    work.alert.is_none() && ROUTINE.contains(&work.operation)
 }
 
 /// Says what differs from the plan.
