@@ -683,7 +683,10 @@ mod tests {
         assert_eq!(config.evidence.limits.before, 30_000_000_000);
         assert_eq!((config.evidence.limits.before_packets, config.evidence.limits.alert_bytes), (500, 65_536));
         assert_eq!(config.evidence.limits.after_packets, 50);
-        assert_eq!(Config::parse("").unwrap(), Config::default());
+        // A file without windows plans none; without a file those that the store holds stay.
+        let mut empty = Config::parse("").unwrap();
+        assert_eq!(empty.engine.maintenance.take(), Some(Vec::new()));
+        assert_eq!(empty, Config::default());
     }
 
     #[test]
