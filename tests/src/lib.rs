@@ -3,6 +3,7 @@
 
 pub mod evidence;
 pub mod frames;
+pub mod lab;
 pub mod plant;
 pub mod scan;
 pub mod sensor;

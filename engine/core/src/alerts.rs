@@ -630,6 +630,11 @@ impl Alerts {
         }
     }
 
+    /// Whether an alert or a violation has changed since the changes were last taken.
+    pub fn has_changes(&self) -> bool {
+        !self.dirty.is_empty() || !self.dirty_violations.is_empty() || !self.leaving.0.is_empty()
+    }
+
     /// Changed alerts and violations, each once, in order.
     pub fn take_changes(&mut self) -> (Vec<Alert>, Vec<AlertViolation>) {
         let (mut alerts, gone) = std::mem::take(&mut self.leaving);

@@ -9,6 +9,8 @@ use crate::model::{
 };
 use crate::points::PointKey;
 use ot_protocol::{Nanos, Timestamp};
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::net::IpAddr;
 
 /// Everything the engine starts from.
@@ -132,6 +134,54 @@ impl Changes {
             && self.violations.is_empty()
             && self.events.is_empty()
     }
+
+    /// Takes later changes in, so that both can be written as one. Of events only so many of the newest are kept; how many
+    /// had to go.
+    pub fn merge(&mut self, later: Self, most_events: usize) -> u64 {
+        let point = |point: &Point| (point.device, point.protocol, point.space, point.number, point.address);
+        let key = |key: &PointKey| (key.device, key.protocol, key.space, key.number, key.address);
+        // What was given up later must not come back with what was written before.
+        let gone: HashSet<_> = later.removed_points.iter().map(key).collect();
+        self.points.retain(|known| !gone.contains(&point(known)));
+        replace(&mut self.points, later.points, point);
+        self.removed_points.extend(later.removed_points);
+        let gone: HashSet<_> = later.removed_devices.iter().copied().collect();
+        self.devices.retain(|device| !gone.contains(&device.id));
+        replace(&mut self.devices, later.devices, |device| device.id);
+        self.removed_devices.extend(later.removed_devices);
+        let gone: HashSet<_> = later.removed_entries.iter().copied().collect();
+        self.entries.retain(|entry| !gone.contains(&entry.id));
+        replace(&mut self.entries, later.entries, |entry| entry.id);
+        self.removed_entries.extend(later.removed_entries);
+        let gone: HashSet<_> = later.removed_grants.iter().copied().collect();
+        self.grants.retain(|grant| !gone.contains(&(grant.entry, grant.act)));
+        replace(&mut self.grants, later.grants, |grant| (grant.entry, grant.act));
+        self.removed_grants.extend(later.removed_grants);
+        let gone: HashSet<_> = later.removed_programs.iter().copied().collect();
+        self.programs.retain(|program| !gone.contains(&program.number));
+        replace(&mut self.programs, later.programs, |program| program.number);
+        self.removed_programs.extend(later.removed_programs);
+        replace(&mut self.journal, later.journal, |work| work.number);
+        replace(&mut self.maintenance, later.maintenance, |window| window.number);
+        replace(&mut self.alerts, later.alerts, |alert| alert.number);
+        replace(&mut self.violations, later.violations, |row| (row.alert, row.number));
+        self.acts.extend(later.acts);
+        self.events.extend(later.events);
+        self.state = later.state;
+        let over = self.events.len().saturating_sub(most_events);
+        self.events.drain(..over);
+        u64::try_from(over).unwrap_or(u64::MAX)
+    }
+}
+
+/// Puts rows in the place of those with the same key; the others come behind.
+fn replace<T, K: Eq + Hash>(rows: &mut Vec<T>, later: Vec<T>, key: impl Fn(&T) -> K) {
+    if later.is_empty() {
+        return;
+    }
+    let new: HashSet<K> = later.iter().map(&key).collect();
+    rows.retain(|row| !new.contains(&key(row)));
+    rows.extend(later);
 }
 
 /// What a person asks for.
@@ -238,4 +288,62 @@ pub struct Command {
     pub why: String,
     /// Wall time, nanoseconds since 1970.
     pub wall_time: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(address: u32, max: f64) -> Point {
+        Point {
+            device: DeviceId(1),
+            protocol: "modbus",
+            space: "coils",
+            number: None,
+            address,
+            first_seen: Timestamp(0),
+            last_seen: Timestamp(0),
+            min: None,
+            max: Some(max),
+            readers: Vec::new(),
+            writers: Vec::new(),
+            poll_interval: None,
+        }
+    }
+
+    fn event(number: u64) -> Event {
+        Event {
+            number,
+            time: Timestamp(0),
+            kind: "sensor",
+            source: None,
+            destination: None,
+            protocol: None,
+            text: String::new(),
+            frame: ot_protocol::FrameRef::default(),
+            alert: None,
+        }
+    }
+
+    #[test]
+    fn later_rows_take_the_place_of_earlier_ones_and_what_is_given_up_stays_away() {
+        let key = |address| PointKey { device: DeviceId(1), protocol: "modbus", space: "coils", number: None, address };
+        let mut first = Changes {
+            points: vec![point(1, 1.0), point(2, 1.0), point(3, 1.0)],
+            events: (1..=3).map(event).collect(),
+            ..Changes::default()
+        };
+        let later = Changes {
+            points: vec![point(2, 5.0)],
+            removed_points: vec![key(3)],
+            events: (4..=5).map(event).collect(),
+            state: State { last_event: 5, ..State::default() },
+            ..Changes::default()
+        };
+        assert_eq!(first.merge(later, 4), 1);
+        assert_eq!(first.points, [point(1, 1.0), point(2, 5.0)]);
+        assert_eq!(first.removed_points, [key(3)]);
+        assert_eq!(first.events.iter().map(|event| event.number).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        assert_eq!(first.state.last_event, 5);
+    }
 }

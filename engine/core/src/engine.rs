@@ -223,11 +223,20 @@ impl Engine {
                 }
             }
             Fact::EpochEnd(time) => self.epoch(time),
-            Fact::TimeJump { to, .. } => {
+            Fact::TimeJump { from, to } => {
                 self.settle();
                 self.core.count("time-jumps", 1);
                 self.core.state.now = Some(to);
                 self.turned = Some(to);
+                if self.core.config.continuous {
+                    let text = format!(
+                        "The time of packets jumped from {} to {}: the clock was set, or nothing ran meanwhile. Timers begin \
+                         anew",
+                        crate::words::time(from),
+                        crate::words::time(to)
+                    );
+                    self.sensor_event(to, text);
+                }
                 self.steady = 0;
                 for detector in &mut self.detectors {
                     detector.time_jump(&mut self.core, to);
@@ -260,11 +269,21 @@ impl Engine {
     }
 
     fn rules_event(&mut self, text: String) {
-        let time = self.core.now();
+        self.own_event("rules", self.core.now(), text);
+    }
+
+    /// Tells in the timeline what happened to the sensor itself: an interface that went, packets that were shed, a store
+    /// that could not be written.
+    /// `time`: when, by the clock that also stamps packets.
+    pub fn sensor_event(&mut self, time: Timestamp, text: String) {
+        self.own_event("sensor", time, text);
+    }
+
+    fn own_event(&mut self, kind: &'static str, time: Timestamp, text: String) {
         self.core.event(Event {
             number: 0,
             time,
-            kind: "rules",
+            kind,
             source: None,
             destination: None,
             protocol: None,
@@ -794,6 +813,11 @@ impl Engine {
     /// Whether what waits for [`Engine::take_changes`] has become so much that it should be taken now.
     pub fn is_laden(&self) -> bool {
         self.core.events.len() + self.core.points.removed() >= LADEN
+    }
+
+    /// Whether there is an event, or an alert that is new or has changed, since the changes were last taken.
+    pub fn has_news(&self) -> bool {
+        !self.core.events.is_empty() || self.core.alerts.has_changes()
     }
 
     /// Everything that changed since the last call.

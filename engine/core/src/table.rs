@@ -29,6 +29,11 @@ impl Dirty {
         }
     }
 
+    /// Whether no row is marked.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// The marked rows in order of number; none is marked afterwards.
     pub fn take(&mut self) -> Vec<u32> {
         let mut list = std::mem::take(&mut self.list);

@@ -4,7 +4,7 @@ use crate::value::integer;
 use crate::{Store, StoreError, commands, evidence, load, write};
 use ot_engine::{Changes, Command, Snapshot};
 use ot_protocol::Timestamp;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 /// What the tables that hold the state before a run begin with.
 pub(crate) const BEFORE: &str = "before_";
@@ -149,6 +149,11 @@ impl Store {
         Ok(start)
     }
 
+    /// The number that the first input of the next run will have, unless that run resumes.
+    pub fn next_file(&self) -> Result<u32, StoreError> {
+        next_file(&self.connection).map_err(|error| StoreError::from_sqlite(&self.path, error))
+    }
+
     /// Commits what the end of the input brought and ends the run, in one transaction. `packets`: of each input, in
     /// order. `position`: the number of the last packet.
     pub fn finish_run(
@@ -180,6 +185,10 @@ impl Store {
         self.catching_up = None;
         Ok(())
     }
+}
+
+fn next_file(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("SELECT COALESCE(MAX(file) + 1, 0) FROM input", [], |row| row.get(0))
 }
 
 /// The run that is in state *running*, and its position. There is at most one.
@@ -251,8 +260,7 @@ fn begin(transaction: &Transaction<'_>, spec: &RunSpec<'_>, warnings: &mut Vec<S
         )?
         .execute(params![spec.kind.as_str(), spec.sensor, spec.site, spec.options, spec.now.0])?;
     let run: u32 = transaction.query_row("SELECT MAX(id) FROM run", [], |row| row.get(0))?;
-    let first_file: u32 =
-        transaction.query_row("SELECT COALESCE(MAX(file) + 1, 0) FROM input", [], |row| row.get(0))?;
+    let first_file = next_file(transaction)?;
     let mut insert =
         transaction.prepare("INSERT INTO input (file, run, path, sha256, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for (file, input) in (i64::from(first_file)..).zip(spec.inputs) {

@@ -69,6 +69,13 @@ pub enum Command {
     #[command(after_help = "Example:\n  ot-sensor replay --learn-for 10m monday.pcap tuesday.pcapng.gz\n  \
         tcpdump -r old.pcap -w - port 502 | ot-sensor replay --operational -")]
     Replay(ReplayArgs),
+    /// Capture from network interfaces, for as long as the process lives: the sensor on its mirror port
+    #[command(after_help = "Example:\n  ot-sensor run --interface eth1 --store /var/lib/ot-sensor/plant.db\n  \
+        ot-sensor run --config /etc/ot-sensor.toml\n  \
+        ot-sensor run -i eth1 -i eth2 --for 10m --operational\n\n\
+        SIGTERM or Ctrl-C ends it in order, SIGHUP reads the rules anew. Needs the right to capture: root, or \
+        setcap cap_net_raw+ep.")]
+    Run(RunArgs),
     /// Decode messages of captures to JSON lines, with Wireshark's field names
     #[command(after_help = "Example:\n  ot-sensor decode plant.pcap --filter 'modbus.func_code == 6'\n  \
         ot-sensor decode --fields")]
@@ -226,6 +233,47 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: Option<u32>,
     /// No progress bar and no summary
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Interface to capture from; may be given several times [default: those of the configuration]
+    #[arg(long = "interface", short, value_name = "NAME")]
+    pub interfaces: Vec<String>,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// End by itself after this time (90s, 10m, 7d) [default: run until SIGTERM or Ctrl-C]
+    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+    pub length: Option<Nanos>,
+    /// Wait for interfaces that are not there yet, or down
+    #[arg(long)]
+    pub wait: bool,
+    /// Look only at packets that pass this filter (pcap-filter(7))
+    #[arg(long, value_name = "EXPR")]
+    pub filter: Option<String>,
+    /// Learn for this span from the first packet on (90s, 10m, 7d) [default: the configuration's; 7d on a fresh store]
+    #[arg(long, value_name = "SPAN", value_parser = span, group = "run_learning")]
+    pub learn_for: Option<Nanos>,
+    /// Learn until this time (RFC 3339 or epoch seconds)
+    #[arg(long, value_name = "TIME", value_parser = time, group = "run_learning")]
+    pub learn_until: Option<Timestamp>,
+    /// Do not learn: everything that the store's baseline does not hold is new
+    #[arg(long, group = "run_learning")]
+    pub operational: bool,
+    /// Id of the sensor, which enters the ids of alerts [default: the configuration's, or the name of this machine]
+    #[arg(long, value_name = "ID", value_parser = crate::config::check_id)]
+    pub sensor_id: Option<String>,
+    /// File of rules (TOML), beside those of the configuration; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<PathBuf>,
+    /// Worker threads [default: two less than there are cores, at least one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
+    pub workers: Option<u16>,
+    /// Only warnings, no summary
     #[arg(long, short)]
     pub quiet: bool,
 }

@@ -5,11 +5,13 @@ use crate::evidence::Settings;
 use crate::exit::Failure;
 use crate::when::span;
 use ipnet::IpNet;
+use ot_capture::{InterfaceSettings, TimeSource};
 use ot_engine::catalogue::{self, Part, Severity};
 use ot_engine::config::{AlertSetting, EngineConfig, Keep, KnownDevice, Learning, Novelty, Parts, Zone};
 use ot_engine::context::Field;
 use ot_engine::maintenance::{MOST_CONFIGURED, Plan, Selector};
 use ot_engine::model::Role;
+use ot_flow::Processors;
 use ot_protocol::{Nanos, Operation, Timestamp};
 use ot_rules::SiteClock;
 use std::collections::BTreeMap;
@@ -47,6 +49,34 @@ pub struct Config {
     pub indicators: Vec<PathBuf>,
     /// Of the packets that are kept.
     pub evidence: Settings,
+    /// Whether it gives the sensor an id.
+    pub named: bool,
+    /// Of live capture.
+    pub capture: CaptureSettings,
+}
+
+/// Of live capture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaptureSettings {
+    /// What holds for an interface of which nothing else is said; its name is empty.
+    pub defaults: InterfaceSettings,
+    /// The interfaces, in the order of their numbers.
+    pub interfaces: Vec<InterfaceSettings>,
+    /// Bytes of packets and facts on their way between threads, at most.
+    pub backlog: usize,
+    /// On which processors the threads run.
+    pub processors: Processors,
+}
+
+impl Default for CaptureSettings {
+    fn default() -> Self {
+        Self {
+            defaults: InterfaceSettings::new(""),
+            interfaces: Vec::new(),
+            backlog: 128 << 20,
+            processors: Processors::default(),
+        }
+    }
 }
 
 impl Config {
@@ -79,6 +109,7 @@ impl Config {
         config.store = top.text("store")?.map(PathBuf::from);
         if let Some(mut sensor) = top.table("sensor")? {
             if let Some(id) = sensor.text("id")? {
+                config.named = true;
                 config.engine.sensor_id = check_id(&id)?;
                 config.engine.sensor_name.clone_from(&config.engine.sensor_id);
             }
@@ -173,6 +204,7 @@ impl Config {
             config.evidence = evidence_of(&mut evidence)?;
             evidence.end()?;
         }
+        config.capture = capture_of(&mut top)?;
         top.end()?;
         Ok(config)
     }
@@ -356,6 +388,76 @@ fn span_or_never(keys: &mut Keys, key: &'static str, default: Option<Nanos>) -> 
     }
 }
 
+fn capture_of(top: &mut Keys) -> Result<CaptureSettings, String> {
+    let mut capture = CaptureSettings::default();
+    if let Some(mut keys) = top.table("capture")? {
+        interface_of(&mut keys, &mut capture.defaults)?;
+        if let Some(bytes) = keys.size("backlog")? {
+            capture.backlog = within(&keys, "backlog", bytes, 1 << 20, 64 << 30)?;
+        }
+        if let Some(numbers) = keys.numbers("reader_processors", MOST_PROCESSORS)? {
+            capture.processors.reader = numbers;
+        }
+        if let Some(numbers) = keys.numbers("worker_processors", MOST_PROCESSORS)? {
+            capture.processors.workers = numbers;
+        }
+        keys.end()?;
+    }
+    for mut keys in top.tables("interface")? {
+        let mut interface = capture.defaults.clone();
+        interface.name = keys.needed_text("name")?;
+        interface_of(&mut keys, &mut interface)?;
+        keys.end()?;
+        capture.interfaces.push(interface);
+    }
+    Ok(capture)
+}
+
+/// Highest number of a processor.
+const MOST_PROCESSORS: u32 = 1023;
+
+/// What is said of an interface, or of all.
+fn interface_of(keys: &mut Keys, interface: &mut InterfaceSettings) -> Result<(), String> {
+    if let Some(bytes) = keys.size("ring")? {
+        interface.ring = within(keys, "ring", bytes, 1 << 20, 2 << 30)?;
+    }
+    if let Some(text) = keys.text("timeout")? {
+        let nanos = span(&text).map_err(|problem| format!("{}timeout: {problem}", keys.path))?;
+        let timeout = std::time::Duration::from_nanos(nanos.unsigned_abs());
+        if !(1..=500).contains(&timeout.as_millis()) {
+            return Err(format!("{}timeout: {text} is not within 1ms to 500ms", keys.path));
+        }
+        interface.timeout = timeout;
+    }
+    if let Some(bytes) = keys.number("snap_length", 262_144)? {
+        interface.snap_length = within(keys, "snap_length", u64::from(bytes), 64, 262_144)?;
+    }
+    if let Some(filter) = keys.text("filter")? {
+        interface.filter = Some(filter);
+    }
+    if let Some(promiscuous) = keys.truth("promiscuous")? {
+        interface.promiscuous = promiscuous;
+    }
+    if let Some(source) = keys.choice("time_source", &TimeSource::ALL, TimeSource::as_str)? {
+        interface.time_source = source;
+    }
+    if let Some(numbers) = keys.numbers("processors", MOST_PROCESSORS)? {
+        interface.processors = numbers;
+    }
+    if let Some(wait) = keys.truth("wait")? {
+        interface.wait = wait;
+    }
+    Ok(())
+}
+
+fn within(keys: &Keys, key: &str, bytes: u64, least: u64, most: u64) -> Result<usize, String> {
+    if !(least..=most).contains(&bytes) {
+        let (least, most) = (crate::evidence::size(least), crate::evidence::size(most));
+        return Err(format!("{}{key}: {bytes} bytes are not within {least} to {most}", keys.path));
+    }
+    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
 fn evidence_of(keys: &mut Keys) -> Result<Settings, String> {
     let mut settings = Settings::default();
     let most = u32::MAX;
@@ -514,6 +616,24 @@ impl Keys {
             Some(other) => return Err(self.wrong(key, "a time, for example 2026-03-01T12:00:00Z,", &other)),
         };
         crate::when::time(&text).map_err(|problem| format!("{}{key}: {problem}", self.path))
+    }
+
+    fn numbers(&mut self, key: &'static str, most: u32) -> Result<Option<Vec<usize>>, String> {
+        let list = match self.take(key) {
+            None => return Ok(None),
+            Some(Value::Array(list)) => list,
+            Some(other) => return Err(self.wrong(key, "a list of whole numbers", &other)),
+        };
+        list.iter()
+            .map(|value| {
+                let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
+                match number.filter(|number| *number <= most).and_then(|number| usize::try_from(number).ok()) {
+                    Some(number) => Ok(number),
+                    None => Err(format!("{}{key}: {value} is no whole number within 0 to {most}", self.path)),
+                }
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     fn texts(&mut self, key: &'static str) -> Result<Vec<String>, String> {

@@ -106,6 +106,8 @@ pub struct Keeper {
     folder: Folder,
     origin: Origin,
     from: Option<From>,
+    /// The run has no end in sight: what is noted of the oldest alerts is forgotten, and new ones are always kept.
+    endless: bool,
     noted: BTreeMap<u32, Noted>,
     /// Alerts beyond the limit of a run.
     over: BTreeSet<u32>,
@@ -133,6 +135,7 @@ impl Keeper {
             folder,
             origin,
             from,
+            endless: false,
             noted: BTreeMap::new(),
             over: BTreeSet::new(),
             waiting: BTreeMap::new(),
@@ -141,6 +144,14 @@ impl Keeper {
             expired: 0,
             problems: BTreeSet::new(),
         }
+    }
+
+    /// For a run that may last for months: from a ring, where packets are kept at all.
+    pub fn live(config: &Config, folder: Folder, origin: Origin, ring: Option<Ring>) -> Self {
+        let mut keeper = Self::new(config, folder, origin, None);
+        keeper.from = ring.map(From::Ring);
+        keeper.endless = true;
+        keeper
     }
 
     /// The ring into which the source is to be recorded, where there is one.
@@ -164,6 +175,14 @@ impl Keeper {
                 self.waiting.entry(alert.number).or_insert(until);
             }
             self.noted.insert(alert.number, Noted { id: alert.id.clone(), title: alert.kind.title, frames });
+            if self.endless {
+                while self.noted.len() > self.settings.run_alerts.max(1) {
+                    let Some((number, _)) = self.noted.pop_first() else { break };
+                    self.waiting.remove(&number);
+                    self.early.remove(&number);
+                }
+                continue;
+            }
             // Which ones stay depends on all alerts, not on when they were committed.
             if self.noted.len() > self.settings.run_alerts
                 && let Some((number, _)) = self.noted.pop_last()

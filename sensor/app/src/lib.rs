@@ -1,5 +1,6 @@
 //! The command `ot-sensor`, as a library: what reads a person's text can thus be held against any text.
 
+mod acts;
 mod cli;
 mod cli_rules;
 mod commands;
@@ -12,6 +13,7 @@ mod output;
 pub mod protocols;
 mod replay;
 pub mod rules;
+mod run;
 mod table;
 mod when;
 

@@ -1,5 +1,6 @@
-//! `replay`: captures through the sensor and the engine into a store; and commands of people, applied.
+//! `replay`: captures through the sensor and the engine into a store.
 
+use crate::acts::{apply_all, apply_pending, now, recall, reload_rules};
 use crate::cli::ReplayArgs;
 use crate::config::Config;
 use crate::evidence::{self, Keeper};
@@ -10,17 +11,18 @@ use crate::rules::{self, Reloader};
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use ot_capture::{CaptureError, CaptureSet, Recorder, Source, Warning};
+use ot_engine::Engine;
 use ot_engine::config::Learning;
-use ot_engine::{Action, Command, Engine};
-use ot_flow::{Facts, FlowConfig, FlowError, Summary};
+use ot_flow::{Facts, FlowConfig, FlowError, FlowStats, Summary};
+use ot_link::LinkStats;
 use ot_protocol::Timestamp;
 use ot_store::{ReplayedCommand, RunInput, RunKind, RunSpec, Store};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Wall time between two commits, and between two looks for commands of people: at least, and at most.
 const COMMIT_EVERY: Duration = Duration::from_millis(500);
@@ -272,17 +274,8 @@ impl Run<'_> {
             let _ = self.engine.command(&next.command);
         }
         self.engine.finish();
-        self.engine.add_counters(summary.link.iter());
-        self.engine.add_counters(summary.flow.iter());
-        let named = [
-            ("decoded-bytes", &summary.flow.decoded),
-            ("messages", &summary.flow.messages),
-            ("skipped-bytes", &summary.flow.skipped),
-            ("evicted", &summary.flow.evicted),
-        ];
-        for (group, counters) in named {
-            let ids: Vec<_> = counters.iter().map(|(name, count)| (format!("{group}-{name}"), count)).collect();
-            self.engine.add_counters(ids.iter().map(|(id, count)| (id.as_str(), *count)));
+        for (id, count) in counters(&summary.link, &summary.flow) {
+            self.engine.add_counters([(id.as_ref(), count)]);
         }
         let changes = self.engine.take_changes();
         self.keeper.note(&changes);
@@ -324,95 +317,19 @@ impl Run<'_> {
     }
 }
 
-/// Applies what people have asked for, if no engine runs on the store. Returns how many commands were applied or
-/// refused.
-///
-/// # Errors
-/// As the store's. Where an engine runs, that engine applies them: 0.
-pub fn apply_commands(store: &mut Store, config: &Config) -> Result<usize> {
-    let Ok(_lock) = store.lock_engine() else { return Ok(0) };
-    apply_pending(store, config)
-}
-
-fn apply_pending(store: &mut Store, config: &Config) -> Result<usize> {
-    let commands = store.pending_commands()?;
-    if commands.is_empty() {
-        return Ok(0);
-    }
-    let mut engine_config = config.engine.clone();
-    engine_config.learning = Learning::AsStored;
-    // Only a run brings what the configuration plans: this one may be another.
-    engine_config.maintenance = None;
-    let mut engine = Engine::new(engine_config, store.snapshot()?);
-    let count = commands.len();
-    // Nobody uses rules now: what is asked for is whether the next run will take them.
-    apply_all(&mut engine, store, commands, None, &mut |_| match rules::read(&config.rules) {
-        Ok(Ok(rules)) => Ok(format!("{} rules, for the next run", rules.rules().len())),
-        Ok(Err(problems)) => Err(problems.first().map(ToString::to_string).unwrap_or_default()),
-        Err(failure) => Err(failure.message),
-    })?;
-    Ok(count)
-}
-
-/// Reads the rules of a run anew, and says in the timeline what became of it.
-fn reload_rules(engine: &mut Engine, rules: &mut Reloader) -> Result<String, String> {
-    let in_use = Arc::clone(&engine.core().config.rules);
-    match rules.reload(&in_use) {
-        Ok(Some(rules)) => {
-            let told = format!("{} rules", rules.rules().len());
-            engine.set_rules(rules);
-            Ok(told)
-        }
-        Ok(None) => Ok("the files hold what is in use".to_owned()),
-        Err(problem) => {
-            engine.rules_refused(&problem);
-            Err(problem)
-        }
-    }
-}
-
-/// Applies commands; those of one act at one moment and in one transaction.
-fn apply_all(
-    engine: &mut Engine,
-    store: &mut Store,
-    commands: Vec<Command>,
-    at: Option<(u32, u64)>,
-    reload: &mut dyn FnMut(&mut Engine) -> Result<String, String>,
-) -> Result<()> {
-    let mut commands = commands.into_iter().peekable();
-    while let Some(first) = commands.next() {
-        let act = first.act;
-        let mut done = Vec::new();
-        let mut next = Some(first);
-        while let Some(command) = next {
-            recall(engine, store, &command)?;
-            let result = match command.action {
-                Action::RulesReload => reload(engine),
-                _ => engine.command(&command),
-            };
-            done.push((command, result));
-            next = commands.next_if(|command| command.act == act);
-        }
-        let changes = engine.take_changes();
-        store.apply_commands(&done, &changes, at, now())?;
-    }
-    Ok(())
-}
-
-/// Brings the alerts of a command back into the engine's memory, where they are closed.
-fn recall(engine: &mut Engine, store: &mut Store, command: &Command) -> Result<()> {
-    let mut ids: Vec<String> = command.alert.iter().cloned().collect();
-    if let Action::BaselineUndo(act) = command.action {
-        ids = store.alerts_of_act(act)?;
-    }
-    for id in ids {
-        if !engine.knows(&id)
-            && let Some(alert) = store.alert(&id)?
-        {
-            engine.recall(alert);
-        }
-    }
-    Ok(())
+/// What the stages before the engine have counted, with the ids under which `stats` shows it.
+pub fn counters(link: &LinkStats, flow: &FlowStats) -> impl Iterator<Item = (Cow<'static, str>, u64)> {
+    let named = [
+        ("decoded-bytes", flow.decoded.clone()),
+        ("messages", flow.messages.clone()),
+        ("skipped-bytes", flow.skipped.clone()),
+        ("evicted", flow.evicted.clone()),
+    ];
+    let named = named.into_iter().flat_map(|(group, counters)| {
+        let ids: Vec<_> = counters.iter().map(|(name, count)| (Cow::from(format!("{group}-{name}")), count)).collect();
+        ids
+    });
+    link.iter().chain(flow.iter()).map(|(id, count)| (Cow::from(id), count)).chain(named)
 }
 
 fn bar(quiet: bool) -> ProgressBar {
@@ -424,10 +341,4 @@ fn bar(quiet: bool) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-/// Wall time: what a person does, and when a run began.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }

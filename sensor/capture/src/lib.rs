@@ -1,4 +1,5 @@
-//! Packets from capture files: pcap and pcapng, plain or compressed, one file or several merged by packet time.
+//! Packets from capture files: pcap and pcapng, plain or compressed, one file or several merged by packet time. And from
+//! network interfaces ([`Live`]).
 //!
 //! A [`Source`] lends one [`Packet`] at a time straight out of its read buffer: nothing is allocated and nothing is
 //! copied for a packet, and memory does not depend on what a file holds. A file is recognised by its first bytes, never
@@ -7,6 +8,7 @@
 
 mod error;
 mod input;
+mod live;
 mod pcap;
 mod pcapng;
 mod reader;
@@ -17,9 +19,13 @@ mod write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use ot_protocol::PacketInfo;
+use ot_protocol::{PacketInfo, Timestamp};
 
 pub use error::{CaptureError, Trouble, Warning};
+pub use live::{
+    Gauges, InterfaceCounters, InterfaceError, InterfaceFacts, InterfaceSettings, InterfaceState, Live, Notice,
+    NoticeKind, Offloads, Opened, Stop, TimeSource, bind_thread, interface_names,
+};
 pub use ring::{Recorder, Ring, RingView};
 pub use set::{Again, CaptureSet};
 pub use write::PcapngWriter;
@@ -104,6 +110,19 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// What a source has when it is asked and does not wait.
+#[derive(Clone, Copy, Debug)]
+pub enum Polled<'a> {
+    /// A packet.
+    Packet(Packet<'a>),
+    /// No packet, but time has come to this second.
+    Tick(Timestamp),
+    /// Nothing at the moment: what was handed over may be worked on.
+    Nothing,
+    /// Nothing any more.
+    End,
+}
+
 /// One input of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile {
@@ -122,6 +141,14 @@ pub trait Source: Send {
     /// # Errors
     /// Where an input that could be opened can no longer be read. Damage in a file is no error but a [`Warning`].
     fn next(&mut self) -> Result<Option<Packet<'_>>, CaptureError>;
+
+    /// The next packet, or what there is instead where packets come in their own time. Waits for a moment at most.
+    ///
+    /// # Errors
+    /// As [`Source::next`].
+    fn poll(&mut self) -> Result<Polled<'_>, CaptureError> {
+        Ok(self.next()?.map_or(Polled::End, Polled::Packet))
+    }
 
     /// How far the source is.
     fn progress(&self) -> Progress;

@@ -1,11 +1,12 @@
 //! The newest packets of a source that cannot be read twice, kept in memory.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ot_protocol::PacketInfo;
 use ot_protocol::time::SECOND;
+use ot_protocol::{PacketInfo, Timestamp};
 
 use crate::{CaptureError, LinkType, Packet, Packets, Progress, Source, Warning};
 
@@ -15,22 +16,81 @@ const CHUNK_PACKETS: usize = 4096;
 
 /// A packet in a chunk.
 #[derive(Clone, Copy, Debug)]
-struct Kept {
-    info: PacketInfo,
-    link: LinkType,
-    interface: u16,
-    wire_len: u32,
+pub(crate) struct Kept {
+    pub info: PacketInfo,
+    pub link: LinkType,
+    pub interface: u16,
+    pub wire_len: u32,
     at: usize,
     len: usize,
 }
 
+/// Packets in a row.
 #[derive(Debug, Default)]
-struct Chunk {
+pub(crate) struct Chunk {
     bytes: Vec<u8>,
     packets: Vec<Kept>,
 }
 
 impl Chunk {
+    /// An empty one with room for what one of this size holds.
+    pub fn like(other: &Self) -> Self {
+        Self { bytes: Vec::with_capacity(other.bytes.len()), packets: Vec::with_capacity(other.packets.len()) }
+    }
+
+    /// Whether a packet of this length has no place in it any more.
+    pub fn is_full(&self, more: usize) -> bool {
+        !self.packets.is_empty() && (self.bytes.len() + more > CHUNK_BYTES || self.packets.len() >= CHUNK_PACKETS)
+    }
+
+    /// Takes a packet in.
+    pub fn push(&mut self, packet: &Packet<'_>) {
+        let (at, len) = (self.bytes.len(), packet.data.len());
+        self.bytes.extend_from_slice(packet.data);
+        let Packet { info, link, interface, wire_len, .. } = *packet;
+        self.packets.push(Kept { info, link, interface, wire_len, at, len });
+    }
+
+    /// How many packets there are.
+    pub fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// Time of the first packet.
+    pub fn first(&self) -> Option<Timestamp> {
+        self.packets.first().map(|kept| kept.info.time)
+    }
+
+    /// Time of a packet.
+    pub fn time(&self, at: usize) -> Option<Timestamp> {
+        self.packets.get(at).map(|kept| kept.info.time)
+    }
+
+    /// Gives a packet its number among all packets of a run.
+    pub fn number(&mut self, at: usize, number: u64) {
+        if let Some(kept) = self.packets.get_mut(at) {
+            kept.info.number = number;
+        }
+    }
+
+    /// A packet.
+    pub fn packet(&self, at: usize) -> Option<Packet<'_>> {
+        let Kept { info, link, interface, wire_len, at, len } = *self.packets.get(at)?;
+        let data = self.bytes.get(at..at + len).unwrap_or_default();
+        Some(Packet { info, link, interface, wire_len, data })
+    }
+
+    /// Bytes of packets.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Gives room back that it does not need.
+    pub fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.packets.shrink_to_fit();
+    }
+
     fn size(&self) -> usize {
         self.bytes.capacity() + self.packets.capacity() * size_of::<Kept>()
     }
@@ -63,7 +123,7 @@ impl Ring {
         RingView { chunks: chunks.closed.iter().cloned().collect(), gone: chunks.gone }
     }
 
-    fn push(&self, chunk: Chunk) {
+    pub(crate) fn push(&self, chunk: Chunk) {
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
         chunks.bytes += chunk.size();
         chunks.closed.push_back(Arc::new(chunk));
@@ -89,25 +149,29 @@ impl RingView {
     }
 
     /// Time of the oldest packet.
-    pub fn oldest(&self) -> Option<ot_protocol::Timestamp> {
+    pub fn oldest(&self) -> Option<Timestamp> {
         self.chunks.iter().find_map(|chunk| chunk.packets.first()).map(|kept| kept.info.time)
     }
 }
 
 impl Packets for RingView {
+    /// Chunks of several interfaces overlap: packets come in the order of their numbers.
     fn each(&mut self, visit: &mut dyn FnMut(&Packet<'_>) -> ControlFlow<()>) -> Result<(), CaptureError> {
-        for chunk in &self.chunks {
-            for kept in &chunk.packets {
-                let packet = Packet {
-                    info: kept.info,
-                    link: kept.link,
-                    interface: kept.interface,
-                    wire_len: kept.wire_len,
-                    data: chunk.bytes.get(kept.at..kept.at + kept.len).unwrap_or_default(),
-                };
+        let number = |chunk: &Chunk, at: usize| chunk.packets.get(at).map_or(u64::MAX, |kept| kept.info.number);
+        let mut turns: BinaryHeap<_> =
+            (0..).zip(&self.chunks).map(|(index, chunk)| Reverse((number(chunk, 0), index, 0))).collect();
+        while let Some(Reverse((_, index, mut at))) = turns.pop() {
+            let Some(chunk) = self.chunks.get::<usize>(index) else { continue };
+            let limit = turns.peek().map_or(u64::MAX, |Reverse((number, ..))| *number);
+            while let Some(packet) = chunk.packet(at) {
+                if packet.info.number > limit {
+                    turns.push(Reverse((packet.info.number, index, at)));
+                    break;
+                }
                 if visit(&packet).is_break() {
                     return Ok(());
                 }
+                at += 1;
             }
         }
         Ok(())
@@ -129,13 +193,11 @@ impl<'a> Recorder<'a> {
 
     #[cold]
     fn close(open: &mut Chunk, ring: &Ring) {
-        if !open.packets.is_empty() {
+        if open.len() > 0 {
             // The next one will be about as large.
-            let (bytes, packets) = (open.bytes.len(), open.packets.len());
-            let next = Chunk { bytes: Vec::with_capacity(bytes), packets: Vec::with_capacity(packets) };
+            let next = Chunk::like(open);
             let mut chunk = std::mem::replace(open, next);
-            chunk.bytes.shrink_to_fit();
-            chunk.packets.shrink_to_fit();
+            chunk.shrink();
             ring.push(chunk);
         }
     }
@@ -150,17 +212,11 @@ impl Source for Recorder<'_> {
             Self::close(open, ring);
             return found;
         };
-        let passed = open.packets.first().map_or(0, |first| packet.info.time.since(first.info.time));
-        if open.bytes.len() + packet.data.len() > CHUNK_BYTES
-            || open.packets.len() >= CHUNK_PACKETS
-            || !(0..SECOND).contains(&passed)
-        {
+        let passed = open.first().map_or(0, |first| packet.info.time.since(first));
+        if open.is_full(packet.data.len()) || !(0..SECOND).contains(&passed) {
             Self::close(open, ring);
         }
-        let (at, len) = (open.bytes.len(), packet.data.len());
-        open.bytes.extend_from_slice(packet.data);
-        let Packet { info, link, interface, wire_len, .. } = packet;
-        open.packets.push(Kept { info, link, interface, wire_len, at, len });
+        open.push(&packet);
         Ok(Some(packet))
     }
 

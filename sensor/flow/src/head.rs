@@ -78,6 +78,8 @@ pub(crate) struct Head {
     pub lane: u8,
     /// The sender is the higher end of the key.
     pub from_high: bool,
+    /// The payload was left out because there is too much to do: what is missing is not the snap length's fault.
+    pub shed: bool,
     pub flags: u8,
     pub src_mac: Option<Mac>,
     pub dst_mac: Option<Mac>,
@@ -165,6 +167,7 @@ impl Head {
             kind,
             lane,
             from_high,
+            shed: false,
             flags: 0,
             src_mac: None,
             dst_mac: None,

@@ -14,6 +14,8 @@ pub(crate) struct Interfaces {
     current: Option<(u16, PacketInfo)>,
     last: PacketInfo,
     told: Vec<(Order, Fact)>,
+    /// Packets that this program gave up, by interface.
+    lost: Vec<(u16, u64)>,
 }
 
 struct Row {
@@ -77,6 +79,16 @@ impl Interfaces {
         }
     }
 
+    /// Counts a packet that was received and is not looked at.
+    #[cold]
+    pub fn lose(&mut self, interface: u16) {
+        if let Some((_, count)) = self.lost.iter_mut().find(|(known, _)| *known == interface) {
+            *count += 1;
+        } else if self.lost.len() < MOST {
+            self.lost.push((interface, 1));
+        }
+    }
+
     /// Hands over what was told, with names and losses; `end`: the packet number and time of the end of the input.
     pub fn take(&mut self, source: &mut dyn Source, end: Option<(u64, Timestamp)>, facts: &mut Vec<(Order, Fact)>) {
         if let Some((packet, _)) = end {
@@ -85,7 +97,7 @@ impl Interfaces {
         if self.told.is_empty() && end.is_none() {
             return;
         }
-        for (interface, lost) in source.losses() {
+        for (interface, lost) in source.losses().into_iter().chain(self.lost.drain(..)) {
             let fact = self.told.iter_mut().rev().find_map(|(_, fact)| match fact {
                 Fact::Interface(traffic) if traffic.interface == interface => Some(traffic),
                 _ => None,

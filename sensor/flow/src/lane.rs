@@ -6,6 +6,7 @@ use crate::config::FlowConfig;
 use crate::flow::{Flow, Ident, NONE, Wheel, unicast};
 use crate::head::{Head, Kind};
 use crate::identify::Registry;
+use crate::load::{Class, Classes};
 use crate::session::{self, deliver_datagram};
 use crate::sight::Sights;
 use crate::signatures::Scans;
@@ -108,9 +109,22 @@ pub(crate) struct Shared {
     /// Bytes of fold caches in use.
     pub folds: usize,
     pub watch: Watching,
+    /// Where the reader looks up what conversations are known to be; only on a live run.
+    pub classes: Option<Arc<Classes>>,
 }
 
 impl Shared {
+    /// Tells the reader what a conversation is known to be.
+    pub fn classify(&self, flow: &Flow) {
+        let Some(classes) = &self.classes else { return };
+        let class = match flow.ident {
+            Ident::Unknown => Class::Unknown,
+            Ident::Session if !self.is_companion(flow.service) => Class::Ot,
+            Ident::Session | Ident::NotOt | Ident::Quarantined => Class::NotOt,
+        };
+        classes.set(flow.hash, class);
+    }
+
     /// Whether a port is a standard port of a protocol.
     pub fn is_standard(&self, port: u16) -> bool {
         self.registry.iter().any(|protocol| protocol.ports().contains(&port))
@@ -212,6 +226,7 @@ impl Lane {
                 buffers: 0,
                 folds: 0,
                 watch,
+                classes: None,
             },
             flows: Vec::new(),
             free: Vec::new(),

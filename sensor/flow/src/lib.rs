@@ -3,7 +3,8 @@
 //! [`run`] reads a capture and hands over one ordered stream of [`ot_protocol::Fact`]s; [`decode`] hands over messages
 //! instead. Packets are shared out to [`LANES`] lanes by their pair of hosts. A lane never looks at another, every limit
 //! holds within a lane, and facts are merged by the packet that made them: the stream is the same for any number of
-//! workers and any size of batches.
+//! workers and any size of batches. [`run_live`] does the same for packets that come in their own time, and sheds what
+//! matters least when there are too many.
 
 mod claims;
 mod config;
@@ -13,6 +14,8 @@ mod head;
 mod identify;
 mod interfaces;
 mod lane;
+mod live;
+mod load;
 mod pipeline;
 mod session;
 mod sight;
@@ -24,6 +27,8 @@ mod watching;
 
 pub use config::FlowConfig;
 pub use identify::Registry;
+pub use live::{LiveConfig, Processors, run_live};
+pub use load::{Level, Load, Shed};
 pub use pipeline::{Consumer, Facts, FlowError, IntoFacts, Progress, Summary, decode, run};
 pub use stats::{FlowStats, Named};
 

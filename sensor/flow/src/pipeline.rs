@@ -13,7 +13,7 @@ use crate::lane::{Lane, Marker};
 use crate::session::registry_is_usable;
 use crate::stats::FlowStats;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use ot_capture::{CaptureError, Source, Warning};
+use ot_capture::{CaptureError, Packet, Source, Warning};
 use ot_link::{Decoded, Decoder, LinkStats};
 use ot_protocol::time::SECOND;
 use ot_protocol::{Fact, Message, Order, PacketInfo, Timestamp};
@@ -196,7 +196,7 @@ pub struct Summary {
 
 /// Packet time and its seconds.
 #[derive(Default)]
-struct Clock {
+pub(crate) struct Clock {
     started: bool,
     newest: Timestamp,
     jumps: u64,
@@ -204,7 +204,7 @@ struct Clock {
 
 impl Clock {
     /// Moves to the time of a packet; the marker that goes before it, where a second ends.
-    fn advance(&mut self, packet: u64, time: Timestamp) -> Option<Marker> {
+    pub fn advance(&mut self, packet: u64, time: Timestamp) -> Option<Marker> {
         if !self.started {
             self.started = true;
             self.newest = time;
@@ -234,6 +234,16 @@ impl Clock {
         })
     }
 
+    /// Newest packet time.
+    pub fn newest(&self) -> Timestamp {
+        self.newest
+    }
+
+    /// How often packet time jumped.
+    pub fn jumps(&self) -> u64 {
+        self.jumps
+    }
+
     /// The markers after the last packet: one that ends the second, and one for each lane's conversations.
     fn end(&self, packets: u64) -> (Marker, impl Iterator<Item = Marker> + use<>) {
         let marker = Marker { packet: packets + 1, time: self.newest, seconds: 0, jump: None };
@@ -246,7 +256,7 @@ impl Clock {
 }
 
 /// Facts of the end of an epoch that no lane tells.
-fn marker_facts(marker: &Marker, facts: &mut Vec<(Order, Fact)>) {
+pub(crate) fn marker_facts(marker: &Marker, facts: &mut Vec<(Order, Fact)>) {
     let last = (1 << 63) - 1;
     facts.push((Order { packet: marker.packet, place: last - 1 }, Fact::EpochEnd(marker.time)));
     if let Some((from, to)) = marker.jump {
@@ -255,7 +265,7 @@ fn marker_facts(marker: &Marker, facts: &mut Vec<(Order, Fact)>) {
 }
 
 /// What no lane tells at a step after the last packet: the end, once, after all else.
-fn marker_end(marker: &Marker, lane: Option<usize>, facts: &mut Vec<(Order, Fact)>) {
+pub(crate) fn marker_end(marker: &Marker, lane: Option<usize>, facts: &mut Vec<(Order, Fact)>) {
     if lane == Some(LANES - 1) {
         marker_facts(marker, facts);
     }
@@ -269,10 +279,24 @@ fn read(
     clock: &mut Clock,
     interfaces: &mut Interfaces,
     unusable: &mut u64,
-    mut mark: impl FnMut(Marker),
-    mut head: impl FnMut(Head, &[u8]),
+    mark: impl FnMut(Marker),
+    head: impl FnMut(Head, &[u8]),
 ) -> Result<Option<PacketInfo>, CaptureError> {
     let Some(packet) = source.next()? else { return Ok(None) };
+    Ok(Some(look(&packet, decoder, clock, interfaces, unusable, mark, head)))
+}
+
+/// Hands over what the lanes are to see of a packet: first the marker, then heads with payload.
+#[inline]
+pub(crate) fn look(
+    packet: &Packet<'_>,
+    decoder: &mut Decoder,
+    clock: &mut Clock,
+    interfaces: &mut Interfaces,
+    unusable: &mut u64,
+    mut mark: impl FnMut(Marker),
+    mut head: impl FnMut(Head, &[u8]),
+) -> PacketInfo {
     let info = packet.info;
     let wire = packet.wire_len;
     let interface = packet.interface;
@@ -297,7 +321,7 @@ fn read(
             head(refusal, &[]);
         }
     };
-    match decoder.decode(&packet) {
+    match decoder.decode(packet) {
         Decoded::Ip(ip) => datagram(&ip),
         Decoded::Arp(arp) => head(Head::of_arp(info, wire, &arp), &[]),
         Decoded::Ethernet(frame) => {
@@ -314,7 +338,7 @@ fn read(
         }
         Decoded::FragmentHeld | Decoded::Duplicate | Decoded::Skipped(_) => {}
     }
-    Ok(Some(info))
+    info
 }
 
 /// Runs a source through to facts. The consumer gets them in order, in chunks, on the caller's thread, and can stop the
@@ -338,7 +362,7 @@ pub fn run(
     }
 }
 
-fn lanes(registry: Registry, config: &FlowConfig, decode: bool) -> Vec<Lane> {
+pub(crate) fn lanes(registry: Registry, config: &FlowConfig, decode: bool) -> Vec<Lane> {
     let config = Arc::new(config.clone());
     (0..u8::try_from(LANES).unwrap_or(u8::MAX))
         .map(|index| Lane::new(index, registry, Arc::clone(&config), decode))
@@ -500,7 +524,7 @@ impl Inline {
 
 /// One worker's share of a batch.
 #[derive(Default)]
-struct Part {
+pub(crate) struct Part {
     heads: Vec<Head>,
     payload: Vec<u8>,
     /// Before which head which epoch ends.
@@ -510,7 +534,60 @@ struct Part {
 }
 
 impl Part {
-    fn clear(&mut self) {
+    /// Takes a packet in.
+    pub fn push(&mut self, mut head: Head, payload: &[u8]) {
+        head.offset = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
+        self.payload.extend_from_slice(payload);
+        self.heads.push(head);
+    }
+
+    /// An epoch ends before the next packet.
+    pub fn mark(&mut self, marker: Marker) {
+        self.markers.push((self.heads.len(), marker));
+    }
+
+    /// Whether an epoch ends in it.
+    pub fn ends_second(&self) -> bool {
+        !self.markers.is_empty()
+    }
+
+    /// Bytes of packets and their heads.
+    pub fn size(&self) -> usize {
+        self.payload.len() + self.heads.len() * size_of::<Head>()
+    }
+
+    /// Follows the lanes of a share through it: what they tell, in order.
+    pub fn follow(&mut self, share: &mut [Lane], workers: usize) -> Facts {
+        let mut at = 0;
+        let ends = self.markers.iter().map(|(until, marker)| (*until, Some(marker)));
+        for (until, marker) in ends.chain([(self.heads.len(), None)]) {
+            for head in self.heads.get(at..until).unwrap_or_default() {
+                let start = head.offset as usize;
+                let payload = self.payload.get(start..start + head.len as usize).unwrap_or_default();
+                if let Some(lane) = share.get_mut(usize::from(head.lane) / workers) {
+                    lane.packet(head, payload);
+                }
+            }
+            at = until;
+            if let Some(marker) = marker {
+                for lane in share.iter_mut() {
+                    lane.epoch(marker);
+                }
+            }
+        }
+        match self.last.take() {
+            None => {}
+            Some((marker, None)) => share.iter_mut().for_each(|lane| lane.epoch(&marker)),
+            Some((marker, Some(index))) => {
+                share.iter_mut().filter(|lane| lane.is(index)).for_each(|lane| lane.finish(&marker));
+            }
+        }
+        let mut facts = collect(share);
+        facts.sort();
+        facts
+    }
+
+    pub fn clear(&mut self) {
         self.heads.clear();
         self.payload.clear();
         self.markers.clear();
@@ -519,17 +596,57 @@ impl Part {
 }
 
 /// What goes with each batch to the consumer.
-struct BatchEnd {
-    markers: Vec<Marker>,
-    last: Option<(Marker, Option<usize>)>,
+pub(crate) struct BatchEnd {
+    pub markers: Vec<Marker>,
+    pub last: Option<(Marker, Option<usize>)>,
     /// Facts that no lane tells.
-    loose: Vec<(Order, Fact)>,
-    progress: Progress,
-    failed: Option<CaptureError>,
+    pub loose: Vec<(Order, Fact)>,
+    pub progress: Progress,
+    pub failed: Option<CaptureError>,
 }
 
 /// What the reader has seen when it ends.
-type ReaderEnd = (LinkStats, u64, u64, Option<Timestamp>, Option<Timestamp>, Vec<Warning>);
+pub(crate) struct ReaderEnd {
+    link: LinkStats,
+    unusable: u64,
+    jumps: u64,
+    times: (Option<Timestamp>, Option<Timestamp>),
+    warnings: Vec<Warning>,
+}
+
+impl ReaderEnd {
+    /// `times`: of the first packet and the newest.
+    pub fn new(
+        link: LinkStats,
+        unusable: u64,
+        jumps: u64,
+        times: (Option<Timestamp>, Option<Timestamp>),
+        warnings: Vec<Warning>,
+    ) -> Self {
+        Self { link, unusable, jumps, times, warnings }
+    }
+
+    /// Puts it down.
+    pub fn into_summary(self, summary: &mut Summary) {
+        summary.link = self.link;
+        (summary.first, summary.last) = self.times;
+        summary.warnings = self.warnings;
+        summary.flow.transport_unusable = self.unusable;
+        summary.flow.time_jumps = self.jumps;
+    }
+}
+
+/// What no lane tells with what each worker tells next, in order; `None` where a worker is gone.
+pub(crate) fn merge(loose: &mut Vec<(Order, Fact)>, outputs: &[Receiver<Facts>]) -> Option<Facts> {
+    let mut facts = Facts::default();
+    facts.take(u8::MAX, loose);
+    for output in outputs {
+        facts.merge(output.recv().ok()?);
+    }
+    // Each worker's facts are in order already: the sort merges runs.
+    facts.sort();
+    Some(facts)
+}
 
 fn run_threads(
     source: &mut dyn Source,
@@ -578,22 +695,10 @@ fn run_threads(
             if let Some((marker, lane)) = last {
                 marker_end(&marker, lane, &mut loose);
             }
-            let mut facts = Facts::default();
-            facts.take(u8::MAX, &mut loose);
-            for output in &outputs {
-                match output.recv() {
-                    Ok(more) => facts.merge(more),
-                    Err(_) => {
-                        failed = Some(FlowError::Worker);
-                        break;
-                    }
-                }
-            }
-            if failed.is_some() {
+            let Some(facts) = merge(&mut loose, &outputs) else {
+                failed = Some(FlowError::Worker);
                 break;
-            }
-            // Each worker's facts are in order already: the sort merges runs.
-            facts.sort();
+            };
             summary.progress = progress;
             let stop = consumer(facts, &progress).is_break();
             if let Some(error) = error {
@@ -608,14 +713,7 @@ fn run_threads(
         drop(ends);
         drop(outputs);
         match reader.join() {
-            Ok((link, unusable, jumps, first, last, warnings)) => {
-                summary.link = link;
-                summary.first = first;
-                summary.last = last;
-                summary.warnings = warnings;
-                summary.flow.transport_unusable = unusable;
-                summary.flow.time_jumps = jumps;
-            }
+            Ok(end) => end.into_summary(&mut summary),
             Err(_) => failed = Some(FlowError::Worker),
         }
         for thread in threads {
@@ -635,32 +733,7 @@ fn run_threads(
 /// Follows the lanes of one worker.
 fn work(share: &mut [Lane], workers: usize, parts: &Receiver<Part>, output: &Sender<Facts>, recycle: &Sender<Part>) {
     for mut part in parts {
-        let mut at = 0;
-        let ends = part.markers.iter().map(|(until, marker)| (*until, Some(marker)));
-        for (until, marker) in ends.chain([(part.heads.len(), None)]) {
-            for head in part.heads.get(at..until).unwrap_or_default() {
-                let start = head.offset as usize;
-                let payload = part.payload.get(start..start + head.len as usize).unwrap_or_default();
-                if let Some(lane) = share.get_mut(usize::from(head.lane) / workers) {
-                    lane.packet(head, payload);
-                }
-            }
-            at = until;
-            if let Some(marker) = marker {
-                for lane in share.iter_mut() {
-                    lane.epoch(marker);
-                }
-            }
-        }
-        match part.last.take() {
-            None => {}
-            Some((marker, None)) => share.iter_mut().for_each(|lane| lane.epoch(&marker)),
-            Some((marker, Some(index))) => {
-                share.iter_mut().filter(|lane| lane.is(index)).for_each(|lane| lane.finish(&marker));
-            }
-        }
-        let mut facts = collect(share);
-        facts.sort();
+        let facts = part.follow(share, workers);
         part.clear();
         // The reader makes a new one where none has come back.
         let _ = recycle.try_send(part);
@@ -701,15 +774,11 @@ fn read_batches(
                 &mut unusable,
                 |marker| {
                     markers.push(marker);
-                    for part in cell.borrow_mut().iter_mut() {
-                        part.markers.push((part.heads.len(), marker));
-                    }
+                    cell.borrow_mut().iter_mut().for_each(|part| part.mark(marker));
                 },
-                |mut head, payload| {
+                |head, payload| {
                     if let Some(part) = cell.borrow_mut().get_mut(usize::from(head.lane) % workers) {
-                        head.offset = u32::try_from(part.payload.len()).unwrap_or(u32::MAX);
-                        part.payload.extend_from_slice(payload);
-                        part.heads.push(head);
+                        part.push(head, payload);
                     }
                 },
             );
@@ -746,11 +815,12 @@ fn read_batches(
             break;
         }
     }
-    (*decoder.stats(), unusable, clock.jumps, first, first.map(|_| clock.newest), source.warnings())
+    let times = (first, first.map(|_| clock.newest));
+    ReaderEnd::new(*decoder.stats(), unusable, clock.jumps, times, source.warnings())
 }
 
 /// The steps after the last packet, each as a batch of its own.
-fn finish_batches(
+pub(crate) fn finish_batches(
     clock: &Clock,
     progress: Progress,
     mut loose: Vec<(Order, Fact)>,

@@ -226,6 +226,7 @@ fn with<R>(
                 }
                 flush_folds(flow, shared);
                 flow.ident = Ident::NotOt;
+                shared.classify(flow);
                 drop_ext(flow, shared);
                 return None;
             }
@@ -239,6 +240,7 @@ fn with<R>(
                 shared.stats.skipped.add("quarantined", long(rest));
             }
             flow.ident = Ident::Quarantined;
+            shared.classify(flow);
             flush_folds(flow, shared);
             drop_ext(flow, shared);
             None
@@ -422,6 +424,7 @@ fn doubt(flow: &mut Flow, shared: &mut Shared, info: PacketInfo) {
     flow.service = None;
     flow.protocol_client = None;
     flow.ident = Ident::Unknown;
+    shared.classify(flow);
     account(flow, shared);
     if flow.sessions >= SESSIONS {
         not_ot(flow, shared, info, 0);
@@ -519,6 +522,7 @@ fn begin(
     }
     flow.ident = Ident::Session;
     flow.service = Some(index);
+    shared.classify(flow);
     flow.protocol_client = client;
     flow.sessions = flow.sessions.saturating_add(1);
     shared.event(flow, FlowKind::Identified, info.time, info.frame, 1);
@@ -538,6 +542,7 @@ fn other(flow: &mut Flow, shared: &mut Shared, more: usize) {
     let kept = flow.ext.as_deref().map_or(0, |ext| ext.probing.len());
     shared.stats.skipped.add("not-ot", long(kept + more));
     flow.ident = Ident::NotOt;
+    shared.classify(flow);
     drop_ext(flow, shared);
 }
 

@@ -103,14 +103,18 @@ impl Lane {
         let start = head.seq.wrapping_add(u32::from(head.flags & SYN != 0));
         if !payload.is_empty() || head.missing > 0 {
             flow.has_data = true;
-            if head.missing > 0 {
+            if head.missing > 0 && !head.shed {
                 let cuts = &mut flow.seq[at].cuts;
                 *cuts = cuts.saturating_add(1);
             }
             if !doubled {
                 shared.stats.tcp_payload += long(payload.len());
             }
+            let cut = shared.stats.cut_bytes;
             segment(flow, shared, direction, start, payload, head.missing, info, doubled);
+            if head.shed {
+                shared.stats.cut_bytes = cut;
+            }
         } else if !flow.seq[at].started {
             flow.seq[at].next = start;
             flow.seq[at].started = true;

@@ -29,7 +29,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::when::When;
-use crate::{decode, replay};
+use crate::{decode, replay, run};
 use ot_engine::Action;
 use ot_protocol::Timestamp;
 use ot_store::read::Reader;
@@ -39,6 +39,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     let mut output = Output::new();
     let exit = match cli.command {
         Command::Replay(args) => return replay::run(&args),
+        Command::Run(args) => return run::run(&args),
         Command::Decode(args) => return decode::run(&args),
         Command::Alerts { command } => match command {
             AlertsCommand::List(args) => alerts::list(&mut output, &args),

@@ -1,10 +1,10 @@
 //! What a person does: appended to the store's commands; applied at once where no engine runs on it.
 
+use crate::acts;
 use crate::cli::{AlertsLearnArgs, BaselineResetArgs, BaselineUndoArgs, ChosenArgs, StoreArgs, TriageArgs, WhoArgs};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, short_time};
-use crate::replay;
 use ot_engine::model::Status;
 use ot_engine::{Action, Learn, Reset, catalogue};
 use ot_protocol::Timestamp;
@@ -326,7 +326,7 @@ pub fn carry_out(
     let ids = store.append_commands(commands)?;
     // An engine that runs on the store takes them within a second; if it ends just now, they are ours again.
     for _ in 0..15 {
-        replay::apply_commands(&mut store, config)?;
+        acts::apply_commands(&mut store, config)?;
         let mut waiting = false;
         for &id in &ids {
             waiting |= matches!(store.command_state(id)?, Some(CommandState::Pending));

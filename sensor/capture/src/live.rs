@@ -1,0 +1,684 @@
+//! Packets of network interfaces, as they come. Only reads: nothing is ever sent.
+//!
+//! Each interface has a thread that empties the kernel's memory-mapped ring (TPACKET_V3) into chunks of packets; the
+//! [`Live`] source takes the chunks of all interfaces and lends their packets in order of time. An interface that goes is
+//! waited for; the others go on. Where no packet comes, the source tells that time has passed ([`Polled::Tick`]), each
+//! second, so that silence is noticed.
+
+mod handle;
+mod interface;
+mod system;
+mod thread;
+
+use crate::ring::Chunk;
+use crate::{CaptureError, LinkType, Packet, Polled, Progress, Ring, Source, Warning};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
+use handle::Handle;
+use ot_protocol::time::SECOND;
+use ot_protocol::{Nanos, Timestamp};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use handle::Opened;
+pub use interface::{InterfaceCounters, InterfaceFacts, Offloads, interface_names};
+use thread::{Outlet, Thread};
+
+/// Chunks on their way from an interface: 16 MiB at most.
+const CHUNKS: usize = 64;
+/// Notices that nobody has read.
+const NOTICES: usize = 1024;
+/// How long a packet waits for an earlier one of another interface, at most.
+const HOLD: Duration = Duration::from_millis(200);
+/// How long the source waits before it says that there is nothing.
+const IDLE: Duration = Duration::from_millis(50);
+/// By how much a tick comes after its second: packets of the second may still be on their way.
+const TICK_AFTER: Nanos = 250_000_000;
+/// Chunks smaller than this are put together before they are kept as evidence.
+const SMALL: usize = 64 << 10;
+
+/// How an interface is captured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceSettings {
+    /// Its name.
+    pub name: String,
+    /// Bytes of the kernel's ring. Default 16 MiB.
+    pub ring: usize,
+    /// How long the kernel keeps packets back to hand over several at once. Default 20 ms.
+    pub timeout: Duration,
+    /// Bytes kept of a packet. Default 262,144: all.
+    pub snap_length: usize,
+    /// A filter in libpcap's language (pcap-filter(7)): what it does not let through is not even counted.
+    pub filter: Option<String>,
+    /// Whether packets for others are wanted. Default true: a mirror port brings no others.
+    pub promiscuous: bool,
+    /// Whose clock is to stamp packets.
+    pub time_source: TimeSource,
+    /// Processors on which the interface's thread runs; empty: any.
+    pub processors: Vec<usize>,
+    /// Whether it may be missing at the start.
+    pub wait: bool,
+}
+
+impl InterfaceSettings {
+    /// The defaults.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ring: 16 << 20,
+            timeout: Duration::from_millis(20),
+            snap_length: 262_144,
+            filter: None,
+            promiscuous: true,
+            time_source: TimeSource::Host,
+            processors: Vec::new(),
+            wait: false,
+        }
+    }
+}
+
+/// Whose clock stamps packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeSource {
+    /// The kernel's, to the nanosecond.
+    #[default]
+    Host,
+    /// The card's, which nobody sets.
+    Adapter,
+}
+
+impl TimeSource {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Host, Self::Adapter];
+
+    /// `host` or `adapter`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Adapter => "adapter",
+        }
+    }
+}
+
+/// An interface cannot be captured.
+#[derive(Debug, thiserror::Error)]
+pub enum InterfaceError {
+    /// No interface was named.
+    #[error("no interface given: name one with --interface, or under [[interface]] in the configuration; there are {}", list(.known))]
+    None {
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// There is no such interface.
+    #[error("interface {name}: there is none of that name; there are {}", list(.known))]
+    Missing {
+        /// Its name.
+        name: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// It was named twice.
+    #[error("interface {name}: was given more than once: name each interface once")]
+    Twice {
+        /// Its name.
+        name: String,
+    },
+    /// It is switched off.
+    #[error(
+        "interface {name}: is down: switch it on (ip link set {name} up), or let the sensor wait for it (wait = true)"
+    )]
+    Down {
+        /// Its name.
+        name: String,
+    },
+    /// The rights do not suffice.
+    #[error(
+        "interface {name}: this user may not capture: run as root (sudo), or give the program the right once with: \
+         sudo setcap cap_net_raw+ep $(command -v ot-sensor)"
+    )]
+    Permission {
+        /// Its name.
+        name: String,
+    },
+    /// The filter makes no sense.
+    #[error("interface {name}: filter {filter:?}: {detail}; see pcap-filter(7)")]
+    Filter {
+        /// Its name.
+        name: String,
+        /// The filter.
+        filter: String,
+        /// What libpcap says.
+        detail: String,
+    },
+    /// Its frames cannot be decoded.
+    #[error(
+        "interface {name}: has link type {number}, which is not supported: capture on Ethernet, Linux cooked or raw IP"
+    )]
+    LinkType {
+        /// Its name.
+        name: String,
+        /// Number of the link type.
+        number: u16,
+    },
+    /// Anything else.
+    #[error("interface {name}: cannot be captured: {detail}")]
+    Other {
+        /// Its name.
+        name: String,
+        /// What libpcap or the system says.
+        detail: String,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Something happened to an interface that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its number.
+    pub interface: u16,
+    /// Its name.
+    pub name: String,
+    /// Wall time.
+    pub time: Timestamp,
+    /// What happened.
+    pub kind: NoticeKind,
+}
+
+/// What happened to an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// It is captured from now on.
+    Opened {
+        /// Whether it was gone before.
+        again: bool,
+        /// What was got.
+        opened: Opened,
+        /// Whose clock was asked for.
+        wanted: TimeSource,
+        /// What the card does to frames.
+        offloads: Offloads,
+    },
+    /// It is not there at the start and is waited for.
+    Waits,
+    /// It has no link or was switched off.
+    Down,
+    /// It has a link again.
+    Up,
+    /// It was removed, or can no longer be read. The sensor tries to open it again.
+    Gone {
+        /// What the system says.
+        detail: String,
+    },
+    /// It is there and cannot be opened.
+    CannotOpen {
+        /// Why.
+        detail: String,
+    },
+    /// The thread cannot run on the processors that were asked for.
+    Processors,
+}
+
+impl NoticeKind {
+    /// Whether the interface is not captured because of it, or not as asked for.
+    pub fn is_trouble(&self) -> bool {
+        !matches!(self, Self::Opened { .. } | Self::Up)
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "interface {} ({}) ", self.interface, self.name)?;
+        match &self.kind {
+            NoticeKind::Opened { again, opened, wanted, offloads } => {
+                let begins = if *again { "is captured again" } else { "is captured" };
+                write!(f, "{begins}: {}", link_name(opened.link))?;
+                match (opened.time_source, wanted) {
+                    (TimeSource::Adapter, _) => write!(f, ", time of the card to the nanosecond")?,
+                    (TimeSource::Host, TimeSource::Host) => write!(f, ", time of the kernel to the nanosecond")?,
+                    (TimeSource::Host, TimeSource::Adapter) => {
+                        write!(f, ", time of the kernel to the nanosecond (the card has no clock that it would give)")?;
+                    }
+                }
+                if let Some(version) = opened.ring_version {
+                    write!(f, ", ring TPACKET_V{version}")?;
+                }
+                write!(f, "; {offloads}")?;
+                if offloads.gro == Some(true) || offloads.lro == Some(true) {
+                    write!(
+                        f,
+                        " (merged frames are longer than those on the wire: ethtool -K {} gro off lro off)",
+                        self.name
+                    )?;
+                }
+                Ok(())
+            }
+            NoticeKind::Waits => write!(f, "is not there yet, or down: the sensor waits for it"),
+            NoticeKind::Down => write!(f, "has no link: nothing is seen on it; check cable and switch"),
+            NoticeKind::Up => write!(f, "has a link again"),
+            NoticeKind::Gone { detail } => {
+                write!(f, "can no longer be read ({detail}): the sensor waits until it is back")
+            }
+            NoticeKind::CannotOpen { detail } => write!(f, "is there but cannot be opened: {detail}"),
+            NoticeKind::Processors => write!(f, "cannot be bound to the processors that the configuration names"),
+        }
+    }
+}
+
+fn link_name(link: LinkType) -> String {
+    match link {
+        LinkType::Ethernet => "Ethernet".to_owned(),
+        LinkType::LinuxCooked1 | LinkType::LinuxCooked2 => "Linux cooked".to_owned(),
+        LinkType::RawIp | LinkType::Ipv4 | LinkType::Ipv6 => "raw IP".to_owned(),
+        other => format!("link type {}", other.number()),
+    }
+}
+
+/// Tells a source to stop. A clone tells the same source.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// The source ends when it has lent what has come so far.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was told.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The flag, for a signal handler.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// What the thread of an interface counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    received: AtomicU64,
+    bytes: AtomicU64,
+    dropped: AtomicU64,
+    missed: AtomicU64,
+    opened: AtomicU32,
+    index: AtomicU32,
+    up: AtomicBool,
+    /// Wall time up to which all packets have been handed over.
+    settled: AtomicI64,
+}
+
+/// What an interface has received and lost since the run began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceState {
+    /// Its name.
+    pub name: String,
+    /// Whether it is being captured and has a link.
+    pub up: bool,
+    /// Packets taken from the kernel's ring.
+    pub received: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets that the kernel dropped because the ring was full.
+    pub dropped: u64,
+    /// Packets that the card had no room for.
+    pub missed: u64,
+    /// How often it was opened.
+    pub opened: u32,
+}
+
+/// Shows the states of the interfaces of a [`Live`] source, also while another thread reads it.
+#[derive(Clone, Debug)]
+pub struct Gauges(Vec<(String, Arc<Counts>)>);
+
+impl Gauges {
+    /// How it is now, in the order of the interfaces.
+    pub fn now(&self) -> Vec<InterfaceState> {
+        let state = |(name, counts): &(String, Arc<Counts>)| InterfaceState {
+            name: name.clone(),
+            up: counts.up.load(Ordering::Relaxed),
+            received: counts.received.load(Ordering::Relaxed),
+            bytes: counts.bytes.load(Ordering::Relaxed),
+            dropped: counts.dropped.load(Ordering::Relaxed),
+            missed: counts.missed.load(Ordering::Relaxed),
+            opened: counts.opened.load(Ordering::Relaxed),
+        };
+        self.0.iter().map(state).collect()
+    }
+}
+
+/// What comes from one interface.
+struct Feed {
+    chunks: Receiver<Chunk>,
+    counts: Arc<Counts>,
+    name: String,
+    current: Chunk,
+    at: usize,
+    /// When the packet in view came into view.
+    since: Instant,
+    ended: bool,
+    /// Losses that were told.
+    told: u64,
+    /// Small chunks put together, to be kept as evidence.
+    small: Chunk,
+}
+
+impl Feed {
+    /// Brings the next packet into view, if it is there. Chunks that were gone through are kept as evidence.
+    fn fill(&mut self, ring: Option<&Ring>) {
+        if self.at < self.current.len() || self.ended {
+            return;
+        }
+        let next = match self.chunks.try_recv() {
+            Ok(chunk) => chunk,
+            Err(TryRecvError::Empty) => Chunk::default(),
+            Err(TryRecvError::Disconnected) => {
+                self.ended = true;
+                Chunk::default()
+            }
+        };
+        self.at = 0;
+        self.since = Instant::now();
+        let done = std::mem::replace(&mut self.current, next);
+        if let Some(ring) = ring {
+            self.keep(done, ring);
+        }
+    }
+
+    fn keep(&mut self, chunk: Chunk, ring: &Ring) {
+        let Some(first) = chunk.first() else { return };
+        let waited = self.small.first().map_or(0, |earliest| first.since(earliest));
+        if chunk.bytes() >= SMALL || self.small.is_full(chunk.bytes()) || !(0..SECOND).contains(&waited) {
+            self.close(ring);
+        }
+        if chunk.bytes() >= SMALL {
+            ring.push(chunk);
+            return;
+        }
+        for packet in (0..chunk.len()).filter_map(|at| chunk.packet(at)) {
+            self.small.push(&packet);
+        }
+    }
+
+    fn close(&mut self, ring: &Ring) {
+        if self.small.len() > 0 {
+            let mut whole = std::mem::take(&mut self.small);
+            whole.shrink();
+            ring.push(whole);
+        }
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        self.current.time(self.at)
+    }
+}
+
+/// What the source can do next.
+enum Turn {
+    Packet(usize),
+    Nothing,
+    End,
+}
+
+/// One or more interfaces as a source that ends only when it is told to stop.
+pub struct Live {
+    feeds: Vec<Feed>,
+    threads: Vec<JoinHandle<()>>,
+    bell: Receiver<()>,
+    notices: Receiver<Notice>,
+    ring: Option<Ring>,
+    stop: Stop,
+    number: u64,
+    /// The newest second that was told, by a packet or a tick.
+    second: Option<i64>,
+    /// A packet was lent since it was last said that there is nothing.
+    lent: bool,
+}
+
+impl Live {
+    /// Opens interfaces and begins to capture. Frames get file numbers from `first_file` on, one for each interface.
+    /// Packets go into the ring, where there is one, once they have been lent.
+    ///
+    /// # Errors
+    /// The first interface that cannot be used.
+    pub fn open(
+        interfaces: &[InterfaceSettings],
+        first_file: u32,
+        ring: Option<Ring>,
+        stop: Stop,
+    ) -> Result<Self, InterfaceError> {
+        let handles = open_all(interfaces)?;
+        let (bell_in, bell) = bounded(1);
+        let (notices_in, notices) = bounded(NOTICES);
+        let mut live = Self {
+            feeds: Vec::new(),
+            threads: Vec::new(),
+            bell,
+            notices,
+            ring,
+            stop: stop.clone(),
+            number: 0,
+            second: None,
+            lent: false,
+        };
+        for ((interface, settings), handle) in (0_u16..).zip(interfaces).zip(handles) {
+            let (chunks_in, chunks) = bounded(CHUNKS);
+            let counts = Arc::new(Counts::default());
+            let outlet = Outlet {
+                chunks: chunks_in,
+                bell: bell_in.clone(),
+                notices: notices_in.clone(),
+                counts: Arc::clone(&counts),
+                stop: stop.clone(),
+            };
+            live.feeds.push(Feed::new(settings.name.clone(), chunks, counts));
+            let thread = Thread::new(settings.clone(), interface, first_file + u32::from(interface), outlet);
+            let started = std::thread::Builder::new()
+                .name(format!("capture-{}", settings.name))
+                .spawn(move || thread.run(handle))
+                .map_err(|error| InterfaceError::Other { name: settings.name.clone(), detail: error.to_string() })?;
+            live.threads.push(started);
+        }
+        Ok(live)
+    }
+
+    /// What happens to interfaces, as it happens.
+    pub fn notices(&self) -> Receiver<Notice> {
+        self.notices.clone()
+    }
+
+    /// The states of the interfaces.
+    pub fn gauges(&self) -> Gauges {
+        Gauges(self.feeds.iter().map(|feed| (feed.name.clone(), Arc::clone(&feed.counts))).collect())
+    }
+
+    /// The interface whose packet is the next one: the earliest of those in view, once no other interface can have an
+    /// earlier one on its way.
+    fn turn(&mut self) -> Turn {
+        let ring = self.ring.as_ref();
+        if let [feed] = self.feeds.as_mut_slice() {
+            feed.fill(ring);
+            return match feed.time() {
+                Some(_) => Turn::Packet(0),
+                None if feed.ended => Turn::End,
+                None => Turn::Nothing,
+            };
+        }
+        let mut earliest: Option<(Timestamp, usize)> = None;
+        for (index, feed) in self.feeds.iter_mut().enumerate() {
+            feed.fill(ring);
+            if let Some(time) = feed.time()
+                && earliest.is_none_or(|(other, _)| time < other)
+            {
+                earliest = Some((time, index));
+            }
+        }
+        let Some((time, index)) = earliest else {
+            return if self.feeds.iter().all(|feed| feed.ended) { Turn::End } else { Turn::Nothing };
+        };
+        let open =
+            |feed: &Feed| feed.time().is_none() && !feed.ended && feed.counts.settled.load(Ordering::Relaxed) < time.0;
+        let waited = self.feeds.get(index).map_or(HOLD, |feed| feed.since.elapsed());
+        if waited < HOLD && !self.stop.is_set() && self.feeds.iter().any(open) {
+            Turn::Nothing
+        } else {
+            Turn::Packet(index)
+        }
+    }
+
+    /// The tick that is due, where one is: a second has passed, or the clock was set back.
+    fn tick(&mut self) -> Option<Timestamp> {
+        let second = wall().plus(-TICK_AFTER).epoch();
+        let told = *self.second.get_or_insert(second - 1);
+        if second <= told && second >= told - 2 {
+            return None;
+        }
+        self.second = Some(second);
+        if let Some(ring) = &self.ring {
+            self.feeds.iter_mut().for_each(|feed| feed.close(ring));
+        }
+        Some(Timestamp(second.saturating_mul(SECOND)))
+    }
+
+    fn lend(&mut self, index: usize) -> Option<Packet<'_>> {
+        self.number += 1;
+        self.lent = true;
+        let feed = self.feeds.get_mut(index)?;
+        let at = feed.at;
+        feed.at += 1;
+        feed.current.number(at, self.number);
+        let packet = feed.current.packet(at)?;
+        let second = packet.info.time.epoch();
+        if self.second.is_none_or(|told| told < second || told > second + 2) {
+            self.second = Some(second);
+        }
+        Some(packet)
+    }
+}
+
+impl Feed {
+    fn new(name: String, chunks: Receiver<Chunk>, counts: Arc<Counts>) -> Self {
+        Self {
+            chunks,
+            counts,
+            name,
+            current: Chunk::default(),
+            at: 0,
+            since: Instant::now(),
+            ended: false,
+            told: 0,
+            small: Chunk::default(),
+        }
+    }
+}
+
+impl Source for Live {
+    /// Waits for the next packet, however long that takes.
+    fn next(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
+        loop {
+            match self.turn() {
+                Turn::Packet(index) => return Ok(self.lend(index)),
+                Turn::End => return Ok(None),
+                Turn::Nothing => {
+                    let _ = self.bell.recv_timeout(IDLE);
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Result<Polled<'_>, CaptureError> {
+        let mut waited = false;
+        loop {
+            match self.turn() {
+                Turn::Packet(index) => return Ok(self.lend(index).map_or(Polled::Nothing, Polled::Packet)),
+                Turn::End => return Ok(Polled::End),
+                Turn::Nothing => {}
+            }
+            if let Some(time) = self.tick() {
+                return Ok(Polled::Tick(time));
+            }
+            if self.lent || waited {
+                self.lent = false;
+                return Ok(Polled::Nothing);
+            }
+            // A packet in view that waits for others is looked at again soon.
+            let longest = if self.feeds.iter().any(|feed| feed.time().is_some()) { IDLE / 10 } else { IDLE };
+            if let Err(RecvTimeoutError::Disconnected) = self.bell.recv_timeout(longest) {
+                std::thread::sleep(longest);
+            }
+            waited = true;
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let read = self.feeds.iter().map(|feed| feed.counts.bytes.load(Ordering::Relaxed)).sum();
+        Progress { read, total: None }
+    }
+
+    fn warnings(&mut self) -> Vec<Warning> {
+        Vec::new()
+    }
+
+    /// Of every interface, also where nothing was lost.
+    fn losses(&mut self) -> Vec<(u16, u64)> {
+        let mut losses = Vec::with_capacity(self.feeds.len());
+        for (interface, feed) in (0_u16..).zip(&mut self.feeds) {
+            let all = feed.counts.dropped.load(Ordering::Relaxed) + feed.counts.missed.load(Ordering::Relaxed);
+            losses.push((interface, all.saturating_sub(feed.told)));
+            feed.told = all;
+        }
+        losses
+    }
+
+    fn interface_name(&self, interface: u16) -> Option<&str> {
+        self.feeds.get(usize::from(interface)).map(|feed| feed.name.as_str())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.stop.set();
+        // A thread that waits for room ends when its channel is gone.
+        self.feeds.clear();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Opens all; `None` where one is missing that may be.
+fn open_all(interfaces: &[InterfaceSettings]) -> Result<Vec<Option<Handle>>, InterfaceError> {
+    if interfaces.is_empty() {
+        return Err(InterfaceError::None { known: interface_names() });
+    }
+    let mut seen = BTreeSet::new();
+    let mut handles = Vec::with_capacity(interfaces.len());
+    for settings in interfaces {
+        if !seen.insert(&settings.name) {
+            return Err(InterfaceError::Twice { name: settings.name.clone() });
+        }
+        handles.push(match Handle::open(settings) {
+            Ok(handle) => Some(handle),
+            Err(InterfaceError::Missing { .. } | InterfaceError::Down { .. }) if settings.wait => None,
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(handles)
+}
+
+/// Lets the calling thread run on these processors only; on any where there are none. Whether that was possible.
+pub fn bind_thread(processors: &[usize]) -> bool {
+    processors.is_empty() || system::run_on(processors)
+}
+
+/// Wall time.
+fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
+}
