@@ -10,10 +10,14 @@ say() { printf '\n== %s\n' "$*"; }
 need() {
     if command -v "$1" >/dev/null 2>&1; then return; fi
     echo "installing $2 (for $1)"
+    install_package "$2"
+}
+
+install_package() {
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo >/dev/null 2>&1; then
-            echo "error: $1 is missing and this user cannot install it; as root: apt-get install $2" >&2
+            echo "error: $1 is missing and this user cannot install it; as root: apt-get install $1" >&2
             exit 2
         fi
         as_root=(sudo)
@@ -22,7 +26,7 @@ need() {
         "${as_root[@]}" apt-get update -qq
         apt_updated=1
     fi
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" >/dev/null
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null
 }
 
 need_rust() {
@@ -35,4 +39,20 @@ need_rust() {
         exit 2
     fi
     need cc build-essential
+    need pcap-config libpcap-dev
+}
+
+# need_stacks: the environment with the Modbus, S7 and DNP3 stacks of the live tests. Says so where it cannot be made; the tests
+# then skip what wants them.
+need_stacks() {
+    local folder=$root/target/live-venv wanted=$root/tests/live/requirements.txt
+    if cmp -s "$wanted" "$folder/made-from.txt" 2>/dev/null; then return; fi
+    if ! /usr/bin/python3 -c 'import ensurepip' 2>/dev/null; then install_package python3-venv; fi
+    if rm -rf "$folder" && /usr/bin/python3 -m venv "$folder" &&
+        "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"; then
+        cp "$wanted" "$folder/made-from.txt"
+    else
+        echo "skipped: the stacks of the live tests could not be installed (tests/live/requirements.txt)"
+        rm -rf "$folder"
+    fi
 }

@@ -163,8 +163,10 @@ fn consume(
         if let Some((marker, lane)) = last {
             marker_end(&marker, lane, &mut loose);
         }
+        let own = loose.len();
         let Some(facts) = merge(&mut loose, outputs) else { return (false, Some(FlowError::Worker)) };
-        let count = facts.len();
+        // Those of the workers count as being on their way.
+        let count = facts.len() - own;
         summary.progress = progress;
         let stop = consumer(facts, &progress).is_break();
         load.take(count.saturating_mul(FACT_BYTES));
@@ -354,7 +356,6 @@ impl Reader {
             self.load.put(part.size());
             gone |= input.send(part).is_err();
         }
-        self.load.put(loose.len().saturating_add(markers.len()).saturating_mul(FACT_BYTES));
         let end = BatchEnd { markers, last: None, loose, progress: self.progress(source), failed };
         gone | self.ends.send(end).is_err()
     }

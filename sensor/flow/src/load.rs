@@ -131,12 +131,14 @@ impl Load {
 
     pub(crate) fn put(&self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let now = self.0.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let now = self.0.taken.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         self.0.most.fetch_max(now, Ordering::Relaxed);
     }
 
     pub(crate) fn take(&self, bytes: usize) {
-        self.0.taken.fetch_sub(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
+        let bytes = u64::try_from(bytes).unwrap_or(0);
+        let less = |taken: u64| Some(taken.saturating_sub(bytes));
+        let _ = self.0.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     pub(crate) fn tell_link(&self, stats: &LinkStats) {
