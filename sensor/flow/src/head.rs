@@ -12,6 +12,9 @@ use std::num::NonZeroU16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tcp,
+    /// A segment of which the payload was left out because there is too much to do: what is missing is not the snap length's
+    /// fault.
+    TcpShed,
     Udp,
     /// ICMP, another IP protocol, or no IP at all: counted only.
     Other,
@@ -78,8 +81,6 @@ pub(crate) struct Head {
     pub lane: u8,
     /// The sender is the higher end of the key.
     pub from_high: bool,
-    /// The payload was left out because there is too much to do: what is missing is not the snap length's fault.
-    pub shed: bool,
     pub flags: u8,
     pub src_mac: Option<Mac>,
     pub dst_mac: Option<Mac>,
@@ -167,7 +168,6 @@ impl Head {
             kind,
             lane,
             from_high,
-            shed: false,
             flags: 0,
             src_mac: None,
             dst_mac: None,

@@ -249,7 +249,7 @@ impl Lane {
     pub fn packet(&mut self, head: &Head, payload: &[u8]) {
         self.shared.out.begin_packet(head);
         match head.kind {
-            Kind::Tcp => self.tcp(head, payload),
+            Kind::Tcp | Kind::TcpShed => self.tcp(head, payload),
             Kind::Udp => self.datagram(head, Some(payload)),
             // A frame without IP that tells of a device.
             Kind::Other if head.len > 0 => self.datagram(head, Some(payload)),

@@ -7,7 +7,7 @@
 
 use crate::LANES;
 use crate::config::FlowConfig;
-use crate::head::Head;
+use crate::head::{Head, Kind};
 use crate::identify::Registry;
 use crate::interfaces::Interfaces;
 use crate::lane::{Lane, Marker};
@@ -318,7 +318,9 @@ impl Reader {
                         Fate::Head => {
                             head.missing = head.missing.saturating_add(head.len);
                             head.len = 0;
-                            head.shed = true;
+                            if head.kind == Kind::Tcp {
+                                head.kind = Kind::TcpShed;
+                            }
                             payload = &[];
                         }
                         Fate::Gone => {

@@ -1,7 +1,7 @@
 //! TCP: handshakes, order, holes, doubles and contradictions.
 
 use crate::flow::{Flow, Ident};
-use crate::head::{ACK, FIN, Head, RST, SYN};
+use crate::head::{ACK, FIN, Head, Kind, RST, SYN};
 use crate::lane::{Lane, Shared};
 use crate::session::{self, account, can_hold, deliver, gap, long};
 use crate::stream::compare;
@@ -103,7 +103,7 @@ impl Lane {
         let start = head.seq.wrapping_add(u32::from(head.flags & SYN != 0));
         if !payload.is_empty() || head.missing > 0 {
             flow.has_data = true;
-            if head.missing > 0 && !head.shed {
+            if head.missing > 0 && head.kind == Kind::Tcp {
                 let cuts = &mut flow.seq[at].cuts;
                 *cuts = cuts.saturating_add(1);
             }
@@ -112,7 +112,7 @@ impl Lane {
             }
             let cut = shared.stats.cut_bytes;
             segment(flow, shared, direction, start, payload, head.missing, info, doubled);
-            if head.shed {
+            if head.kind == Kind::TcpShed {
                 shared.stats.cut_bytes = cut;
             }
         } else if !flow.seq[at].started {
