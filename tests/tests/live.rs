@@ -147,12 +147,16 @@ fn the_sensor_goes_on_when_its_interface_goes_and_comes_back() -> Result<()> {
     let Some(stacks) = stacks() else { return Ok(()) };
     let Some(mut bench) = Bench::build()? else { return Ok(()) };
     let plant = Plant::begin(&mut bench, stacks)?;
-    bench.begin(&["--learn-for", "3s"])?;
+    let config = bench.folder.path().join("sensor.toml");
+    std::fs::write(&config, "[alerts.sensor-no-traffic]\nseconds = 4\n")?;
+    bench.begin(&["--learn-for", "3s", "--config", &config.display().to_string()])?;
     until_operational(&bench.store)?;
     bench.lab.inside("switch", ["ip", "link", "set", "mirror", "down"])?;
     bench.until_event("has no link")?;
+    bench.until_alert("sensor-no-traffic")?;
     bench.lab.inside("switch", ["ip", "link", "set", "mirror", "up"])?;
     bench.until_event("has a link again")?;
+    bench.until_alert("sensor-traffic-back")?;
     bench.lab.unplug_span()?;
     bench.until_event("can no longer be read")?;
     bench.lab.plug_span()?;
@@ -388,6 +392,15 @@ fn attacks_on_real_stacks_are_told_at_once_and_rows_are_those_of_a_replay() -> R
     bench.finish()?;
     bench.lab.end("tcpdump", "TERM", LONG)?;
     assert_eq!(sent, 0, "the sensor's interface has sent packets");
+    // Their packets came out of memory.
+    for alert in alerts(&bench.store)?.iter().filter(|alert| PARTS.iter().any(|part| part.alerts[0].0 == alert["type"]))
+    {
+        let file = bench.folder.path().join("alert.pcapng");
+        let mut pcap = sensor();
+        pcap.args(["alerts", "pcap", alert["id"].as_str().unwrap_or_default(), "--store"]).arg(&store);
+        succeed(pcap.arg("-o").arg(&file))?;
+        ensure!(std::fs::metadata(&file)?.len() > 500, "{} has no packets", alert["type"]);
+    }
 
     let replayed = bench.folder.path().join("replayed.db");
     let mut replay = sensor();

@@ -791,7 +791,7 @@ pub struct EventsListArgs {
     /// Device on either side
     #[arg(long, value_name = "DEVICE")]
     pub device: Vec<String>,
-    /// Kind, for example device-new, operation, mode-changed, program-version, alert-opened
+    /// Kind, for example device-new, operation, mode-changed, program-version, alert-opened, sensor
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub kind: Vec<String>,
     /// Protocol

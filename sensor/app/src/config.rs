@@ -830,6 +830,12 @@ mod tests {
             ("[learning]\nends = 'soon'", "learning.ends: \"soon\" is not known"),
             ("[learning]\nskip = ['first-writter']", "did you mean \"first-writer\"?"),
             ("[learning]\nskip = []\nlearn = []", "exclude each other"),
+            ("[capture]\nring = '4 KiB'", "capture.ring: 4096 bytes are not within 1.0 MiB to 2.0 GiB"),
+            ("[capture]\ntimeout = '2s'", "capture.timeout: 2s is not within 1ms to 500ms"),
+            ("[capture]\nreader_processors = [-1]", "capture.reader_processors: -1 is no whole number"),
+            ("[[interface]]\nfilter = 'tcp'", "interface 1: name: is missing"),
+            ("[[interface]]\nname = 'eth1'\ntime_source = 'gps'", "interface 1: time_source: \"gps\" is not known"),
+            ("[[interface]]\nname = 'eth1'\nfiltre = 'tcp'", "did you mean \"filter\"?"),
             ("a = \n", "line 1"),
         ] {
             let error = Config::parse(text).unwrap_err();

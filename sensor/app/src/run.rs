@@ -273,7 +273,12 @@ impl Sensor<'_> {
         }
         if self.last_look.elapsed() >= PEOPLE {
             self.last_look = Instant::now();
-            self.people()?;
+            match self.people() {
+                Err(error) if writer::passes_by(&error) => {
+                    self.health.problem(&mut self.engine, format!("what people ask for waits: {error}"));
+                }
+                done => done?,
+            }
         }
         Ok(())
     }

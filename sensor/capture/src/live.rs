@@ -33,6 +33,8 @@ const CHUNKS: usize = 64;
 const NOTICES: usize = 1024;
 /// How long a packet waits for an earlier one of another interface, at most.
 const HOLD: Duration = Duration::from_millis(200);
+/// How long the thread of an interface waits for packets at a time: as long a stop may go unnoticed.
+const WAIT: Duration = Duration::from_millis(100);
 /// How long the source waits before it says that there is nothing.
 const IDLE: Duration = Duration::from_millis(50);
 /// By how much a tick comes after its second: packets of the second may still be on their way.
@@ -478,7 +480,10 @@ impl Live {
                 stop: stop.clone(),
             };
             live.feeds.push(Feed::new(settings.name.clone(), chunks, counts));
-            let thread = Thread::new(settings.clone(), interface, first_file + u32::from(interface), outlet);
+            // Packets of other interfaces wait until this one is known to have no earlier ones.
+            let wait = if interfaces.len() > 1 { WAIT / 5 } else { WAIT };
+            let file = first_file.saturating_add(u32::from(interface));
+            let thread = Thread::new(settings.clone(), interface, file, outlet, wait);
             let started = std::thread::Builder::new()
                 .name(format!("capture-{}", settings.name))
                 .spawn(move || thread.run(handle))
@@ -522,14 +527,12 @@ impl Live {
         let Some((time, index)) = earliest else {
             return if self.feeds.iter().all(|feed| feed.ended) { Turn::End } else { Turn::Nothing };
         };
-        let open =
+        let may_be_earlier =
             |feed: &Feed| feed.time().is_none() && !feed.ended && feed.counts.settled.load(Ordering::Relaxed) < time.0;
-        let waited = self.feeds.get(index).map_or(HOLD, |feed| feed.since.elapsed());
-        if waited < HOLD && !self.stop.is_set() && self.feeds.iter().any(open) {
-            Turn::Nothing
-        } else {
-            Turn::Packet(index)
-        }
+        let waits = self.feeds.iter().any(may_be_earlier)
+            && !self.stop.is_set()
+            && self.feeds.get(index).is_some_and(|feed| feed.since.elapsed() < HOLD);
+        if waits { Turn::Nothing } else { Turn::Packet(index) }
     }
 
     /// The tick that is due, where one is: a second has passed, or the clock was set back.

@@ -178,9 +178,14 @@ impl Health {
     ) {
         let failed = kept.err().map(|error| format!("packets of alerts could not be kept: {error}"));
         for problem in problems.map(str::to_owned).chain(failed) {
-            if self.problems.len() < 100 && self.problems.insert(problem.clone()) {
-                self.warn(engine, problem);
-            }
+            self.problem(engine, problem);
+        }
+    }
+
+    /// Tells of a problem, each once.
+    pub fn problem(&mut self, engine: &mut Engine, problem: String) {
+        if self.problems.len() < 100 && self.problems.insert(problem.clone()) {
+            self.warn(engine, problem);
         }
     }
 

@@ -140,6 +140,11 @@ impl Desk for Writer {
     }
 }
 
+/// Whether an error is one of the store that may go away.
+pub fn passes_by(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<StoreError>().is_some_and(passes)
+}
+
 /// Whether an error may go away by itself, or when a person does something about it.
 fn passes(error: &StoreError) -> bool {
     matches!(

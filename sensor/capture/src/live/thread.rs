@@ -13,8 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How long is waited for packets at a time: as long a stop may go unnoticed.
-const WAIT: Duration = Duration::from_millis(100);
 /// Between two tries to open an interface that is gone.
 const RETRY: Duration = Duration::from_millis(250);
 /// Between two looks at counters and at the state of the interface.
@@ -38,6 +36,8 @@ pub(super) struct Thread {
     interface: u16,
     file: u32,
     outlet: Outlet,
+    /// How long it waits for packets at a time.
+    wait: Duration,
     /// Packets so far.
     frames: u64,
     chunk: Chunk,
@@ -52,12 +52,13 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    pub fn new(settings: InterfaceSettings, interface: u16, file: u32, outlet: Outlet) -> Self {
+    pub fn new(settings: InterfaceSettings, interface: u16, file: u32, outlet: Outlet, wait: Duration) -> Self {
         Self {
             settings,
             interface,
             file,
             outlet,
+            wait,
             frames: 0,
             chunk: Chunk::default(),
             missed: None,
@@ -119,7 +120,7 @@ impl Thread {
             }
         }
         if nothing {
-            handle.wait(WAIT);
+            handle.wait(self.wait);
         }
         Some(handle)
     }
