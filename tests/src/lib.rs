@@ -1,8 +1,10 @@
 //! Parts that the end-to-end suite and the benchmark share: captures and stores made from a seed, and the sensor as a
 //! command.
 
+pub mod console;
 pub mod evidence;
 pub mod frames;
+pub mod http;
 pub mod lab;
 pub mod plant;
 pub mod scan;

@@ -8,6 +8,7 @@
 //! that was killed resumes: [`Store::begin_run`] gives the state from before the run, the engine goes through all packets
 //! again, and commits up to the position that had been reached change nothing, for their rows are there already.
 
+mod access;
 mod commands;
 mod dump;
 mod error;
@@ -22,6 +23,7 @@ mod run;
 mod value;
 mod write;
 
+pub use access::{AccessStore, AuditRow, RequestState, SessionRow, TokenRow, UserRole, UserRow};
 pub use commands::{CommandState, NewCommand};
 pub use dump::dump;
 pub use error::StoreError;

@@ -3,6 +3,9 @@
 //! Each question is one method. Rows come in a fixed order, so that equal stores give equal answers.
 
 mod find;
+mod overview;
+
+pub use overview::{GroupRow, Mark};
 
 use crate::load::{JOURNAL, entry, programs, said, work};
 use crate::value::{count, device, frame, ids, intern, mac, outcome, parsed, parsed_option, severity, sub, time};
@@ -382,6 +385,8 @@ pub struct DeviceQuery {
     pub since: Option<Timestamp>,
     /// At most so many.
     pub limit: Option<u32>,
+    /// So many of the first ones are left out.
+    pub skip: u32,
 }
 
 /// Which baseline entries.
@@ -399,6 +404,8 @@ pub struct EntryQuery {
     pub allowed: Option<bool>,
     /// At most so many.
     pub limit: Option<u32>,
+    /// So many of the first ones are left out.
+    pub skip: u32,
 }
 
 /// Which versions of program blocks. An empty list asks for nothing in particular; all that is asked for must hold.
@@ -433,6 +440,8 @@ pub struct PointQuery {
     pub changed: bool,
     /// At most so many.
     pub limit: Option<u32>,
+    /// So many of the first ones are left out.
+    pub skip: u32,
 }
 
 /// Which work on controllers.
@@ -534,6 +543,14 @@ fn limit_sql(limit: Option<u32>) -> String {
     limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"))
 }
 
+fn page_sql(limit: Option<u32>, skip: u32) -> String {
+    match (limit, skip) {
+        (limit, 0) => limit_sql(limit),
+        (Some(limit), skip) => format!(" LIMIT {limit} OFFSET {skip}"),
+        (None, skip) => format!(" LIMIT -1 OFFSET {skip}"),
+    }
+}
+
 /// Parameters a statement may have are limited; longer lists of ids are asked for in parts of this size.
 const PART: usize = 500;
 
@@ -600,8 +617,13 @@ impl Reader {
         self.alerts_numbered(&self.find_alerts(query, limit)?)
     }
 
+    /// The numbers of the alerts that a query lets through, in its order, at most so many.
+    pub fn alert_numbers(&self, query: &AlertQuery, limit: u32) -> Result<Vec<u32>, StoreError> {
+        self.find_alerts(query, limit)
+    }
+
     /// The alerts of these numbers, in the order given.
-    fn alerts_numbered(&self, numbers: &[u32]) -> Result<Vec<AlertRow>, StoreError> {
+    pub fn alerts_numbered(&self, numbers: &[u32]) -> Result<Vec<AlertRow>, StoreError> {
         let mut found = HashMap::with_capacity(numbers.len());
         for part in numbers.chunks(PART) {
             let mut conditions = Conditions::default();
@@ -994,7 +1016,7 @@ impl Reader {
                  d.first_seen, d.last_seen
              FROM device d{} ORDER BY d.id{}",
             conditions.sql,
-            limit_sql(query.limit)
+            page_sql(query.limit, query.skip)
         );
         let mut devices = self.rows(&sql, &conditions, |row| {
             Ok(Device {
@@ -1198,7 +1220,7 @@ impl Reader {
                  label, scope, network
              FROM baseline{} ORDER BY id{}",
             conditions.sql,
-            limit_sql(query.limit)
+            page_sql(query.limit, query.skip)
         );
         self.rows(&sql, &conditions, entry)
     }
@@ -1219,7 +1241,7 @@ impl Reader {
                  writers, poll_interval
              FROM point{} ORDER BY device, protocol, space, number, address{}",
             conditions.sql,
-            limit_sql(query.limit)
+            page_sql(query.limit, query.skip)
         );
         self.rows(&sql, &conditions, |row| {
             Ok(Point {

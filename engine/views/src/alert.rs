@@ -13,9 +13,10 @@ use ot_engine::model::Peer;
 use ot_store::read::{AlertQuery, AlertRow, EntryQuery, PeerFilter, Reader, Side};
 use serde::Serialize;
 use std::net::IpAddr;
+use utoipa::ToSchema;
 
 /// An alert as in a list. Its keys are a public interface.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AlertLine {
     /// Version of these keys.
     pub schema: u32,
@@ -105,7 +106,7 @@ impl AlertLine {
 }
 
 /// The whole story of an alert.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AlertStory {
     /// What the list tells.
     #[serde(flatten)]
@@ -145,7 +146,7 @@ pub struct AlertStory {
 }
 
 /// One violation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ViolationView {
     /// From 1.
     pub number: u32,
@@ -174,7 +175,7 @@ pub struct ViolationView {
 }
 
 /// A tactic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TacticView {
     /// For example `TA0106`.
     pub id: String,
@@ -191,7 +192,7 @@ impl From<&attack::Tactic> for TacticView {
 }
 
 /// A technique with its tactics.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TechniqueView {
     /// For example `T0855`.
     pub id: String,
@@ -217,7 +218,7 @@ pub fn technique(id: &str) -> TechniqueView {
 }
 
 /// What a person did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HistoryView {
     /// Wall time; of what the sensor did, packet time.
     pub time: String,
@@ -229,6 +230,23 @@ pub struct HistoryView {
     pub detail: String,
     /// Why.
     pub why: String,
+}
+
+/// Alerts that may hang together with one.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct RelatedAlerts {
+    /// Alerts of the same devices within an hour before and after, the 50 nearest, in order of time.
+    pub related: Vec<RelatedView>,
+    /// How these may hang together: what came before, what followed, and by which device.
+    pub chain: Vec<ChainStep>,
+    /// The tactics of the chain in order of time.
+    pub tactic_path: Vec<TacticView>,
+}
+
+impl From<AlertStory> for RelatedAlerts {
+    fn from(story: AlertStory) -> Self {
+        Self { related: story.related, chain: story.chain, tactic_path: story.tactic_path }
+    }
 }
 
 /// What a person asks for in a list of alerts, in words of the store and the catalogue; devices still as text.
@@ -246,13 +264,76 @@ pub struct AlertFilter {
 
 /// The alerts that a filter lets through.
 pub fn alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertLine>, ViewError> {
-    let rows = find_alerts(names, filter)?;
+    lines(names, &find_alerts(names, filter)?)
+}
+
+/// A place in a list of alerts, to go on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Alerts before it.
+    pub skip: u32,
+    /// Number of the last alert before it.
+    pub after: u32,
+}
+
+/// A page of a list of alerts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertPage {
+    /// The alerts.
+    pub lines: Vec<AlertLine>,
+    /// Where the next page begins; `None` at the end of the list.
+    pub next: Option<Place>,
+}
+
+/// The farthest place from which a list goes on; beyond it a narrower filter is needed.
+pub const FARTHEST: u32 = 20_000;
+
+/// A page of the alerts that a filter lets through; its limit is the size of the page. What comes to the list meanwhile
+/// neither repeats nor hides alerts of later pages.
+///
+/// # Errors
+/// As the store's; where a device is not known.
+pub fn alerts_page(names: &Names<'_>, filter: &AlertFilter, from: Option<Place>) -> Result<AlertPage, ViewError> {
+    let query = resolved(names.reader(), filter)?;
+    let size = query.limit.unwrap_or(100);
+    let skip = from.map_or(0, |place| place.skip.min(FARTHEST));
+    // Some may have come before the place since it was told.
+    let slack = if from.is_some() { size } else { 0 };
+    let most = skip.saturating_add(size).saturating_add(slack).saturating_add(1);
+    let numbers = names.reader().alert_numbers(&query, most)?;
+    let known = from.and_then(|place| numbers.iter().position(|number| *number == place.after)).map(|at| at + 1);
+    let start = known.unwrap_or_else(|| usize::try_from(skip).unwrap_or(usize::MAX)).min(numbers.len());
+    let rest = numbers.get(start..).unwrap_or_default();
+    let page = rest.get(..usize::try_from(size).unwrap_or(usize::MAX).min(rest.len())).unwrap_or_default();
+    let next = match page.last() {
+        Some(&after) if rest.len() > page.len() => {
+            u32::try_from(start + page.len()).ok().map(|skip| Place { skip, after })
+        }
+        _ => None,
+    };
+    Ok(AlertPage { lines: lines(names, &names.reader().alerts_numbered(page)?)?, next })
+}
+
+/// The alerts of these numbers, in the order given.
+///
+/// # Errors
+/// As the store's.
+pub fn alerts_of(names: &Names<'_>, numbers: &[u32]) -> Result<Vec<AlertLine>, ViewError> {
+    lines(names, &names.reader().alerts_numbered(numbers)?)
+}
+
+fn lines(names: &Names<'_>, rows: &[AlertRow]) -> Result<Vec<AlertLine>, ViewError> {
     names.prefetch(rows.iter().flat_map(peers).filter_map(|peer| peer.device))?;
     rows.iter().map(|row| line(names, row)).collect()
 }
 
 /// The rows of the alerts that a filter lets through.
 pub fn find_alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertRow>, ViewError> {
+    Ok(names.reader().alerts(&resolved(names.reader(), filter)?)?)
+}
+
+/// The filter in words of the store alone.
+fn resolved(reader: &Reader, filter: &AlertFilter) -> Result<AlertQuery, ViewError> {
     let mut query = filter.query.clone();
     for (side, wanted) in [
         (None, &filter.devices),
@@ -260,7 +341,7 @@ pub fn find_alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertR
         (Some(Side::Destination), &filter.destinations),
     ] {
         for text in wanted {
-            query.peers.push(peer_filter(names.reader(), side, text)?);
+            query.peers.push(peer_filter(reader, side, text)?);
         }
     }
     if let Some(text) = &query.text {
@@ -271,7 +352,7 @@ pub fn find_alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertR
             .map(|kind| kind.id.to_owned())
             .collect();
     }
-    Ok(names.reader().alerts(&query)?)
+    Ok(query)
 }
 
 /// Devices that no longer are in the inventory still stand in alerts by their address.

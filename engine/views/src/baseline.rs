@@ -14,12 +14,13 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use utoipa::ToSchema;
 
 /// First line of an exported baseline.
 pub const HEADER: &str = "# ot-sensor baseline, format 1";
 
 /// A baseline entry.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct EntryLine {
     /// Version of these keys.
     pub schema: u32,
@@ -152,7 +153,7 @@ fn mean(entry: &BaselineEntry) -> Option<i64> {
 }
 
 /// An act of a person, or an import, that allows something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ActLine {
     /// Version of these keys.
     pub schema: u32,
@@ -467,7 +468,7 @@ fn fields(line: &str) -> Result<(EntryKind, BTreeMap<&'static str, String>), Str
 }
 
 /// A difference of two baselines.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Difference {
     /// Version of these keys.
     pub schema: u32,

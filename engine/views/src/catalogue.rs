@@ -6,9 +6,10 @@ use ot_engine::attack;
 use ot_engine::catalogue::{self, AlertType, Techniques};
 use ot_protocol::Operation;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An alert type with its document.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TypeView {
     /// Version of these keys.
     pub schema: u32,
@@ -93,7 +94,7 @@ pub fn types() -> Vec<TypeView> {
 }
 
 /// A technique and the alert types that can tell of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CoverageView {
     /// Version of these keys.
     pub schema: u32,

@@ -12,6 +12,7 @@ use ot_store::read::{DeviceQuery, EntryQuery, EventQuery, PeerFilter, PointQuery
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use utoipa::ToSchema;
 
 /// How many of the last events a device page holds.
 const LAST_EVENTS: u32 = 20;
@@ -19,7 +20,7 @@ const LAST_EVENTS: u32 = 20;
 const LAST_ALERTS: u32 = 100;
 
 /// A device as in a list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct DeviceLine {
     /// Version of these keys.
     pub schema: u32,
@@ -80,7 +81,7 @@ pub struct DeviceLine {
 }
 
 /// A device with all that is known of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct DeviceStory {
     /// What the list tells.
     #[serde(flatten)]
@@ -114,7 +115,7 @@ pub struct DeviceStory {
 }
 
 /// A value that was said of a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SaidView {
     /// `name`, `role`, `site`, `zone`, `importance`, `owner` …
     pub field: String,
@@ -127,7 +128,7 @@ pub struct SaidView {
 }
 
 /// What a person changed of a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChangeView {
     /// Wall time.
     pub time: String,
@@ -144,7 +145,7 @@ pub struct ChangeView {
 }
 
 /// Why a device has a role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ReasonView {
     /// The role this speaks for.
     pub role: String,
@@ -157,7 +158,7 @@ pub struct ReasonView {
 }
 
 /// A property a device told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IdentityView {
     /// `vendor`, `product`, `revision` …
     pub property: String,
@@ -174,7 +175,7 @@ pub struct IdentityView {
 }
 
 /// An address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AddressView {
     /// IP address.
     pub ip: String,
@@ -187,7 +188,7 @@ pub struct AddressView {
 }
 
 /// A protocol.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProtocolView {
     /// Protocol id, or transport and port.
     pub protocol: String,
@@ -202,7 +203,7 @@ pub struct ProtocolView {
 }
 
 /// A conversation partner.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct NeighbourView {
     /// Who.
     pub peer: PeerView,
@@ -221,7 +222,7 @@ pub struct NeighbourView {
 }
 
 /// A function used between two devices.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FunctionView {
     /// Protocol.
     pub protocol: String,
@@ -238,7 +239,7 @@ pub struct FunctionView {
 }
 
 /// A range of addresses in use.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct RangeView {
     /// Number of the client.
     pub client_id: Option<u32>,
@@ -269,7 +270,7 @@ pub struct RangeView {
 }
 
 /// Process memory of one point.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PointLine {
     /// Version of these keys.
     pub schema: u32,

@@ -7,9 +7,10 @@ use ot_store::read::AlertRow;
 use ot_store::{EvidenceRow, EvidenceState};
 use serde::Serialize;
 use std::fmt::Write as _;
+use utoipa::ToSchema;
 
 /// What became of the packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Availability {
     /// All files are there.
@@ -27,7 +28,7 @@ pub enum Availability {
 }
 
 /// The packets of an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EvidenceView {
     /// Whether they are there.
     pub state: Availability,
@@ -55,7 +56,7 @@ pub struct EvidenceView {
 }
 
 /// A file of packets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EvidenceFile {
     /// Run.
     pub run: u32,

@@ -5,9 +5,10 @@ use crate::{SCHEMA, ViewError, maintenance, time};
 use ot_protocol::Outcome;
 use ot_store::read::JournalQuery;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Work on a device, repetitions folded.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct WorkLine {
     /// Version of these keys.
     pub schema: u32,

@@ -5,9 +5,10 @@ use crate::{SCHEMA, ViewError, time};
 use ot_engine::config::EngineConfig;
 use ot_protocol::time::SECOND;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How learning goes on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct LearningStatus {
     /// Version of these keys.
     pub schema: u32,
@@ -34,7 +35,7 @@ pub struct LearningStatus {
 }
 
 /// When little new comes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NoveltyView {
     /// No more than so many new entries
     pub most: u32,
@@ -45,7 +46,7 @@ pub struct NoveltyView {
 }
 
 /// Entries of a kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct KindCount {
     /// Kind.
     pub kind: &'static str,
@@ -54,7 +55,7 @@ pub struct KindCount {
 }
 
 /// New entries of an hour.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HourCount {
     /// Begin of the hour, packet time.
     pub hour: String,
@@ -63,7 +64,7 @@ pub struct HourCount {
 }
 
 /// A device that learns.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DeviceLearningView {
     /// Its number.
     pub device_id: u32,

@@ -14,10 +14,13 @@ pub mod learning;
 pub mod maintenance;
 pub mod names;
 pub mod navigator;
+pub mod overview;
+pub mod preview;
 pub mod program;
 pub mod related;
 pub mod stats;
 pub mod timeline;
+pub mod when;
 
 pub use alert::{AlertLine, AlertStory, alert, alerts, find_alert, find_alerts};
 pub use device::{DeviceLine, DeviceStory, PointLine, devices, find_devices, points};

@@ -11,9 +11,10 @@ use ot_engine::maintenance::Share;
 use ot_protocol::{Operation, Timestamp};
 use ot_store::MaintenanceRow;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A maintenance window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WindowLine {
     /// Version of these keys.
     pub schema: u32,
@@ -52,7 +53,7 @@ pub struct WindowLine {
 }
 
 /// A window in which detections of an alert lay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ExpectedView {
     /// Number of the window.
     pub window: u32,

@@ -9,9 +9,10 @@ use ot_store::read::{DeviceQuery, Reader};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// One side of an alert or conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PeerView {
     /// Number of the device; null for what is not in the inventory.
     pub device_id: Option<u32>,
@@ -67,7 +68,7 @@ impl PeerView {
 }
 
 /// A frame of an input file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FrameView {
     /// Path of the file as given to the replay.
     pub file: String,

@@ -7,12 +7,13 @@ use ot_engine::programs::{Difference, difference};
 use ot_store::read::ProgramQuery;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// Bytes shown of each side from where two versions differ.
 const SHOWN: usize = 32;
 
 /// A version as in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProgramLine {
     /// Version of these keys.
     pub schema: u32,
@@ -59,7 +60,7 @@ pub struct ProgramLine {
 }
 
 /// A version with all that is known of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProgramStory {
     /// What the list tells.
     #[serde(flatten)]
@@ -73,7 +74,7 @@ pub struct ProgramStory {
 }
 
 /// What a header says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AttributeView {
     /// `author`, `version`, `code-modified` …
     pub name: String,
@@ -82,7 +83,7 @@ pub struct AttributeView {
 }
 
 /// Two versions against each other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProgramDiff {
     /// Version of these keys.
     pub schema: u32,
@@ -105,7 +106,7 @@ pub struct ProgramDiff {
 }
 
 /// What two headers say differently.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChangedAttribute {
     /// `author`, `version`, `code-modified` …
     pub name: String,

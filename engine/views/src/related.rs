@@ -13,6 +13,7 @@ use ot_protocol::time::SECOND;
 use ot_store::read::AlertRow;
 use serde::Serialize;
 use std::cmp::Reverse;
+use utoipa::ToSchema;
 
 /// How far around an alert related ones are looked for.
 pub const RELATED_WINDOW: Nanos = 3_600 * SECOND;
@@ -22,7 +23,7 @@ const RELATED_LIMIT: usize = 50;
 const STEPS: usize = 12;
 
 /// A related alert.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct RelatedView {
     /// Its id.
     pub id: String,
@@ -52,7 +53,7 @@ pub struct RelatedView {
 }
 
 /// A step of the chain that an alert may be a part of: alerts of one type by one source.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ChainStep {
     /// From 1, in order of time.
     pub step: u32,

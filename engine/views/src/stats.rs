@@ -6,6 +6,7 @@ use ot_engine::maintenance::{MOST_SELECTORS, MOST_WINDOWS};
 use ot_store::EvidenceState;
 use ot_store::read::Reader;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 fn evidence(reader: &Reader) -> Result<EvidenceTotals, ViewError> {
     let mut totals = EvidenceTotals::default();
@@ -20,7 +21,7 @@ fn evidence(reader: &Reader) -> Result<EvidenceTotals, ViewError> {
 }
 
 /// The state of a store.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Stats {
     /// Version of these keys.
     pub schema: u32,
@@ -47,7 +48,7 @@ pub struct Stats {
 }
 
 /// What a table holds at most.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LimitView {
     /// Of what.
     pub id: String,
@@ -93,7 +94,7 @@ pub fn engine_limits() -> Vec<LimitView> {
 }
 
 /// Learning.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LearningView {
     /// `learning` or `operational`.
     pub mode: &'static str,
@@ -108,7 +109,7 @@ pub struct LearningView {
 }
 
 /// Rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TotalsView {
     /// Devices.
     pub devices: u64,
@@ -127,7 +128,7 @@ pub struct TotalsView {
 }
 
 /// Number of alerts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AlertCount {
     /// Severity.
     pub severity: String,
@@ -138,7 +139,7 @@ pub struct AlertCount {
 }
 
 /// Packets of alerts: files that are kept, and what is not. An alert counts once for each run that is told of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EvidenceTotals {
     /// Files that are kept.
     pub kept: u64,
@@ -151,7 +152,7 @@ pub struct EvidenceTotals {
 }
 
 /// A counter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CounterView {
     /// `seen`, `decoded`, `skipped`, `lost`, `evicted` or `other`.
     pub group: &'static str,
@@ -162,7 +163,7 @@ pub struct CounterView {
 }
 
 /// A run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RunView {
     /// Number.
     pub id: u32,
@@ -187,7 +188,7 @@ pub struct RunView {
 }
 
 /// An input file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InputView {
     /// Path.
     pub path: String,

@@ -4,9 +4,10 @@ use crate::names::{FrameView, Names};
 use crate::{SCHEMA, ViewError, maintenance, time};
 use ot_store::read::EventQuery;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EventLine {
     /// Version of these keys.
     pub schema: u32,

@@ -1,9 +1,11 @@
 //! The command line: one definition from which parsing, help and documentation derive.
 
+mod console;
 mod evidence;
 mod maintenance;
 mod triage;
 
+pub use console::{ConsoleArgs, PasswordArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs};
 pub use evidence::{AlertsBundleArgs, AlertsPcapArgs, BundleCommand};
 pub use maintenance::{
     MaintenanceAddArgs, MaintenanceCommand, MaintenanceListArgs, MaintenanceRemoveArgs, MaintenanceReportArgs,
@@ -163,6 +165,17 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: RulesCommand,
+    },
+    /// Open the console: web pages and REST API over the store
+    #[command(after_help = "Example:\n  ot-sensor user add anna --role administrator\n  \
+        ot-sensor console --listen 0.0.0.0:8443")]
+    Console(ConsoleArgs),
+    /// Add, list and remove users of the console and tokens of its API
+    #[command(after_help = "Example:\n  ot-sensor user add anna --role analyst\n  ot-sensor user list")]
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        command: UserCommand,
     },
     /// Alert types with their documents, and the coverage of MITRE ATT&CK for ICS
     #[command(

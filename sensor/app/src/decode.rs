@@ -128,7 +128,7 @@ fn fields(args: &DecodeArgs, out: &mut dyn Write) -> Result<()> {
 }
 
 /// A message as a JSON object: a field that comes several times is a list.
-fn object(message: &Message) -> Map<String, Value> {
+pub(crate) fn object(message: &Message) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("frame.number".to_owned(), json!(message.frame.number()));
     object.insert("frame.time".to_owned(), json!(message.time.to_string()));

@@ -99,6 +99,13 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
         if cause.downcast_ref::<ot_store::StoreError>().is_some() {
             return Exit::Store;
         }
+        if let Some(error) = cause.downcast_ref::<ot_console::ConsoleError>() {
+            return match error {
+                ot_console::ConsoleError::Store(_) => Exit::Store,
+                ot_console::ConsoleError::Start(_) => Exit::Internal,
+                _ => Exit::Usage,
+            };
+        }
         if let Some(error) = cause.downcast_ref::<ViewError>() {
             return match error {
                 ViewError::Store(_) => Exit::Store,

@@ -15,7 +15,8 @@ mod replay;
 pub mod rules;
 mod run;
 mod table;
-mod when;
+
+use ot_views::when;
 
 use clap::Parser;
 use clap::error::ErrorKind;

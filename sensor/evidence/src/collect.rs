@@ -10,6 +10,7 @@ use ot_link::{HostFinder, Hosts};
 use ot_protocol::{FrameRef, PacketInfo, Timestamp};
 use sha2::{Digest, Sha256};
 
+use crate::triggers::MARK;
 use crate::{EvidenceError, Folder, Limits, Origin, Picked, Want};
 
 /// Bytes held for all alerts together before they are written.
@@ -180,7 +181,7 @@ impl File<'_> {
         let path = origin.path(frame.file());
         let comment = trigger.then(|| {
             let Want { id, title, .. } = self.want;
-            format!("trigger of alert {id}: {title}; frame {} of {path}", frame.number())
+            format!("{MARK} {id}: {title}; frame {} of {path}", frame.number())
         });
         let name = || {
             if packet.interface == 0 { path.to_owned() } else { format!("{path} interface {}", packet.interface) }

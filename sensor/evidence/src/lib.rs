@@ -10,6 +10,7 @@
 
 mod collect;
 mod folder;
+mod triggers;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ use ot_protocol::{FrameRef, Nanos, Timestamp};
 
 pub use collect::pick;
 pub use folder::{Folder, name_of};
+pub use triggers::triggers;
 
 /// What is kept of an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ pub fn list(output: &mut Output, args: &BaselineListArgs) -> anyhow::Result<Exit
     let found = baseline::entries(
         &names,
         &EntryQuery {
+            skip: 0,
             entries: Vec::new(),
             kinds: flat(&args.kind),
             devices,

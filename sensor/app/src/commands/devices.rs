@@ -23,6 +23,7 @@ pub fn list(output: &mut Output, args: &DevicesListArgs) -> anyhow::Result<Exit>
     let found = devices_view(
         &names,
         &DeviceQuery {
+            skip: 0,
             devices: Vec::new(),
             roles: flat(&args.role),
             protocols: args.protocol.clone(),
@@ -396,6 +397,7 @@ pub fn points(output: &mut Output, args: &PointsListArgs) -> anyhow::Result<Exit
     let reader = reader(&args.store)?;
     let names = Names::new(&reader);
     let query = PointQuery {
+        skip: 0,
         devices: find_devices(&reader, &args.device)?,
         spaces: args.space.clone(),
         written: args.written,

@@ -4,6 +4,7 @@ mod alerts;
 mod baseline;
 mod bundle;
 mod catalogue;
+mod console;
 mod context;
 mod devices;
 mod dry_run;
@@ -19,6 +20,7 @@ mod rules;
 mod stats;
 mod story;
 mod triage;
+mod users;
 
 use crate::cli::{
     AlertsCommand, BaselineCommand, BundleCommand, Cli, Command, DevicesCommand, EventsCommand, IndicatorsCommand,
@@ -98,6 +100,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Stats(args) => stats::show(&mut output, &args),
         Command::Catalogue { navigator: true, output: file, .. } => catalogue::navigator(&mut output, file.as_deref()),
         Command::Catalogue { command, .. } => catalogue::run(&mut output, command),
+        Command::Console(args) => console::run(&mut output, &args),
+        Command::User { command } => users::run(&mut output, &command),
         Command::Rules { command } => match command {
             RulesCommand::Check(args) => rules::check(&mut output, &args),
             RulesCommand::List(args) => rules::list(&mut output, &args),

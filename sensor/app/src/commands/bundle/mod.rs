@@ -11,9 +11,10 @@ use crate::evidence::{self, size};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, hexadecimal, write_json};
 use ot_engine::model::DeviceId;
+use ot_evidence::Folder;
 use ot_protocol::Nanos;
 use ot_protocol::time::SECOND;
-use ot_store::read::EventQuery;
+use ot_store::read::{EventQuery, Reader};
 use ot_views::alert::{ViolationView, find_alert, short_id};
 use ot_views::device::{DeviceStory, device};
 use ot_views::{AlertStory, EventLine, Names, events};
@@ -40,15 +41,47 @@ struct Case {
 pub fn write(output: &mut Output, args: &AlertsBundleArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
     let folder = evidence::folder(&Config::of(&args.store)?, reader.path());
-    let row = find_alert(&reader, &args.id)?;
-    let names = Names::new(&reader);
+    let made = make(&reader, &folder, &args.id)?;
+    let short = short_id(&reader, &made.id)?;
+    let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("alert-{short}.tar.gz")));
+    pcap::write_file(&path, &made.bytes)?;
+    output.line(&format!(
+        "{}: {} files, {}",
+        path.display(),
+        made.files,
+        size(u64::try_from(made.bytes.len()).unwrap_or(u64::MAX))
+    ))?;
+    if let Some(why) = &made.no_packets {
+        output.line(&format!("without packets: {why}"))?;
+    }
+    output.line(&format!("SHA-256 of the archive: {}", hexadecimal(&Sha256::digest(&made.bytes))))?;
+    output.line(&format!("check it:  ot-sensor bundle verify {}", path.display()))?;
+    Ok(Exit::Done)
+}
+
+/// An archive.
+pub struct Made {
+    /// Id of its alert.
+    pub id: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Files in it.
+    pub files: usize,
+    /// Why it holds no packets.
+    pub no_packets: Option<String>,
+}
+
+/// Makes the archive of the alert whose id starts so.
+pub fn make(reader: &Reader, folder: &Folder, id: &str) -> anyhow::Result<Made> {
+    let row = find_alert(reader, id)?;
+    let names = Names::new(reader);
     let mut alert = ot_views::alert(&names, &row.id)?;
-    check_files(&mut alert, &folder);
+    check_files(&mut alert, folder);
     let ids: BTreeSet<DeviceId> = row.sources.iter().chain(&row.destinations).filter_map(|peer| peer.device).collect();
     let (packets, no_packets) = if alert.evidence.files.is_empty() {
         (None, Some(alert.evidence.reason.clone().unwrap_or_default()))
     } else {
-        (Some(pcap::packets(&alert, &folder)?), None)
+        (Some(pcap::packets(&alert, folder)?), None)
     };
     let case = Case {
         devices: devices(&names, &ids)?,
@@ -70,21 +103,7 @@ pub fn write(output: &mut Output, args: &AlertsBundleArgs) -> anyhow::Result<Exi
     // Seconds of the last detection, so that the same alert gives the same bytes.
     let stamp = u64::try_from(row.last_detection.epoch()).unwrap_or(0);
     let bytes = archive::write(&format!("alert-{}", row.id), &files, stamp)?;
-    let short = short_id(&reader, &row.id)?;
-    let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("alert-{short}.tar.gz")));
-    pcap::write_file(&path, &bytes)?;
-    output.line(&format!(
-        "{}: {} files, {}",
-        path.display(),
-        files.len() + 1,
-        size(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
-    ))?;
-    if let Some(why) = &case.no_packets {
-        output.line(&format!("without packets: {why}"))?;
-    }
-    output.line(&format!("SHA-256 of the archive: {}", hexadecimal(&Sha256::digest(&bytes))))?;
-    output.line(&format!("check it:  ot-sensor bundle verify {}", path.display()))?;
-    Ok(Exit::Done)
+    Ok(Made { id: row.id, bytes, files: files.len() + 1, no_packets: case.no_packets })
 }
 
 /// The devices of the alert. One that is gone from the inventory is left out: an alert may outlive its device.

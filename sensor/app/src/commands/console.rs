@@ -1,0 +1,136 @@
+//! `console`: opens the console over a store, and is the sensor around it.
+
+use super::alerts::check_files;
+use super::{bundle, pcap};
+use crate::acts;
+use crate::cli::ConsoleArgs;
+use crate::config::Config;
+use crate::decode;
+use crate::evidence;
+use crate::exit::{Exit, Failure, one_line};
+use crate::output::Output;
+use crate::protocols::PROTOCOLS;
+
+use ot_capture::CaptureSet;
+use ot_console::{Host, Settings, open, tls};
+use ot_engine::config::EngineConfig;
+use ot_evidence::{Folder, triggers};
+use ot_flow::FlowConfig;
+use ot_store::Store;
+use ot_store::read::Reader;
+use ot_views::AlertStory;
+use serde_json::{Map, Value};
+use std::ops::ControlFlow;
+
+pub fn run(output: &mut Output, args: &ConsoleArgs) -> anyhow::Result<Exit> {
+    let config = Config::of(&args.store)?;
+    let store = config.store_path(&args.store);
+    let folder = evidence::folder(&config, &store);
+    let settings = Settings {
+        store: store.clone(),
+        listen: args.listen,
+        certificate: args
+            .certificate
+            .clone()
+            .zip(args.key.clone())
+            .map(|(certificate, key)| tls::Files { certificate, key }),
+        plain: args.plain_http,
+        threads: 2,
+    };
+    let console = open(&settings, Box::new(Sensor { config, folder }))?;
+    output.line(&format!("console: {}", console.url()))?;
+    if let Some(fingerprint) = console.fingerprint() {
+        output.line(&format!("SHA-256 of its certificate: {fingerprint}"))?;
+    }
+    if !console.has_users()? {
+        output.line(&format!(
+            "nobody can sign in yet:  ot-sensor user add NAME --role administrator --store {}",
+            store.display()
+        ))?;
+    }
+    output.finish()?;
+    console.run(end(args.until_eof))?;
+    Ok(Exit::Done)
+}
+
+/// Done when the process is asked to end.
+async fn end(until_eof: bool) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let eof = async {
+        if until_eof {
+            let read = || std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = tokio::task::spawn_blocking(read).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+        () = eof => {}
+    }
+}
+
+/// The sensor around the console.
+struct Sensor {
+    config: Config,
+    folder: Folder,
+}
+
+impl Host for Sensor {
+    fn engine(&self) -> &EngineConfig {
+        &self.config.engine
+    }
+
+    fn apply(&self, store: &mut Store) -> Result<(), String> {
+        acts::apply_commands(store, &self.config).map(drop).map_err(|error| one_line(&error))
+    }
+
+    fn check_evidence(&self, alert: &mut AlertStory) {
+        check_files(alert, &self.folder);
+    }
+
+    fn packets(&self, alert: &AlertStory) -> Result<Vec<u8>, String> {
+        pcap::packets(alert, &self.folder).map_err(|error| one_line(&error))
+    }
+
+    fn messages(&self, alert: &AlertStory, most: usize) -> Result<(Vec<Map<String, Value>>, bool), String> {
+        // Checked against its hash first: only packets as they were kept are told of.
+        pcap::packets(alert, &self.folder).map_err(|error| one_line(&error))?;
+        let paths: Vec<_> = alert.evidence.files.iter().map(|file| self.folder.file(&file.name)).collect();
+        let marked: Vec<Vec<u64>> =
+            paths.iter().map(|path| std::fs::read(path).map(|bytes| triggers(&bytes)).unwrap_or_default()).collect();
+        let mut captures = CaptureSet::open(&paths).map_err(|error| error.to_string())?;
+        let (mut found, mut more) = (Vec::new(), false);
+        ot_flow::decode(&mut captures, PROTOCOLS, &FlowConfig::default(), &mut |message| {
+            if found.len() >= most {
+                more = true;
+                return ControlFlow::Break(());
+            }
+            let frame = message.frame;
+            let of_file = usize::try_from(frame.file()).ok().and_then(|file| marked.get(file));
+            let trigger = of_file.is_some_and(|numbers| numbers.contains(&frame.number()));
+            let mut object = decode::object(&message);
+            object.insert("alert.trigger".to_owned(), Value::Bool(trigger));
+            found.push(object);
+            ControlFlow::Continue(())
+        })
+        .map_err(|error| error.to_string())?;
+        Ok((found, more))
+    }
+
+    fn bundle(&self, reader: &Reader, id: &str) -> Result<Vec<u8>, String> {
+        bundle::make(reader, &self.folder, id).map(|made| made.bytes).map_err(|error| one_line(&error))
+    }
+}
+
+impl From<ot_console::secret::SecretError> for Failure {
+    fn from(error: ot_console::secret::SecretError) -> Self {
+        Self::usage(error.to_string())
+    }
+}

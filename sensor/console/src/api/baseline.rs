@@ -1,0 +1,116 @@
+//! `/api/v1/baseline` and `/api/v1/learning`: what is normal, and how it is learned.
+
+use super::Page;
+use super::alerts::WhyBody;
+use crate::act::{self, ActResult};
+use crate::call::{Answer, Call};
+use crate::filter::{self, BASELINE, FIELDS, PAGE};
+use crate::problem::Problem;
+use crate::route::{Kind, Method, Parameter, Returns, Route, Shape};
+use ot_engine::{Action, Reset};
+use ot_store::UserRole;
+use ot_store::read::EntryQuery;
+use ot_views::baseline::{ActLine, EntryLine, HEADER, acts, entries, export};
+use ot_views::device::find_device;
+use ot_views::maintenance::{WindowLine, windows};
+use ot_views::when::span;
+use ot_views::{LearningStatus, Names, learning};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+const TICKET: &[Parameter] = &[
+    Parameter { name: "ticket", kind: Kind::Text, doc: "Of this ticket" },
+    Parameter { name: "all", kind: Kind::Truth, doc: "Also those that are over or removed" },
+];
+
+/// Routes of the baseline.
+pub static ROUTES: &[Route] = &[
+    Route::api("/api/v1/learning", "learning", "How learning goes on: time left, what was learned, what is still new.")
+        .with(&[FIELDS])
+        .gives(Returns::One(Shape::of::<LearningStatus>()))
+        .read(|call, reader| call.json(&learning(&Names::new(reader), call.app.host.engine())?)),
+    Route::api("/api/v1/baseline", "baseline", "Entries of the baseline, by number, page by page.")
+        .with(&[BASELINE, PAGE, FIELDS])
+        .gives(Returns::Page(Shape::of::<EntryLine>()))
+        .read(|call, reader| {
+            let limit = call.limit(100);
+            let found = entries(&Names::new(reader), &filter::baseline(call, reader, limit)?)?;
+            let (items, next) = filter::page(found, filter::skip(call)?, limit);
+            call.json(&Page { items, next })
+        }),
+    Route::api("/api/v1/baseline.txt", "baseline-export", "The baseline as text, as `baseline export` writes it.")
+        .gives(Returns::Bytes("text/plain"))
+        .read(|_, reader| {
+            let mut text = format!("{HEADER}\n");
+            for line in export(&Names::new(reader), &EntryQuery::default())? {
+                text.push_str(&line.text());
+                text.push('\n');
+            }
+            Ok(Answer::file("text/plain; charset=utf-8", "baseline.txt", text.into_bytes()))
+        }),
+    Route::api("/api/v1/baseline/acts", "baseline-acts", "Acts of people that allow something, newest first.")
+        .gives(Returns::List(Shape::of::<ActLine>()))
+        .read(|call, reader| call.json(&acts(reader)?)),
+    Route::api("/api/v1/maintenance", "maintenance", "Maintenance windows that are planned, running or over.")
+        .with(&[TICKET, FIELDS])
+        .gives(Returns::List(Shape::of::<WindowLine>()))
+        .read(|call, reader| {
+            let all = call.truth("all").unwrap_or_default();
+            call.json(&windows(&Names::new(reader), call.one("ticket"), all)?)
+        }),
+    Route::act(Method::Post, "/api/v1/baseline/acts/{act}/undo", "baseline-undo", "Takes back what an act allowed.")
+        .takes(Shape::of::<WhyBody>())
+        .gives(Returns::One(Shape::of::<ActResult>()))
+        .plain(|call| {
+            let why = if call.body.is_empty() { WhyBody::default() } else { call.json_body()? };
+            call.json(&undo(call, &why.why)?)
+        }),
+    Route::act(Method::Post, "/api/v1/baseline/reset", "baseline-reset", "Forgets the baseline, of one device or all.")
+        .for_role(UserRole::Administrator)
+        .takes(Shape::of::<ResetBody>())
+        .gives(Returns::One(Shape::of::<ActResult>()))
+        .plain(reset),
+];
+
+/// Of what the baseline is forgotten.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetBody {
+    /// A device; `all` for all.
+    pub device: String,
+    /// Learn anew for this span of packet time (`8h`, `7d`).
+    #[serde(default)]
+    pub learn_for: String,
+    /// Why, for those who read the history.
+    #[serde(default)]
+    pub why: String,
+}
+
+/// Takes back what the act in the path allowed.
+///
+/// # Errors
+/// Where it allows nothing that still stands.
+pub fn undo(call: &Call, why: &str) -> Result<ActResult, Problem> {
+    let act = u64::from(call.number("act")?);
+    let why = act::words("why", why)?;
+    let known = call.app.readers.read(|reader| Ok(reader.acts()?.iter().any(|known| known.act == act)))?;
+    if !known {
+        return Err(Problem::not_found(format!("Act {act} allows nothing that still stands.")));
+    }
+    act::carry_out(call, &act::commands(call, &[], &Action::BaselineUndo(act), &why))
+}
+
+fn reset(call: &Call) -> Result<Answer, Problem> {
+    let body: ResetBody = call.json_body()?;
+    let device = match body.device.as_str() {
+        "all" => None,
+        text => Some(call.app.readers.read(|reader| Ok(find_device(reader, text)?))?),
+    };
+    let learn_for = match body.learn_for.trim() {
+        "" => None,
+        text => Some(span(text).map_err(|problem| Problem::bad_request(format!("learn_for: {problem}")))?),
+    };
+    let why = act::words("why", &body.why)?;
+    let action = Action::BaselineReset(Reset { device, learn_for });
+    call.json(&act::carry_out(call, &act::commands(call, &[], &action, &why))?)
+}

@@ -1,0 +1,19 @@
+//! The REST API, version 1.
+
+pub mod alerts;
+pub mod baseline;
+pub mod devices;
+pub mod document;
+pub mod system;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// What is on the page.
+    pub items: Vec<T>,
+    /// `cursor` of the next page; null at the end.
+    pub next: Option<String>,
+}

@@ -1,0 +1,63 @@
+//! What is normal, how learning goes on, and what people allowed.
+
+use super::alerts::with;
+use super::{Frame, render, show};
+use crate::call::{Answer, Call};
+use crate::filter::{self, BASELINE, PAGE};
+use crate::problem::Problem;
+use crate::route::{Kind, Parameter, Route};
+use askama::Template;
+use ot_engine::model::EntryKind;
+use ot_store::read::Reader;
+use ot_views::baseline::{ActLine, EntryLine, acts, entries};
+use ot_views::{LearningStatus, Names, learning};
+
+/// Acts shown.
+const ACTS: usize = 30;
+const DONE: &[Parameter] = &[
+    Parameter { name: "done", kind: Kind::Text, doc: "What was just done" },
+    Parameter { name: "act", kind: Kind::Text, doc: "The act that did it" },
+];
+
+/// Routes of the baseline.
+pub static ROUTES: &[Route] =
+    &[Route::page("/baseline", "page-baseline", "What is normal.").with(&[BASELINE, PAGE, DONE]).read(page)];
+
+#[derive(Template)]
+#[template(path = "baseline.html")]
+struct Page {
+    frame: Frame,
+    learning: LearningStatus,
+    acts: Vec<ActLine>,
+    entries: Vec<EntryLine>,
+    kinds: Vec<(&'static str, bool)>,
+    device: String,
+    protocol: String,
+    allowed: String,
+    first: bool,
+    next: Option<String>,
+}
+
+fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
+    let names = Names::new(reader);
+    let limit = call.limit(100);
+    let found = entries(&names, &filter::baseline(call, reader, limit)?)?;
+    let (entries, next) = filter::page(found, filter::skip(call)?, limit);
+    let mut acts = acts(reader)?;
+    acts.truncate(ACTS);
+    let text = |name: &str| call.one(name).unwrap_or_default().to_owned();
+    let chosen: Vec<&str> = call.all("kind").collect();
+    let next = next.map(|cursor| with(call, "/baseline", "cursor", Some(&cursor)));
+    render(&Page {
+        frame: Frame::new("Baseline", "baseline", call),
+        learning: learning(&names, call.app.host.engine())?,
+        acts,
+        entries,
+        kinds: EntryKind::ALL.map(EntryKind::as_str).into_iter().map(|kind| (kind, chosen.contains(&kind))).collect(),
+        device: text("device"),
+        protocol: text("protocol"),
+        allowed: text("allowed"),
+        first: call.one("cursor").is_none(),
+        next,
+    })
+}

@@ -1,0 +1,27 @@
+//! The one list of all routes.
+
+use crate::route::Route;
+use crate::{api, pages};
+
+/// All routes.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    [
+        api::alerts::ROUTES,
+        api::devices::ROUTES,
+        api::baseline::ROUTES,
+        api::system::ROUTES,
+        pages::sign_in::ROUTES,
+        pages::overview::ROUTES,
+        pages::alerts::ROUTES,
+        pages::alert::ROUTES,
+        pages::devices::ROUTES,
+        pages::events::ROUTES,
+        pages::baseline::ROUTES,
+        pages::reference::ROUTES,
+        pages::health::ROUTES,
+        pages::users::ROUTES,
+        pages::assets::ROUTES,
+    ]
+    .into_iter()
+    .flatten()
+}

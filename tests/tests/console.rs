@@ -1,0 +1,625 @@
+//! The console over a real store: every route, who may use it, and what must not work.
+
+use anyhow::{Context as _, Result, ensure};
+use ot_console::dispatch::suffices;
+use ot_console::route::{Access, Format, Method, Route};
+use ot_console::routes;
+use ot_store::UserRole;
+use ot_tests::console::{Console, PASSWORD, ROLES, Session};
+use ot_tests::http::{Reply, read, send};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// One console for all tests that leave it as it is for the others; they run one after the other.
+fn console() -> Result<MutexGuard<'static, Console>> {
+    static CONSOLE: OnceLock<Mutex<Console>> = OnceLock::new();
+    if CONSOLE.get().is_none() {
+        let _ = CONSOLE.set(Mutex::new(Console::start()?));
+    }
+    Ok(CONSOLE.get().context("no console")?.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// How a route is asked in these tests, and what it answers an administrator.
+struct Example {
+    id: &'static str,
+    path: &'static str,
+    body: &'static str,
+    status: u16,
+}
+
+const fn get(id: &'static str, path: &'static str) -> Example {
+    Example { id, path, body: "", status: 200 }
+}
+
+const fn api(id: &'static str, path: &'static str, body: &'static str) -> Example {
+    Example { id, path, body, status: 200 }
+}
+
+const fn form(id: &'static str, path: &'static str, body: &'static str) -> Example {
+    Example { id, path, body, status: 303 }
+}
+
+/// Every route. `ALERT` and `FIRST` stand for ids of alerts, `DEVICE` for the number of a device.
+const EXAMPLES: &[Example] = &[
+    get("overview", "/api/v1/overview"),
+    get("alerts", "/api/v1/alerts?severity=critical,major&sort=severity&limit=2"),
+    get("alerts-stream", "/api/v1/alerts/stream"),
+    get("alert", "/api/v1/alerts/ALERT"),
+    get("alert-violations", "/api/v1/alerts/ALERT/violations"),
+    get("alert-related", "/api/v1/alerts/ALERT/related"),
+    get("alert-timeline", "/api/v1/alerts/ALERT/timeline?around=60"),
+    get("alert-messages", "/api/v1/alerts/ALERT/messages"),
+    get("alert-packets", "/api/v1/alerts/ALERT/packets.pcapng"),
+    get("alert-bundle", "/api/v1/alerts/ALERT/bundle.tar.gz"),
+    api("alert-status", "/api/v1/alerts/ALERT/status", r#"{"status": "active", "why": "mine"}"#),
+    api("alert-learn-preview", "/api/v1/alerts/ALERT/learn/preview", r#"{"scope": "pair"}"#),
+    api("alert-learn", "/api/v1/alerts/ALERT/learn", r#"{"why": "planned"}"#),
+    api("alert-unlearn", "/api/v1/alerts/ALERT/unlearn", r#"{"why": "not planned"}"#),
+    api("alert-mute", "/api/v1/alerts/ALERT/mute", "{}"),
+    api("alert-unmute", "/api/v1/alerts/ALERT/unmute", "{}"),
+    api("alert-comment", "/api/v1/alerts/ALERT/comment", r#"{"comment": "called the shift lead"}"#),
+    api("alerts-act", "/api/v1/alerts/actions", r#"{"alerts": ["ALERT"], "action": "new"}"#),
+    get("devices", "/api/v1/devices?ot=true"),
+    get("device", "/api/v1/devices/10.20.0.11"),
+    api(
+        "device-set",
+        "/api/v1/devices/DEVICE",
+        r#"{"set": {"owner": "maintenance"}, "tags": ["press"], "why": "list"}"#,
+    ),
+    get("points", "/api/v1/points?device=10.20.0.11"),
+    get("programs", "/api/v1/programs"),
+    get("program", "/api/v1/programs/2"),
+    get("program-diff", "/api/v1/programs/2/diff"),
+    get("journal", "/api/v1/journal?limit=5"),
+    get("events", "/api/v1/events?limit=5"),
+    get("learning", "/api/v1/learning"),
+    get("baseline", "/api/v1/baseline?limit=5"),
+    get("baseline-export", "/api/v1/baseline.txt"),
+    get("maintenance", "/api/v1/maintenance?all=true"),
+    get("baseline-acts", "/api/v1/baseline/acts"),
+    Example { id: "baseline-undo", path: "/api/v1/baseline/acts/999999/undo", body: "{}", status: 404 },
+    api("baseline-reset", "/api/v1/baseline/reset", r#"{"device": "10.20.0.66", "why": "gone"}"#),
+    get("stats", "/api/v1/stats"),
+    get("catalogue", "/api/v1/catalogue"),
+    get("catalogue-type", "/api/v1/catalogue/new-master"),
+    get("attack", "/api/v1/attack"),
+    get("attack-navigator", "/api/v1/attack/navigator.json"),
+    get("command", "/api/v1/commands/1"),
+    get("session", "/api/v1/session"),
+    get("audit", "/api/v1/audit?limit=5"),
+    get("openapi", "/api/v1/openapi.json"),
+    Example { id: "sign-in", path: "/sign-in", body: "", status: 303 },
+    form("sign-in-do", "/sign-in", "name=viewer&password=a+password+for+tests"),
+    get("page-overview", "/"),
+    get("page-alerts", "/alerts?status=new,active&group=type&columns=title,zone&text=a"),
+    get("page-alerts-csv", "/alerts.csv?status=new"),
+    get("page-alert-pane", "/alerts/ALERT/pane"),
+    form("form-alerts-act", "/alerts/act", "alert=ALERT&action=active&why=x&back=/alerts"),
+    get("page-alert", "/alerts/ALERT?tab=all"),
+    get("page-learn", "/alerts/ALERT/learn?scope=exact"),
+    form("form-alert-act", "/alerts/ALERT/act", "action=comment&why=seen"),
+    get("page-alert-packets", "/alerts/ALERT/packets.pcapng"),
+    get("page-alert-bundle", "/alerts/ALERT/bundle.tar.gz"),
+    get("page-alert-violations", "/alerts/ALERT/violations.csv"),
+    Example { id: "form-undo", path: "/baseline/acts/999999/undo", body: "why=x", status: 404 },
+    get("page-devices", "/devices?role=controller"),
+    get("page-devices-csv", "/devices.csv"),
+    get("page-device", "/devices/DEVICE?tab=points"),
+    form("form-device", "/devices/DEVICE", "location=hall+3&why=seen"),
+    get("page-events", "/events?since=-1d"),
+    get("page-baseline", "/baseline?kind=function"),
+    get("page-attack", "/attack?span=all"),
+    get("page-navigator", "/attack/navigator.json"),
+    get("page-catalogue", "/catalogue?text=modbus"),
+    get("page-type", "/catalogue/new-master"),
+    get("page-health", "/health"),
+    get("page-users", "/users"),
+    form("user-add", "/users", "name=carl&role=viewer&password=another+long+password"),
+    form("user-role", "/users/carl/role", "role=analyst"),
+    form("user-password", "/users/carl/password", "password=yet+another+password"),
+    Example { id: "user-token-add", path: "/tokens", body: "user=carl&label=x&role=viewer&expires=1d", status: 200 },
+    form("user-token-remove", "/tokens/1/remove", ""),
+    form("user-remove", "/users/carl/remove", ""),
+    get("page-account", "/account"),
+    Example { id: "user-own-password", path: "/account", body: "old=wrong&password=yet+another+password", status: 403 },
+    get("asset", "/assets/console.css"),
+    get("robots", "/robots.txt"),
+    get("favicon", "/favicon.ico"),
+    form("sign-out", "/sign-out", ""),
+];
+
+fn route_of(example: &Example) -> Result<&'static Route> {
+    routes::all().find(|route| route.id == example.id).with_context(|| format!("no route {}", example.id))
+}
+
+/// The example with what stands in the store.
+fn filled(console: &Console, session: &Session, text: &str) -> Result<String> {
+    let alerts = console.alerts(session, "type=new-master&fields=id,destination")?;
+    let alert = alerts.first().context("no alert")?;
+    let id = alert["id"].as_str().context("no id")?;
+    let device = alert["destination"]["device_id"].to_string();
+    Ok(text.replace("ALERT", id).replace("DEVICE", &device))
+}
+
+fn ask(session: Option<&Session>, console: &Console, route: &Route, path: &str, body: &str) -> Result<Reply> {
+    let method = route.method.as_str().to_uppercase();
+    let mut headers = Vec::new();
+    let mut sent = body.to_owned();
+    if route.method != Method::Get {
+        headers.push(match route.format {
+            Format::Api => ("content-type", "application/json"),
+            Format::Page => ("content-type", "application/x-www-form-urlencoded"),
+        });
+        if route.format == Format::Page {
+            sent = format!("csrf={}&{body}", session.map_or("", |session| session.csrf.as_str()));
+        }
+    }
+    if let Some(session) = session {
+        headers.push(("cookie", &session.cookie));
+        headers.push(("x-csrf-token", &session.csrf));
+    }
+    if route.id == "alerts-stream" {
+        return stream_head(console, session);
+    }
+    send(console.address, &method, path, &headers, sent.as_bytes())
+}
+
+/// The beginning of the stream; it does not end by itself.
+fn stream_head(console: &Console, session: Option<&Session>) -> Result<Reply> {
+    let mut stream = TcpStream::connect(console.address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let cookie = session.map_or(String::new(), |session| format!("cookie: {}\r\n", session.cookie));
+    write!(stream, "GET /api/v1/alerts/stream HTTP/1.1\r\nhost: {}\r\n{cookie}\r\n", console.address)?;
+    let mut bytes = vec![0; 4096];
+    let n = stream.read(&mut bytes)?;
+    let text = String::from_utf8_lossy(bytes.get(..n).unwrap_or_default()).into_owned();
+    let status = text.split(' ').nth(1).context("no status")?.parse()?;
+    Ok(Reply { status, headers: Vec::new(), body: text.into_bytes() })
+}
+
+#[test]
+fn every_route_is_documented_and_has_an_example() -> Result<()> {
+    let examples: Vec<&str> = EXAMPLES.iter().map(|example| example.id).collect();
+    let mut ids = BTreeSet::new();
+    for route in routes::all() {
+        ensure!(ids.insert(route.id), "two routes are called {}", route.id);
+        ensure!(examples.contains(&route.id), "no example of {} {}", route.id, route.path);
+        ensure!(route.doc.len() > 10 && route.doc.ends_with('.'), "{}: no sentence says what it does", route.id);
+        ensure!(route.path.starts_with('/'), "{}", route.path);
+        ensure!(!route.writes() || route.access != Access::Anyone || route.id == "sign-in-do", "{} writes", route.id);
+    }
+    ensure!(examples.len() == ids.len(), "an example has no route");
+    let document: Value = serde_json::from_slice(ot_console::api::document::bytes())?;
+    ensure!(document["openapi"] == "3.1.0");
+    for route in routes::all().filter(|route| route.format == Format::Api) {
+        let operation = &document["paths"][route.path][route.method.as_str()];
+        ensure!(operation["operationId"] == route.id, "{} is not in the document", route.id);
+        ensure!(operation["summary"] == route.doc);
+    }
+    // Every reference leads somewhere.
+    let text = document.to_string();
+    for name in text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        ensure!(document["components"]["schemas"][name].is_object(), "{name} is not described");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_route_answers() -> Result<()> {
+    let console = console()?;
+    let mut session = console.sign_in("administrator")?;
+    for example in EXAMPLES {
+        let route = route_of(example)?;
+        if example.id == "sign-out" {
+            session = console.sign_in("administrator")?;
+        }
+        let (path, body) = (filled(&console, &session, example.path)?, filled(&console, &session, example.body)?);
+        let reply = ask(Some(&session), &console, route, &path, &body)?;
+        ensure!(reply.status == example.status, "{} {path}: {} {}", example.id, reply.status, reply.text());
+        if route.format == Format::Page
+            && reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html"))
+        {
+            ensure!(reply.body.len() < 300_000, "{path}: {} bytes", reply.body.len());
+            ensure!(!reply.text().contains("style=\""), "{path} has a style of its own");
+            ensure!(!reply.text().contains(" onclick="), "{path} has a script of its own");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_route_answers_only_those_who_may() -> Result<()> {
+    let console = console()?;
+    let administrator = console.sign_in("administrator")?;
+    for example in EXAMPLES {
+        let route = route_of(example)?;
+        let path = filled(&console, &administrator, example.path)?;
+        for role in [None].into_iter().chain(ROLES.map(Some)) {
+            let session = role.map(|role| console.sign_in(role)).transpose()?;
+            let may = suffices(route.access, role.and_then(UserRole::parse));
+            // What may be done is done by another test; here it is asked for something that cannot be.
+            let body = if may && route.writes() { "" } else { example.body };
+            let reply = ask(session.as_ref(), &console, route, &path, body)?;
+            let refused = match (role, route.format) {
+                (None, Format::Page) => {
+                    reply.status == 303 && reply.header("location").is_some_and(|to| to.starts_with("/sign-in"))
+                }
+                (None, Format::Api) => reply.status == 401,
+                (Some(_), _) => reply.status == 403 && !reply.text().contains("wrong; nothing was changed"),
+            };
+            ensure!(refused != may, "{} as {role:?}: {} {}", example.id, reply.status, reply.text());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn answers_carry_what_keeps_browsers_safe() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("viewer")?;
+    for path in ["/", "/api/v1/alerts", "/assets/console.js", "/nothing", "/api/v1/nothing"] {
+        let reply = session.get(path)?;
+        let policy = reply.header("content-security-policy").context("no policy")?;
+        ensure!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        ensure!(!policy.contains("unsafe"), "{policy}");
+        ensure!(reply.header("x-content-type-options") == Some("nosniff"));
+        ensure!(reply.header("referrer-policy") == Some("same-origin"));
+    }
+    let form = format!("name=viewer&password={}", PASSWORD.replace(' ', "+"));
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let reply = send(console.address, "POST", "/sign-in", &kind, form.as_bytes())?;
+    let cookie = reply.header("set-cookie").context("no cookie")?;
+    ensure!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Path=/"), "{cookie}");
+    Ok(())
+}
+
+#[test]
+fn a_page_of_another_site_can_do_nothing() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let id = filled(&console, &session, "ALERT")?;
+    let path = format!("/api/v1/alerts/{id}/comment");
+    let body = json!({"comment": "forged"}).to_string();
+    let kind = ("content-type", "application/json");
+    let cookie = ("cookie", session.cookie.as_str());
+    let tries: &[&[(&str, &str)]] = &[
+        &[kind, cookie],
+        &[kind, cookie, ("x-csrf-token", "0000")],
+        &[kind, cookie, ("x-csrf-token", &session.csrf), ("origin", "https://evil.example")],
+        &[kind, cookie, ("x-csrf-token", &session.csrf), ("sec-fetch-site", "cross-site")],
+        &[kind, cookie, ("x-csrf-token", &session.csrf), ("origin", "null")],
+    ];
+    for headers in tries {
+        let reply = send(console.address, "POST", &path, headers, body.as_bytes())?;
+        ensure!(reply.status == 403, "{headers:?}: {}", reply.status);
+    }
+    // A form cannot pretend to be JSON.
+    let headers = [("content-type", "text/plain"), cookie, ("x-csrf-token", session.csrf.as_str())];
+    ensure!(send(console.address, "POST", &path, &headers, body.as_bytes())?.status == 415);
+    let story = session.get(&format!("/api/v1/alerts/{id}"))?.text();
+    ensure!(!story.contains("forged"));
+    // Who follows a link from another site gets the same address once more, so that the cookie comes along.
+    let reply = send(console.address, "GET", &format!("/alerts/{id}"), &[("sec-fetch-site", "cross-site")], b"")?;
+    ensure!(
+        reply.status == 200 && reply.text().contains(&format!("content=\"0;url=/alerts/{id}\"")),
+        "{}",
+        reply.text()
+    );
+    Ok(())
+}
+
+#[test]
+fn what_filters_ask_is_never_a_statement() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("viewer")?;
+    let all = console.alerts(&session, "limit=500&fields=id")?.len();
+    let hostile = [
+        "'",
+        "' OR '1'='1",
+        "'; DROP TABLE alert; --",
+        "%",
+        "_",
+        "\\",
+        "\") OR 1=1 --",
+        "\u{0}",
+        "💥",
+        "../../etc/passwd",
+    ];
+    let lists = [
+        ("/api/v1/alerts", ot_console::filter::ALERTS),
+        ("/api/v1/devices", ot_console::filter::DEVICES),
+        ("/api/v1/events", ot_console::filter::EVENTS),
+        ("/api/v1/baseline", ot_console::filter::BASELINE),
+        ("/api/v1/points", ot_console::filter::POINTS),
+        ("/api/v1/journal", ot_console::filter::JOURNAL),
+        ("/api/v1/programs", ot_console::filter::PROGRAMS),
+        ("/alerts", ot_console::filter::ALERTS),
+    ];
+    for (path, parameters) in lists {
+        for parameter in parameters {
+            for value in hostile {
+                let query = ot_console::form::write([(parameter.name, value)]);
+                let reply = session.get(&format!("{path}?{query}"))?;
+                ensure!(matches!(reply.status, 200 | 400 | 404), "{path}?{query}: {} {}", reply.status, reply.text());
+            }
+        }
+    }
+    ensure!(console.alerts(&session, "text=%27+OR+%271%27%3D%271")?.is_empty());
+    ensure!(console.alerts(&session, "limit=500&fields=id")?.len() == all);
+    Ok(())
+}
+
+#[test]
+fn paths_lead_nowhere_else() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("viewer")?;
+    for path in [
+        "/assets/../../../../etc/passwd",
+        "/assets/..%2f..%2f..%2fetc%2fpasswd",
+        "/assets/%2e%2e%2f%2e%2e%2fetc/passwd",
+        "/alerts/..%2f..%2fetc%2fpasswd/packets.pcapng",
+        "/api/v1/alerts/..%2f..%2fetc/bundle.tar.gz",
+        "/api/v1/alerts/%00/packets.pcapng",
+        "/devices/..%5c..%5cetc",
+    ] {
+        let reply = session.get(path)?;
+        ensure!(matches!(reply.status, 400 | 404), "{path}: {}", reply.status);
+        ensure!(!reply.text().contains("root:"), "{path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn bodies_and_headers_have_limits() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let id = filled(&console, &session, "ALERT")?;
+    let path = format!("/api/v1/alerts/{id}/comment");
+    let large = json!({"comment": "x".repeat(2 << 20)});
+    ensure!(session.act("POST", &path, &large, &[])?.status == 413);
+    let long = json!({"comment": "x".repeat(5_000)});
+    ensure!(session.act("POST", &path, &long, &[])?.status == 400);
+    ensure!(session.act("POST", &path, &json!({"comment": "a", "more": 1}), &[])?.status == 400);
+    let many = json!({"alerts": vec![id.as_str(); 1_001], "action": "close"});
+    ensure!(session.act("POST", "/api/v1/alerts/actions", &many, &[])?.status == 400);
+    let header = "x".repeat(200_000);
+    let reply = send(console.address, "GET", "/", &[("x-long", &header)], b"");
+    ensure!(reply.is_err() || reply.is_ok_and(|reply| reply.status == 431));
+    // Who sends a header and no more does not hinder others.
+    let slow: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut stream = TcpStream::connect(console.address)?;
+            stream.write_all(b"GET / HTTP/1.1\r\nhost:")?;
+            Ok(stream)
+        })
+        .collect::<Result<_>>()?;
+    ensure!(session.get("/api/v1/session")?.status == 200);
+    drop(slow);
+    Ok(())
+}
+
+#[test]
+fn after_some_failed_sign_ins_one_waits() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("store.db");
+    ot_tests::console::replay(&store, &["benign-polling"])?;
+    let console = Console::over(folder, store)?;
+    let session = console.sign_in("administrator")?;
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let mut statuses = Vec::new();
+    for number in 0..200 {
+        let form = format!("name=analyst&password=wrong+{number}");
+        statuses.push(send(console.address, "POST", "/sign-in", &kind, form.as_bytes())?.status);
+    }
+    ensure!(statuses.starts_with(&[401; 5]), "{statuses:?}");
+    let tried = statuses.iter().filter(|status| **status == 401).count();
+    ensure!(tried < 30, "{tried} of 200 passwords were tried");
+    ensure!(statuses.iter().all(|status| matches!(status, 401 | 429)), "{statuses:?}");
+    let form = format!("name=analyst&password={}", PASSWORD.replace(' ', "+"));
+    let reply = send(console.address, "POST", "/sign-in", &kind, form.as_bytes())?;
+    ensure!(reply.status == 429 && reply.header("retry-after").is_some(), "{}", reply.status);
+    // Who is signed in works on.
+    ensure!(session.get("/api/v1/session")?.status == 200);
+    let audit = session.get("/api/v1/audit?limit=500")?.text();
+    ensure!(audit.contains("sign-in-failed"));
+    Ok(())
+}
+
+#[test]
+fn a_request_with_a_key_is_done_once() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let id = filled(&console, &session, "ALERT")?;
+    let path = format!("/api/v1/alerts/{id}/comment");
+    let body = json!({"comment": "written once"});
+    let key = [("idempotency-key", "test-key-1")];
+    let first = session.act("POST", &path, &body, &key)?;
+    ensure!(first.status == 200, "{}", first.text());
+    let second = session.act("POST", &path, &body, &key)?;
+    ensure!(second.header("idempotency-replayed") == Some("true") && second.body == first.body);
+    let story = session.get(&format!("/api/v1/alerts/{id}"))?.text();
+    ensure!(story.matches("written once").count() == 1, "{story}");
+    ensure!(session.act("POST", &path, &json!({"comment": "another"}), &key)?.status == 422);
+    ensure!(first.json()?["commands"][0]["state"] == "applied");
+    Ok(())
+}
+
+#[test]
+fn lists_go_on_where_the_page_before_ended() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("viewer")?;
+    for (path, key) in [
+        ("/api/v1/alerts", "id"),
+        ("/api/v1/devices", "device_id"),
+        ("/api/v1/events", "number"),
+        ("/api/v1/baseline", "entry_id"),
+    ] {
+        let all = session.get(&format!("{path}?limit=500"))?.json()?;
+        let all: Vec<Value> =
+            all["items"].as_array().context("no items")?.iter().map(|item| item[key].clone()).collect();
+        let (mut paged, mut cursor) = (Vec::new(), String::new());
+        for _ in 0..200 {
+            let page = session.get(&format!("{path}?limit=3&fields={key}{cursor}"))?.json()?;
+            paged.extend(page["items"].as_array().context("no items")?.iter().map(|item| item[key].clone()));
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        ensure!(paged == all || paged.starts_with(&all), "{path}: {} of {}", paged.len(), all.len());
+        ensure!(session.get(&format!("{path}?cursor=nonsense"))?.status == 400);
+    }
+    Ok(())
+}
+
+#[test]
+fn who_has_an_answer_is_told_that_it_is_the_same() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("viewer")?;
+    let first = session.get("/api/v1/catalogue")?;
+    let tag = first.header("etag").context("no tag")?.to_owned();
+    let headers = [("cookie", session.cookie.as_str()), ("if-none-match", &tag)];
+    let again = send(console.address, "GET", "/api/v1/catalogue", &headers, b"")?;
+    ensure!(again.status == 304 && again.body.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_token_does_what_its_role_may() -> Result<()> {
+    let console = console()?;
+    let made = ot_tests::sensor::succeed(
+        ot_tests::sensor::sensor()
+            .args(["user", "token", "add", "analyst", "--label", "siem", "--role", "viewer", "--store"])
+            .arg(&console.store),
+    )?;
+    let token = made.split_whitespace().nth(2).context("no token")?;
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let reply = send(console.address, "GET", "/api/v1/alerts?limit=1", &headers, b"")?;
+    ensure!(reply.status == 200, "{}", reply.text());
+    let id = reply.json()?["items"][0]["id"].as_str().context("no id")?.to_owned();
+    let path = format!("/api/v1/alerts/{id}/comment");
+    ensure!(send(console.address, "POST", &path, &headers, br#"{"comment": "x"}"#)?.status == 403);
+    let wrong = [("authorization", "Bearer 0000")];
+    ensure!(send(console.address, "GET", "/api/v1/alerts", &wrong, b"")?.status == 401);
+    Ok(())
+}
+
+/// New and changed alerts come as events, in a store that another process writes.
+#[test]
+fn changes_come_by_themselves() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let id = filled(&console, &session, "ALERT")?;
+    let mut stream = TcpStream::connect(console.address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    write!(stream, "GET /api/v1/alerts/stream HTTP/1.1\r\nhost: x\r\ncookie: {}\r\n\r\n", session.cookie)?;
+    let mut told = Vec::new();
+    let mut bytes = [0; 4096];
+    let mut until = |words: &str, told: &mut Vec<u8>| -> Result<()> {
+        while !String::from_utf8_lossy(told).contains(words) {
+            let n = stream.read(&mut bytes)?;
+            ensure!(n > 0, "the stream ended");
+            told.extend(bytes.get(..n).unwrap_or_default());
+        }
+        Ok(())
+    };
+    until("event: ready", &mut told)?;
+    session.act("POST", &format!("/api/v1/alerts/{id}/comment"), &json!({"comment": "told to all"}), &[])?;
+    until("event: alert", &mut told)?;
+    until(&id, &mut told)?;
+    Ok(())
+}
+
+/// An alert from the list to closed, as a person does it with forms.
+#[test]
+fn an_alert_is_triaged_by_forms() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let id = filled(&console, &session, "ALERT")?;
+    let page = session.get(&format!("/alerts/{id}?tab=action"))?.text();
+    for words in ["What happened", "Source", "Destination", "Why it was noticed", "MITRE ATT&amp;CK for ICS", "T0855"] {
+        ensure!(page.contains(words), "{words} is missing");
+    }
+    ensure!(page.len() < 100_000, "{} bytes", page.len());
+    let preview = session.get(&format!("/alerts/{id}/learn"))?.text();
+    ensure!(preview.contains("What it would allow") && preview.contains("What it would have hidden"), "{preview}");
+    let learned = session.form(&format!("/alerts/{id}/act"), "action=learn&scope=exact&why=planned")?;
+    let to = learned.header("location").context("no way back")?.to_owned();
+    ensure!(to.contains("done=learn"), "{to}");
+    let told = session.get(&to)?.text();
+    ensure!(told.contains("Learned and closed") && told.contains("Undo"), "{told}");
+    let act = to.rsplit_once("act=").context("no act")?.1;
+    let undone = session.form(&format!("/baseline/acts/{act}/undo"), &format!("back=/alerts/{id}"))?;
+    ensure!(undone.header("location").is_some_and(|to| to.contains("done=undo")), "{}", undone.text());
+    let closed = session.form("/alerts/act", &format!("alert={id}&action=close&why=ticket+4711&back=/alerts"))?;
+    ensure!(closed.header("location").is_some_and(|to| to.starts_with("/alerts?done=close")), "{closed:?}");
+    let story = session.get(&format!("/api/v1/alerts/{id}"))?.json()?;
+    ensure!(story["status"] == "closed", "{story}");
+    ensure!(story["history"].to_string().contains("ticket 4711"), "{}", story["history"]);
+    // Nobody is sent to another site.
+    let away = session.form("/alerts/act", &format!("alert={id}&action=new&back=https://evil.example/"))?;
+    ensure!(away.header("location").is_some_and(|to| to.starts_with("/?")), "{away:?}");
+    Ok(())
+}
+
+/// Names and texts that devices and people give are shown, never run.
+#[test]
+fn hostile_texts_are_only_text() -> Result<()> {
+    const SCRIPT: &str = "<script>alert(1)</script>";
+    const IMAGE: &str = "\"><img src=x onerror=alert(1)>";
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let (id, device) = (filled(&console, &session, "ALERT")?, filled(&console, &session, "DEVICE")?);
+    let body = json!({"set": {"name": SCRIPT, "owner": IMAGE, "zone": "{{ zone }}", "notes": "javascript:alert(1)"}, "why": IMAGE});
+    let set = session.act("PATCH", &format!("/api/v1/devices/{device}"), &body, &[])?;
+    ensure!(set.status == 200, "{}", set.text());
+    session.act("POST", &format!("/api/v1/alerts/{id}/comment"), &json!({"comment": SCRIPT}), &[])?;
+    let mut pages = vec![
+        format!("/alerts/{id}?tab=all"),
+        format!("/alerts/{id}/pane"),
+        "/alerts?columns=title,source,destination,zone&group=destination".to_owned(),
+        format!("/devices/{device}?tab=edit"),
+        "/devices".to_owned(),
+        "/".to_owned(),
+        "/events".to_owned(),
+        "/baseline".to_owned(),
+    ];
+    pages.push(format!(
+        "/alerts?{}",
+        ot_console::form::write([("text", SCRIPT), ("device", "10.20.0.11"), ("zone", IMAGE)])
+    ));
+    for path in pages {
+        let reply = session.get(&path)?;
+        let text = reply.text();
+        ensure!(reply.status == 200, "{path}: {}", reply.status);
+        ensure!(!text.contains(SCRIPT) && !text.contains("<img src=x"), "{path} holds the text as it is");
+    }
+    let csv = session.get("/devices.csv")?.text();
+    ensure!(!csv.contains("\n="), "{csv}");
+    let undo = json!({"set": {"name": null, "owner": null, "zone": null, "notes": null}});
+    session.act("PATCH", &format!("/api/v1/devices/{device}"), &undo, &[])?;
+    Ok(())
+}
+
+#[test]
+fn a_console_over_the_network_speaks_tls_or_nothing() -> Result<()> {
+    let console = console()?;
+    let mut command = ot_tests::sensor::sensor();
+    command.args(["console", "--plain-http", "--listen", "0.0.0.0:0", "--store"]).arg(&console.store);
+    let output = ot_tests::sensor::run(&mut command)?;
+    ensure!(output.status.code() == Some(2), "{output:?}");
+    ensure!(String::from_utf8_lossy(&output.stderr).contains("clear text"));
+    // Garbage instead of a request is an answer or an end, no more.
+    let mut stream = TcpStream::connect(console.address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")?;
+    let reply = read(&mut stream);
+    ensure!(reply.is_err() || reply.is_ok_and(|reply| reply.status == 400));
+    ensure!(console.get("/sign-in")?.status == 200);
+    Ok(())
+}
