@@ -56,3 +56,14 @@ need_stacks() {
         rm -rf "$folder"
     fi
 }
+
+# need_browser: chromium, Node.js and the packages of tests/browser, as its lock file names them.
+need_browser() {
+    need chromium chromium
+    need node nodejs
+    need npm npm
+    if ! cmp -s tests/browser/package-lock.json tests/browser/node_modules/made-from.json 2>/dev/null; then
+        npm --prefix tests/browser ci --ignore-scripts --no-audit --no-fund --loglevel=error
+        cp tests/browser/package-lock.json tests/browser/node_modules/made-from.json
+    fi
+}

@@ -59,7 +59,7 @@ export async function browser() {
   if (!executablePath) throw new Error("no chromium; install the package chromium, or name it with CHROMIUM");
   return chromium.launch({
     executablePath,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-component-update", "--disable-sync"],
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"],
   });
 }
 

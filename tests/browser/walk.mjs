@@ -71,7 +71,7 @@ async function engineer() {
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   await page.getByRole("link", { name: /critical/ }).first().click();
   await page.getByRole("heading", { name: "Alerts", exact: true }).waitFor();
-  const { id } = await alertOf(page, "first-point-write");
+  const { id } = await alertOf(page, "first-writer");
   await page.goto(`/alerts/${id}?tab=action`);
   await page.getByRole("button", { name: "Preview" }).click();
   await page.getByRole("heading", { name: "What it would have hidden" }).waitFor();
@@ -101,7 +101,7 @@ async function keyboard() {
   await page.locator("#pane h2").waitFor();
   assert(await page.locator("#pane").getByRole("heading", { name: "What to do" }).isVisible());
   await page.keyboard.press("a");
-  await page.getByText("you look after it").first().waitFor();
+  await page.locator("#toast", { hasText: "you look after it" }).waitFor();
   assert.equal((await status(page, ids[0])).status, "active");
   await page.keyboard.press("j");
   await page.keyboard.press("c");
