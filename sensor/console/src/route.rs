@@ -307,11 +307,13 @@ impl Kind {
         use serde_json::json;
         match self {
             Self::Text => json!({"type": "string", "maxLength": 512}),
-            Self::Texts => json!({"type": "array", "items": {"type": "string", "maxLength": 512}}),
+            Self::Texts => json!({"type": "array", "maxItems": 50, "items": {"type": "string", "maxLength": 512}}),
             Self::Number { most } => json!({"type": "integer", "minimum": 1, "maximum": most}),
             Self::Truth => json!({"type": "boolean"}),
             Self::Time => json!({"type": "string", "examples": ["2026-03-01T12:00:00Z", "1772366400", "-10m"]}),
-            Self::Words(known) => json!({"type": "array", "items": {"type": "string", "enum": known()}}),
+            Self::Words(known) => {
+                json!({"type": "array", "maxItems": 50, "items": {"type": "string", "enum": known()}})
+            }
             Self::Word(known) => json!({"type": "string", "enum": known()}),
         }
     }

@@ -89,14 +89,22 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &Value) -> Value {
             "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}}));
     }
     let json_of = |schema: Value| json!({"application/json": {"schema": schema}});
+    let chosen = route.all_parameters().any(|parameter| parameter.name == "fields");
+    let mut of = |shape: Shape| {
+        let whole = schemas.reference(shape);
+        if !chosen {
+            return whole;
+        }
+        json!({"anyOf": [whole, {"type": "object", "description": "The keys that `fields` names"}]})
+    };
     let content = match route.returns {
-        Returns::One(shape) => json_of(schemas.reference(shape)),
-        Returns::List(shape) => json_of(json!({"type": "array", "items": schemas.reference(shape)})),
+        Returns::One(shape) => json_of(of(shape)),
+        Returns::List(shape) => json_of(json!({"type": "array", "items": of(shape)})),
         Returns::Page(shape) => json_of(json!({
             "type": "object",
             "required": ["items", "next"],
             "properties": {
-                "items": {"type": "array", "items": schemas.reference(shape)},
+                "items": {"type": "array", "items": of(shape)},
                 "next": {"type": ["string", "null"], "description": "`cursor` of the next page; null at the end"},
             },
         })),
@@ -112,7 +120,9 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &Value) -> Value {
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({"description": "Done", "content": content}));
     let mut refuse = |status: &str, words: &str| {
-        responses.insert(status.to_owned(), json!({"description": words, "content": refused}));
+        // What is too long for a header has no body.
+        let told = if matches!(status, "414" | "431") { json!({}) } else { refused.clone() };
+        responses.insert(status.to_owned(), json!({"description": words, "content": told}));
     };
     refuse("400", "A value cannot be");
     if route.access != Access::Anyone {
@@ -132,6 +142,8 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &Value) -> Value {
         refuse("415", "The body is no JSON");
         refuse("422", "The key was used for another request");
     }
+    refuse("414", "The address is too long");
+    refuse("431", "The header is too long");
     refuse("429", "Too much at once");
     refuse("503", "The store cannot answer now");
     let mut operation = json!({
