@@ -1,10 +1,12 @@
 //! The command line: one definition from which parsing, help and documentation derive.
 
+#[cfg(feature = "console")]
 mod console;
 mod evidence;
 mod maintenance;
 mod triage;
 
+#[cfg(feature = "console")]
 pub use console::{ConsoleArgs, PasswordArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs};
 pub use evidence::{AlertsBundleArgs, AlertsPcapArgs, BundleCommand};
 pub use maintenance::{
@@ -166,10 +168,12 @@ pub enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    #[cfg(feature = "console")]
     /// Open the console: web pages and REST API over the store
     #[command(after_help = "Example:\n  ot-sensor user add anna --role administrator\n  \
         ot-sensor console --listen 0.0.0.0:8443")]
     Console(ConsoleArgs),
+    #[cfg(feature = "console")]
     /// Add, list and remove users of the console and tokens of its API
     #[command(after_help = "Example:\n  ot-sensor user add anna --role analyst\n  ot-sensor user list")]
     User {

@@ -99,6 +99,7 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
         if cause.downcast_ref::<ot_store::StoreError>().is_some() {
             return Exit::Store;
         }
+        #[cfg(feature = "console")]
         if let Some(error) = cause.downcast_ref::<ot_console::ConsoleError>() {
             return match error {
                 ot_console::ConsoleError::Store(_) => Exit::Store,

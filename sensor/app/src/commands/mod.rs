@@ -4,6 +4,7 @@ mod alerts;
 mod baseline;
 mod bundle;
 mod catalogue;
+#[cfg(feature = "console")]
 mod console;
 mod context;
 mod devices;
@@ -20,6 +21,7 @@ mod rules;
 mod stats;
 mod story;
 mod triage;
+#[cfg(feature = "console")]
 mod users;
 
 use crate::cli::{
@@ -100,7 +102,9 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Stats(args) => stats::show(&mut output, &args),
         Command::Catalogue { navigator: true, output: file, .. } => catalogue::navigator(&mut output, file.as_deref()),
         Command::Catalogue { command, .. } => catalogue::run(&mut output, command),
+        #[cfg(feature = "console")]
         Command::Console(args) => console::run(&mut output, &args),
+        #[cfg(feature = "console")]
         Command::User { command } => users::run(&mut output, &command),
         Command::Rules { command } => match command {
             RulesCommand::Check(args) => rules::check(&mut output, &args),
