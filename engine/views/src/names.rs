@@ -9,7 +9,6 @@ use ot_store::read::{DeviceQuery, Reader};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use utoipa::ToSchema;
 
 /// One side of an alert or conversation.
@@ -81,7 +80,7 @@ pub struct FrameView {
 #[derive(Debug)]
 pub struct Names<'a> {
     reader: &'a Reader,
-    devices: RefCell<BTreeMap<DeviceId, Option<Rc<Device>>>>,
+    devices: RefCell<BTreeMap<DeviceId, Option<Device>>>,
     files: RefCell<BTreeMap<u32, String>>,
     windows: RefCell<BTreeMap<u32, Option<MaintenanceRow>>>,
 }
@@ -98,12 +97,11 @@ impl<'a> Names<'a> {
     }
 
     /// The device of this number.
-    pub fn device(&self, id: DeviceId) -> Result<Option<Rc<Device>>, ViewError> {
+    pub fn device(&self, id: DeviceId) -> Result<Option<Device>, ViewError> {
         if let Some(known) = self.devices.borrow().get(&id) {
             return Ok(known.clone());
         }
-        let found =
-            self.reader.devices(&DeviceQuery { devices: vec![id], ..DeviceQuery::default() })?.pop().map(Rc::new);
+        let found = self.reader.devices(&DeviceQuery { devices: vec![id], ..DeviceQuery::default() })?.pop();
         self.devices.borrow_mut().insert(id, found.clone());
         Ok(found)
     }
@@ -132,7 +130,7 @@ impl<'a> Names<'a> {
         let found = self.reader.devices(&DeviceQuery { devices: wanted.clone(), ..DeviceQuery::default() })?;
         let mut known = self.devices.borrow_mut();
         known.extend(wanted.into_iter().map(|id| (id, None)));
-        known.extend(found.into_iter().map(|device| (device.id, Some(Rc::new(device)))));
+        known.extend(found.into_iter().map(|device| (device.id, Some(device))));
         Ok(())
     }
 
