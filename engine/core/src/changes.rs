@@ -251,6 +251,27 @@ pub struct Imported {
 }
 
 impl Action {
+    /// In words what was done.
+    pub fn past(&self) -> &'static str {
+        match self {
+            Self::SetStatus(Status::New) => "new again",
+            Self::SetStatus(Status::Active) => "active",
+            Self::SetStatus(Status::Closed) => "closed",
+            Self::Learn(_) => "learned and closed",
+            Self::Unlearn => "unlearned",
+            Self::Mute => "muted and closed",
+            Self::Unmute => "unmuted",
+            Self::Comment(_) => "commented",
+            Self::BaselineReset(_) => "baseline forgotten",
+            Self::BaselineAllow(_) => "allowed",
+            Self::BaselineUndo(_) => "taken back",
+            Self::MaintenanceAdd(_) => "planned",
+            Self::MaintenanceRemove(_) => "removed",
+            Self::RulesReload => "rules read anew",
+            Self::SetContext(..) => "set",
+        }
+    }
+
     /// Stable id for the store: `status`, `learn` …
     pub fn id(&self) -> &'static str {
         match self {

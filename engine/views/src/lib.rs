@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod baseline;
 pub mod catalogue;
+pub mod csv;
 pub mod device;
 pub mod evidence;
 pub mod journal;

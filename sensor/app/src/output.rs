@@ -42,8 +42,7 @@ impl Output {
 
     /// A row of comma-separated values (RFC 4180).
     pub fn csv<T: AsRef<str>>(&mut self, fields: impl IntoIterator<Item = T>) -> io::Result<()> {
-        let fields: Vec<String> = fields.into_iter().map(|field| csv_field(field.as_ref())).collect();
-        write!(self.writer, "{}\r\n", fields.join(","))
+        self.writer.write_all(ot_views::csv::line(fields).as_bytes())
     }
 
     /// A line as it is.
@@ -363,31 +362,9 @@ pub fn yes(truth: bool) -> &'static str {
     if truth { "yes" } else { "" }
 }
 
-/// A field of comma-separated values. What a spreadsheet would take for a formula is kept from it by an apostrophe: names and
-/// values come from the network.
-fn csv_field(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_are_quoted_and_are_no_formulas() {
-        for (field, written) in [
-            ("plain", "plain"),
-            ("-1.5", "-1.5"),
-            ("a,b", "\"a,b\""),
-            ("say \"no\"", "\"say \"\"no\"\"\""),
-            ("=1+1", "'=1+1"),
-            ("@x,y", "\"'@x,y\""),
-        ] {
-            assert_eq!(csv_field(field), written);
-        }
-    }
 
     #[test]
     fn terminals_see_no_control_characters() {

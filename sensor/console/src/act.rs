@@ -2,7 +2,6 @@
 
 use crate::call::{Call, now};
 use crate::problem::Problem;
-use ot_engine::model::Status;
 use ot_engine::{Action, catalogue};
 use ot_store::read::AlertRow;
 use ot_store::{CommandState, NewCommand, Store};
@@ -106,27 +105,6 @@ pub fn check(alert: &AlertRow, action: &Action) -> Result<(), Problem> {
             Err(Problem::bad_request("The comment is empty; write what others should know."))
         }
         _ => Ok(()),
-    }
-}
-
-/// In words what was done.
-pub fn past(action: &Action) -> &'static str {
-    match action {
-        Action::SetStatus(Status::New) => "new again",
-        Action::SetStatus(Status::Active) => "active",
-        Action::SetStatus(Status::Closed) => "closed",
-        Action::Learn(_) => "learned and closed",
-        Action::Unlearn => "unlearned",
-        Action::Mute => "muted and closed",
-        Action::Unmute => "unmuted",
-        Action::Comment(_) => "commented",
-        Action::BaselineReset(_) => "baseline forgotten",
-        Action::BaselineAllow(_) => "allowed",
-        Action::BaselineUndo(_) => "taken back",
-        Action::MaintenanceAdd(_) => "planned",
-        Action::MaintenanceRemove(_) => "ended",
-        Action::RulesReload => "rules read anew",
-        Action::SetContext(..) => "set",
     }
 }
 

@@ -14,10 +14,9 @@ use crate::lane::{Lane, Marker};
 use crate::load::{Class, Classes, Fate, Level, Load};
 use crate::pipeline::{
     BatchEnd, Clock, Consumer, Facts, FlowError, Part, Progress, ReaderEnd, Summary, finish_batches, lanes, look,
-    marker_end, marker_facts, merge,
+    marker_end, marker_facts, merge, put_down, totals,
 };
 use crate::session::registry_is_usable;
-use crate::stats::FlowStats;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use ot_capture::{Polled, Source};
 use ot_link::Decoder;
@@ -120,15 +119,8 @@ pub fn run_live(
         failed = error;
         drop(ends);
         drop(outputs);
-        match reader.join() {
-            Ok(end) => end.into_summary(&mut summary),
-            Err(_) => failed = Some(FlowError::Worker),
-        }
-        for thread in threads {
-            match thread.join() {
-                Ok(stats) => summary.flow.add(&stats),
-                Err(_) => failed = Some(FlowError::Worker),
-            }
+        if !put_down(reader, threads, &mut summary) {
+            failed = Some(FlowError::Worker);
         }
         summary.stopped = stopped;
     });
@@ -203,14 +195,6 @@ fn work(
             return;
         }
     }
-}
-
-fn totals(share: &[Lane]) -> FlowStats {
-    let mut stats = FlowStats::default();
-    for lane in share {
-        stats.add(&lane.shared.stats);
-    }
-    stats
 }
 
 /// The thread that reads.

@@ -19,6 +19,7 @@ use ot_protocol::time::SECOND;
 use ot_protocol::{Fact, Message, Order, PacketInfo, Timestamp};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 
 /// Longest step of packet time, in seconds, that is no jump.
 const JUMP_SECONDS: i64 = 3600;
@@ -648,6 +649,35 @@ pub(crate) fn merge(loose: &mut Vec<(Order, Fact)>, outputs: &[Receiver<Facts>])
     Some(facts)
 }
 
+/// What the lanes of a worker have counted.
+pub(crate) fn totals(share: &[Lane]) -> FlowStats {
+    let mut stats = FlowStats::default();
+    for lane in share {
+        stats.add(&lane.shared.stats);
+    }
+    stats
+}
+
+/// Waits for the threads and puts down what they have counted. Whether all of them ended in order.
+pub(crate) fn put_down(
+    reader: ScopedJoinHandle<'_, ReaderEnd>,
+    workers: Vec<ScopedJoinHandle<'_, FlowStats>>,
+    summary: &mut Summary,
+) -> bool {
+    let mut whole = true;
+    match reader.join() {
+        Ok(end) => end.into_summary(summary),
+        Err(_) => whole = false,
+    }
+    for worker in workers {
+        match worker.join() {
+            Ok(stats) => summary.flow.add(&stats),
+            Err(_) => whole = false,
+        }
+    }
+    whole
+}
+
 fn run_threads(
     source: &mut dyn Source,
     registry: Registry,
@@ -677,11 +707,7 @@ fn run_threads(
             outputs.push(facts);
             threads.push(scope.spawn(move || {
                 work(&mut share, workers, &parts, &output, &recycle);
-                let mut stats = FlowStats::default();
-                for lane in &share {
-                    stats.add(&lane.shared.stats);
-                }
-                stats
+                totals(&share)
             }));
         }
         drop(recycle);
@@ -712,15 +738,8 @@ fn run_threads(
         }
         drop(ends);
         drop(outputs);
-        match reader.join() {
-            Ok(end) => end.into_summary(&mut summary),
-            Err(_) => failed = Some(FlowError::Worker),
-        }
-        for thread in threads {
-            match thread.join() {
-                Ok(stats) => summary.flow.add(&stats),
-                Err(_) => failed = Some(FlowError::Worker),
-            }
+        if !put_down(reader, threads, &mut summary) {
+            failed = Some(FlowError::Worker);
         }
         summary.stopped = stopped;
     });

@@ -3,8 +3,7 @@
 use super::Engine;
 use crate::changes::Command;
 use crate::maintenance::Plan;
-use crate::model::Event;
-use ot_protocol::{FrameRef, Timestamp};
+use ot_protocol::Timestamp;
 
 impl Engine {
     /// Plans what a person asks for.
@@ -57,28 +56,14 @@ impl Engine {
         // Repetitions that wait lie on this side of the end.
         self.settle();
         for (at, text) in told {
-            self.tell_maintenance(at, text);
+            self.own_event("maintenance", at, text);
         }
     }
 
     /// Without a packet there is no time yet at which it could stand in the timeline.
     fn maintenance_event(&mut self, text: String) {
         if let Some(now) = self.core.state.now {
-            self.tell_maintenance(now, text);
+            self.own_event("maintenance", now, text);
         }
-    }
-
-    fn tell_maintenance(&mut self, time: Timestamp, text: String) {
-        self.core.event(Event {
-            number: 0,
-            time,
-            kind: "maintenance",
-            source: None,
-            destination: None,
-            protocol: None,
-            text,
-            frame: FrameRef::default(),
-            alert: None,
-        });
     }
 }

@@ -35,9 +35,9 @@ pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> 
         return Ok(Exit::Done);
     }
     if args.csv {
-        output.csv(CSV_ALERT)?;
+        output.csv(ot_views::csv::ALERT)?;
         for alert in &found {
-            output.csv(csv_row(alert))?;
+            output.csv(ot_views::csv::alert(alert, status(alert)))?;
         }
         return Ok(Exit::Done);
     }
@@ -120,59 +120,6 @@ pub fn show(output: &mut Output, args: &AlertsShowArgs) -> anyhow::Result<Exit> 
         story::show(output, &reader, &alert)?;
     }
     Ok(Exit::Done)
-}
-
-/// Columns of `alerts list --csv`.
-const CSV_ALERT: [&str; 21] = [
-    "id",
-    "type",
-    "title",
-    "engine",
-    "category",
-    "severity",
-    "status",
-    "first_detection",
-    "last_detection",
-    "count",
-    "protocol",
-    "outcome",
-    "sources",
-    "destinations",
-    "techniques",
-    "site",
-    "zone",
-    "sensor",
-    "description",
-    "expected_count",
-    "tickets",
-];
-
-fn csv_row(alert: &AlertLine) -> [String; 21] {
-    let some = |text: &Option<String>| text.clone().unwrap_or_default();
-    let peers = |list: &[PeerView]| list.iter().map(PeerView::label).collect::<Vec<_>>().join("; ");
-    [
-        alert.id.clone(),
-        alert.kind.clone(),
-        alert.title.clone(),
-        alert.engine.clone(),
-        alert.category.clone(),
-        alert.severity.clone(),
-        status(alert),
-        alert.first_detection.clone(),
-        alert.last_detection.clone(),
-        alert.count.to_string(),
-        some(&alert.protocol),
-        some(&alert.outcome),
-        peers(alert.all_sources()),
-        peers(alert.all_destinations()),
-        alert.techniques.join(" "),
-        some(&alert.site),
-        some(&alert.zone),
-        some(&alert.sensor),
-        alert.description.clone(),
-        alert.expected_count.to_string(),
-        alert.tickets.join(" "),
-    ]
 }
 
 /// `alerts violations`.

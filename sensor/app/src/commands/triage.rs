@@ -5,7 +5,6 @@ use crate::cli::{AlertsLearnArgs, BaselineResetArgs, BaselineUndoArgs, ChosenArg
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, short_time};
-use ot_engine::model::Status;
 use ot_engine::{Action, Learn, Reset, catalogue};
 use ot_protocol::Timestamp;
 use ot_store::read::{AlertRow, AlertSort, Reader};
@@ -125,7 +124,7 @@ fn assented(
 
 /// Says what would be done.
 fn said(output: &mut Output, reader: &Reader, found: &[AlertRow], action: &Action) -> anyhow::Result<Exit> {
-    output.line(&format!("would be {}: {}", past(action), plural(found.len(), "alert")))?;
+    output.line(&format!("would be {}: {}", action.past(), plural(found.len(), "alert")))?;
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for alert in found {
         *kinds.entry(title(alert)).or_default() += 1;
@@ -343,7 +342,7 @@ pub fn carry_out(
     let mut exit = Exit::Done;
     let mut applied = 0_usize;
     for ((id, command), what) in ids.iter().zip(commands).zip(shown) {
-        let done = past(&command.action);
+        let done = command.action.past();
         match store.command_state(*id)? {
             Some(CommandState::Applied(answer)) => {
                 applied += 1;
@@ -379,7 +378,7 @@ pub fn carry_out(
     if commands.len() > NAMED
         && let Some(command) = commands.first()
     {
-        output.line(&format!("{}: {applied} of {}", past(&command.action), commands.len()))?;
+        output.line(&format!("{}: {applied} of {}", command.action.past(), commands.len()))?;
     }
     if let (Some(act), Some(Action::Learn(_) | Action::BaselineAllow(_))) =
         (ids.first(), commands.first().map(|command| &command.action))
@@ -388,24 +387,4 @@ pub fn carry_out(
         output.line(&format!("act {act}; `ot-sensor baseline undo {act}` takes it back"))?;
     }
     Ok(exit)
-}
-
-fn past(action: &Action) -> &'static str {
-    match action {
-        Action::SetStatus(Status::New) => "new again",
-        Action::SetStatus(Status::Active) => "active",
-        Action::SetStatus(Status::Closed) => "closed",
-        Action::Learn(_) => "learned and closed",
-        Action::Unlearn => "unlearned",
-        Action::Mute => "muted and closed",
-        Action::Unmute => "unmuted",
-        Action::Comment(_) => "commented",
-        Action::BaselineReset(_) => "baseline forgotten",
-        Action::BaselineAllow(_) => "allowed",
-        Action::BaselineUndo(_) => "taken back",
-        Action::RulesReload => "rules read anew",
-        Action::SetContext(..) => "set",
-        Action::MaintenanceAdd(_) => "planned",
-        Action::MaintenanceRemove(_) => "removed",
-    }
 }

@@ -297,7 +297,7 @@ fn undo(call: &Call) -> Result<Answer, Problem> {
 fn violations(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let row = ot_views::alert::find_alert(reader, call.part("id"))?;
     let found = ot_views::alert::violations(&ot_views::Names::new(reader), row.number)?;
-    let mut text = show::csv_line(&[
+    let mut text = ot_views::csv::line([
         "number",
         "first_seen",
         "last_seen",
@@ -313,7 +313,7 @@ fn violations(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     ]);
     for violation in found {
         let frame = violation.frame.as_ref();
-        text.push_str(&show::csv_line(&[
+        text.push_str(&ot_views::csv::line([
             violation.number.to_string(),
             violation.first_seen,
             violation.last_seen,

@@ -12,7 +12,7 @@ use ot_engine::Action;
 use ot_engine::catalogue;
 use ot_store::read::Reader;
 use ot_views::alert::alerts_page;
-use ot_views::{AlertLine, AlertStory, Names};
+use ot_views::{AlertLine, AlertStory, Names, csv};
 
 /// Alerts of a page, usually, and of a CSV file at most.
 const USUAL: u32 = 50;
@@ -73,7 +73,7 @@ pub static ROUTES: &[Route] = &[
     Route::page("/alerts.csv", "page-alerts-csv", "The same as CSV.")
         .with(&[ALERTS, VIEW])
         .gives(Returns::Bytes("text/csv"))
-        .read(csv),
+        .read(list_as_csv),
     Route::page("/alerts/{id}/pane", "page-alert-pane", "An alert in short, beside the list.").read(pane),
     Route::form("/alerts/act", "form-alerts-act", "Does one thing to the chosen alerts.").plain(act),
 ];
@@ -346,54 +346,13 @@ fn cell(alert: &AlertLine, column: &str) -> String {
     }
 }
 
-fn csv(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
+fn list_as_csv(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let mut found = filter::alerts(call, reader, CSV_MOST)?;
     found.query.limit = Some(CSV_MOST);
     let lines = ot_views::alerts(&Names::new(reader), &found)?;
-    let mut text = show::csv_line(&[
-        "id",
-        "type",
-        "title",
-        "engine",
-        "category",
-        "severity",
-        "status",
-        "first_detection",
-        "last_detection",
-        "count",
-        "protocol",
-        "outcome",
-        "sources",
-        "destinations",
-        "techniques",
-        "site",
-        "zone",
-        "sensor",
-        "description",
-    ]);
-    let peers = |list: &[ot_views::PeerView]| list.iter().map(ot_views::PeerView::label).collect::<Vec<_>>().join("; ");
+    let mut text = csv::line(csv::ALERT);
     for alert in &lines {
-        text.push_str(&show::csv_line(&[
-            alert.id.as_str(),
-            &alert.kind,
-            &alert.title,
-            &alert.engine,
-            &alert.category,
-            &alert.severity,
-            &show::status(alert),
-            &alert.first_detection,
-            &alert.last_detection,
-            &alert.count.to_string(),
-            show::maybe(&alert.protocol),
-            show::maybe(&alert.outcome),
-            &peers(alert.all_sources()),
-            &peers(alert.all_destinations()),
-            &alert.techniques.join(" "),
-            show::maybe(&alert.site),
-            show::maybe(&alert.zone),
-            show::maybe(&alert.sensor),
-            &alert.description,
-        ]));
+        text.push_str(&csv::line(csv::alert(alert, show::status(alert))));
     }
     Ok(Answer::file("text/csv; charset=utf-8", "alerts.csv", text.into_bytes()))
 }

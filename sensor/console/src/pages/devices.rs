@@ -91,7 +91,7 @@ fn list(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
 
 fn csv(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let found = devices(&Names::new(reader), &filter::devices(call, reader, CSV_MOST)?)?;
-    let mut text = show::csv_line(&[
+    let mut text = ot_views::csv::line([
         "ip",
         "mac",
         "name",
@@ -117,7 +117,7 @@ fn csv(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
             (Some(sub), Some(ip)) => format!("{ip}/{}", sub.replace(' ', "-")),
             (_, ip) => ip.cloned().unwrap_or_default(),
         };
-        text.push_str(&show::csv_line(&[
+        text.push_str(&ot_views::csv::line([
             address.as_str(),
             show::maybe(&device.mac),
             &device.name,

@@ -110,23 +110,6 @@ pub fn encode(text: &str) -> String {
     form::encode(text)
 }
 
-/// A cell of CSV (RFC 4180). What a spreadsheet would take for a formula is marked as text: it may come from the network.
-pub fn csv(cell: &str) -> String {
-    let number = cell.strip_prefix('-').is_some_and(|rest| rest.parse::<f64>().is_ok());
-    let cell = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !number {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    };
-    if cell.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
-}
-
-/// A line of CSV.
-pub fn csv_line<S: AsRef<str>>(cells: &[S]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| csv(cell.as_ref())).collect();
-    cells.join(",") + "\r\n"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,8 +120,5 @@ mod tests {
         assert_eq!(number(&1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(number(&12), "12");
         assert_eq!(offset(&-600), "10 min before");
-        assert_eq!(csv("=1+1"), "'=1+1");
-        assert_eq!(csv("-4.5"), "-4.5");
-        assert_eq!(csv("a\"b"), "\"a\"\"b\"");
     }
 }

@@ -175,21 +175,9 @@ fn violations(list: &[ViolationView]) -> String {
             violation.outcome_detail.clone().unwrap_or_default(),
             violation.detail.clone(),
         ];
-        text.push_str(&cells.iter().map(|cell| csv(cell)).collect::<Vec<_>>().join(","));
-        text.push_str("\r\n");
+        text.push_str(&ot_views::csv::line(cells));
     }
     text
-}
-
-/// A cell. What a spreadsheet would take for a formula is marked as text: it may come from the network.
-fn csv(cell: &str) -> String {
-    let number = cell.strip_prefix('-').is_some_and(|rest| rest.parse::<f64>().is_ok());
-    let cell = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !number {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    };
-    if cell.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
 /// `bundle verify`.
@@ -213,18 +201,4 @@ pub fn verify(output: &mut Output, file: &Path) -> anyhow::Result<Exit> {
         found.bad.len()
     ))
     .into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_quoted_and_no_formulas() {
-        assert_eq!(csv("plain"), "plain");
-        assert_eq!(csv("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(csv("=HYPERLINK(1)"), "'=HYPERLINK(1)");
-        assert_eq!(csv("-12.5"), "-12.5");
-        assert_eq!(csv("-cmd"), "'-cmd");
-    }
 }
