@@ -152,7 +152,7 @@ async function pages() {
     const device = (await api(page, "/api/v1/devices?ot=true")).items[0].device_id;
     const list = ["/", "/alerts", "/alerts?text=nothing-has-this", "/alerts?group=type", `/alerts/${alert}?tab=all`, `/alerts/${alert}/learn`,
       "/devices", ...["identity", "alerts", "traffic", "points", "programs", "timeline", "edit"].map((tab) => `/devices/${device}?tab=${tab}`),
-      "/events", "/baseline", "/attack?span=all", "/catalogue", "/catalogue/new-master", "/health", "/users", "/account"];
+      "/map", "/map?by=subnet&alerts=true", `/map?device=%23${device}`, "/events", "/baseline", "/attack?span=all", "/catalogue", "/catalogue/new-master", "/health", "/users", "/account"];
     for (const path of list) {
       await page.goto(path);
       await check(page, `${path} (${scheme})`);
@@ -203,6 +203,30 @@ async function check(page, what) {
   assert.deepEqual(serious, [], what);
 }
 
+/** From the map to what was done in a conversation, with the keyboard, and to its picture. */
+async function map() {
+  const { page, context, complaints } = await signIn(chrome, console_);
+  await page.goto("/map");
+  const line = page.locator("svg.map a.talk.critical").last();
+  await line.focus();
+  const told = await line.getAttribute("aria-label");
+  assert.match(told, / asks .*open alert/);
+  await page.keyboard.press("Enter");
+  const row = page.locator("tr:target");
+  await row.waitFor();
+  assert(told.startsWith(await row.getByRole("link").first().textContent()), told);
+  await page.locator("svg.map a.node").first().hover();
+  await page.locator("svg.map.lit").waitFor();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Save as SVG" }).click()]);
+  assert.equal(download.suggestedFilename(), "map.svg");
+  await page.locator("svg.map a.node").first().click();
+  await page.getByRole("heading", { name: "What it told of itself" }).waitFor();
+  await page.getByRole("link", { name: "Map", exact: true }).nth(1).click();
+  await page.locator("svg.map .node.own").waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+}
+
 /** Without a script all is still there. */
 async function withoutScript() {
   const context = await chrome.newContext({ javaScriptEnabled: false, baseURL: console_.url });
@@ -221,7 +245,7 @@ async function withoutScript() {
   await context.close();
 }
 
-const walks = { soc, engineer, keyboard, live, withoutScript, pages };
+const walks = { soc, engineer, keyboard, live, map, withoutScript, pages };
 let failed = 0;
 try {
   for (const [name, walk] of Object.entries(walks)) {

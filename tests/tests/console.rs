@@ -70,6 +70,8 @@ const EXAMPLES: &[Example] = &[
         "/api/v1/devices/DEVICE",
         r#"{"set": {"owner": "maintenance"}, "tags": ["press"], "why": "list"}"#,
     ),
+    get("map", "/api/v1/map?by=zone&alerts=true"),
+    get("map-svg", "/api/v1/map.svg"),
     get("points", "/api/v1/points?device=10.20.0.11"),
     get("programs", "/api/v1/programs"),
     get("program", "/api/v1/programs/2"),
@@ -110,6 +112,8 @@ const EXAMPLES: &[Example] = &[
     get("page-devices-csv", "/devices.csv"),
     get("page-device", "/devices/DEVICE?tab=points"),
     form("form-device", "/devices/DEVICE", "location=hall+3&why=seen"),
+    get("page-map", "/map?device=10.20.0.11"),
+    get("page-map-svg", "/map.svg?by=subnet"),
     get("page-events", "/events?since=-1d"),
     get("page-baseline", "/baseline?kind=function"),
     get("page-attack", "/attack?span=all"),
@@ -337,6 +341,7 @@ fn what_filters_ask_is_never_a_statement() -> Result<()> {
         ("/api/v1/points", ot_console::filter::POINTS),
         ("/api/v1/journal", ot_console::filter::JOURNAL),
         ("/api/v1/programs", ot_console::filter::PROGRAMS),
+        ("/api/v1/map", ot_console::filter::MAP),
         ("/alerts", ot_console::filter::ALERTS),
     ];
     for (path, parameters) in lists {

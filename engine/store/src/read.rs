@@ -3,8 +3,10 @@
 //! Each question is one method. Rows come in a fixed order, so that equal stores give equal answers.
 
 mod find;
+mod map;
 mod overview;
 
+pub use map::{PlaceRow, UseRow};
 pub use overview::{GroupRow, Mark};
 
 use crate::load::{JOURNAL, entry, programs, said, work};

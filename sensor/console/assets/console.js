@@ -141,7 +141,7 @@
       const row = list.here();
       if (go) {
         go = false;
-        const page = { a: "/alerts?status=new,active", d: "/devices", o: "/", t: "/events", h: "/health" }[event.key];
+        const page = { a: "/alerts?status=new,active", d: "/devices", o: "/", t: "/events", h: "/health", m: "/map" }[event.key];
         if (page) { event.preventDefault(); location.assign(page); }
         return;
       }
@@ -213,8 +213,20 @@
     show();
   }
 
+  // On a map: the conversations of the device that one points at, the others faint.
+  function maps() {
+    for (const map of all("svg.map")) {
+      const light = (node) => {
+        map.classList.toggle("lit", Boolean(node));
+        all(".talk", map).forEach((talk) => talk.classList.toggle("lit", Boolean(node) && talk.dataset.ends.split(" ").includes(node.dataset.node)));
+      };
+      for (const name of ["mouseover", "focusin"]) map.addEventListener(name, (event) => light(event.target.closest("[data-node]")));
+      for (const name of ["mouseleave", "focusout"]) map.addEventListener(name, () => light(null));
+    }
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
-    theme(); grid(); keys(); live(); saved();
+    theme(); grid(); keys(); live(); saved(); maps();
     all("[data-here]").forEach((field) => { field.value = location.pathname + location.search; });
     // Empty fields of a filter do not lengthen the address.
     all("form[method=get]").forEach((form) => form.addEventListener("submit", () => {

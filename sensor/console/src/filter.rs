@@ -11,6 +11,7 @@ use ot_store::read::{
 };
 use ot_views::alert::{AlertFilter, Place};
 use ot_views::device::find_devices;
+use ot_views::map::{Grouping, MapQuery};
 
 const fn p(name: &'static str, kind: Kind, doc: &'static str) -> Parameter {
     Parameter { name, kind, doc }
@@ -49,6 +50,9 @@ pub const SORTS: [(&str, AlertSort); 6] = [
 ];
 fn sorts() -> Vec<&'static str> {
     SORTS.map(|(id, _)| id).to_vec()
+}
+fn groupings() -> Vec<&'static str> {
+    Grouping::ALL.map(Grouping::as_str).to_vec()
 }
 fn orders() -> Vec<&'static str> {
     vec!["asc", "desc"]
@@ -134,6 +138,24 @@ pub const JOURNAL: &[Parameter] = &[
     p("since", Kind::Time, "Last time at or after"),
     p("until", Kind::Time, "First time at or before"),
     p("limit", Kind::Number { most: 5_000 }, "The newest ones, at most so many"),
+];
+
+/// What a map shows.
+pub const MAP: &[Parameter] = &[
+    p("by", Kind::Word(groupings), "By what devices are grouped; usually level"),
+    p("level", Kind::Text, "Devices on this Purdue level (0 to 5, unknown), and those that talk with them"),
+    p("zone", Kind::Text, "Devices in this zone, and those that talk with them"),
+    p(
+        "subnet",
+        Kind::Text,
+        "Devices in this subnet as the map writes it (10.20.0.0/24), and those that talk with them",
+    ),
+    p("protocol", Kind::Texts, "Conversations in one of these protocols, for example modbus or tcp/443"),
+    p("since", Kind::Time, "Last seen at or after"),
+    p("until", Kind::Time, "First seen at or before"),
+    p("alerts", Kind::Truth, "Only devices and conversations with alerts that are not closed"),
+    p("device", Kind::Texts, "These devices, and those that talk with them"),
+    p("open", Kind::Texts, "Keys of groups whose devices are drawn one by one"),
 ];
 
 /// Filters of program versions.
@@ -350,5 +372,25 @@ pub fn programs(call: &Call, reader: &Reader) -> Result<ProgramQuery, Problem> {
         sha256: call.one("sha256").map(str::to_owned),
         since: call.time(reader, "since")?,
         bytes: false,
+    })
+}
+
+/// What a map shows.
+///
+/// # Errors
+/// As the store's.
+pub fn map(call: &Call, reader: &Reader) -> Result<MapQuery, Problem> {
+    let text = |name: &str| call.one(name).map(str::to_owned);
+    Ok(MapQuery {
+        by: call.one("by").and_then(Grouping::parse).unwrap_or_default(),
+        level: text("level"),
+        zone: text("zone"),
+        subnet: text("subnet"),
+        protocols: owned(call.all("protocol")),
+        since: call.time(reader, "since")?,
+        until: call.time(reader, "until")?,
+        alerts: call.truth("alerts").unwrap_or_default(),
+        devices: named(call, reader, "device")?,
+        open: owned(call.each("open")),
     })
 }

@@ -8,6 +8,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
     [
         api::alerts::ROUTES,
         api::devices::ROUTES,
+        api::map::ROUTES,
         api::baseline::ROUTES,
         api::system::ROUTES,
         pages::sign_in::ROUTES,
@@ -15,6 +16,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::alerts::ROUTES,
         pages::alert::ROUTES,
         pages::devices::ROUTES,
+        pages::map::ROUTES,
         pages::events::ROUTES,
         pages::baseline::ROUTES,
         pages::reference::ROUTES,

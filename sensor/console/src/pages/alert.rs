@@ -1,6 +1,8 @@
 //! The page of an alert: the whole investigation on one address, `/alerts/ID`.
 
 use super::alerts::{done, told};
+use super::map::Elsewhere;
+use super::map::drawing::{Drawing, draw};
 use super::{Frame, render, show};
 use crate::api;
 use crate::call::{Answer, Call};
@@ -10,10 +12,12 @@ use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Returns, Route};
 use askama::Template;
 use ot_engine::Action;
+use ot_engine::model::DeviceId;
 use ot_store::UserRole;
 use ot_store::read::Reader;
+use ot_views::map::MapEdge;
 use ot_views::preview::HiddenAlert;
-use ot_views::{AlertStory, EventLine, PeerView};
+use ot_views::{AlertStory, EventLine, MapQuery, Names, PeerView};
 use serde_json::{Map, Value};
 
 /// Messages shown.
@@ -28,6 +32,7 @@ const HIDDEN: usize = 50;
 const TABS: &[(&str, &str)] = &[
     ("violations", "Violations"),
     ("packets", "Packets"),
+    ("map", "Map"),
     ("timeline", "Timeline"),
     ("related", "Related alerts"),
     ("action", "Take action"),
@@ -105,6 +110,8 @@ struct Page {
     messages: Vec<Message>,
     more_messages: bool,
     no_messages: Option<String>,
+    drawing: Option<Drawing>,
+    talks: Vec<MapEdge>,
     events: Vec<EventLine>,
     scopes: Vec<&'static str>,
 }
@@ -112,6 +119,12 @@ struct Page {
 impl Page {
     fn shows(&self, tab: &str) -> bool {
         self.tab == tab || self.tab == "all"
+    }
+
+    /// The map around its devices.
+    fn map_address(&self) -> String {
+        let numbers: Vec<String> = devices(&self.alert).iter().map(|id| format!("#{}", id.0)).collect();
+        format!("/map?{}", form::write(numbers.iter().map(|number| ("device", number.as_str()))))
     }
 
     /// Whether an event is of this alert.
@@ -137,6 +150,14 @@ fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     }
     let events =
         if shows("timeline") { api::alerts::around(reader, &alert.line.id, AROUND, EVENTS)? } else { Vec::new() };
+    let devices = devices(&alert);
+    let (drawing, talks) = if shows("map") && !devices.is_empty() {
+        let query = MapQuery { devices, ..MapQuery::default() };
+        let map = ot_views::map(&Names::new(reader), &query)?;
+        (Some(draw(&map, &Elsewhere, false)), map.edges)
+    } else {
+        (None, Vec::new())
+    };
     let count = |id: &str| match id {
         "violations" => Some(alert.violation_count.to_string()),
         "packets" => Some(alert.evidence.packets.to_string()),
@@ -146,7 +167,25 @@ fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     };
     let tabs = TABS.iter().map(|(id, title)| Tab { id, title, count: count(id), here: *id == tab }).collect();
     let frame = Frame::new(alert.line.title.clone(), "alerts", call);
-    render(&Page { frame, tab, tabs, messages, more_messages, no_messages, events, scopes: scopes(), alert })
+    render(&Page {
+        frame,
+        tab,
+        tabs,
+        messages,
+        more_messages,
+        no_messages,
+        drawing,
+        talks,
+        events,
+        scopes: scopes(),
+        alert,
+    })
+}
+
+/// The devices that take part.
+fn devices(alert: &AlertStory) -> Vec<DeviceId> {
+    let peers = alert.line.all_sources().iter().chain(alert.line.all_destinations());
+    peers.filter_map(|peer| peer.device_id).map(DeviceId).collect()
 }
 
 /// Fields that the row shows already.
@@ -296,7 +335,7 @@ fn undo(call: &Call) -> Result<Answer, Problem> {
 
 fn violations(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let row = ot_views::alert::find_alert(reader, call.part("id"))?;
-    let found = ot_views::alert::violations(&ot_views::Names::new(reader), row.number)?;
+    let found = ot_views::alert::violations(&Names::new(reader), row.number)?;
     let mut text = ot_views::csv::line([
         "number",
         "first_seen",

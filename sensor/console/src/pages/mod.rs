@@ -7,6 +7,7 @@ pub mod baseline;
 pub mod devices;
 pub mod events;
 pub mod health;
+pub mod map;
 pub mod overview;
 pub mod reference;
 pub mod show;

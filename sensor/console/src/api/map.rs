@@ -1,0 +1,34 @@
+//! `/api/v1/map`: devices and their conversations, bounded however many there are.
+
+use crate::call::Call;
+use crate::filter::{self, FIELDS, MAP};
+use crate::pages;
+use crate::problem::Problem;
+use crate::route::{Returns, Route, Shape};
+use ot_store::read::Reader;
+use ot_views::Names;
+use ot_views::map::{MapView, map};
+
+/// Routes of the map.
+pub static ROUTES: &[Route] = &[
+    Route::api(
+        "/api/v1/map",
+        "map",
+        "Devices and their conversations by level, zone or subnet, folded to what can be drawn.",
+    )
+    .with(&[MAP, FIELDS])
+    .gives(Returns::One(Shape::of::<MapView>()))
+    .read(|call, reader| call.json(&view(call, reader)?)),
+    Route::api("/api/v1/map.svg", "map-svg", "The same as a picture.")
+        .with(&[MAP])
+        .gives(Returns::Bytes("image/svg+xml"))
+        .read(pages::map::picture),
+];
+
+/// The map that a request asks for.
+///
+/// # Errors
+/// As the view's.
+pub fn view(call: &Call, reader: &Reader) -> Result<MapView, Problem> {
+    Ok(map(&Names::new(reader), &filter::map(call, reader)?)?)
+}
