@@ -33,6 +33,7 @@ try {
       learn: `/alerts/${alert}/learn?scope=pair`,
       devices: "/devices",
       device: `/devices/${device}`,
+      "device-recommendations": `/devices/${device}?tab=recommendations`,
       "device-alerts": `/devices/${device}?tab=alerts`,
       "device-conversations": `/devices/${device}?tab=traffic`,
       "device-points": `/devices/${device}?tab=points`,

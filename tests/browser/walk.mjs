@@ -151,7 +151,7 @@ async function pages() {
     const alert = (await alertOf(page, "new-master")).id;
     const device = (await api(page, "/api/v1/devices?ot=true")).items[0].device_id;
     const list = ["/", "/alerts", "/alerts?text=nothing-has-this", "/alerts?group=type", `/alerts/${alert}?tab=all`, `/alerts/${alert}/learn`,
-      "/devices", ...["identity", "alerts", "traffic", "points", "programs", "timeline", "edit"].map((tab) => `/devices/${device}?tab=${tab}`),
+      "/devices", ...["identity", "recommendations", "alerts", "traffic", "points", "programs", "timeline", "edit"].map((tab) => `/devices/${device}?tab=${tab}`),
       "/map", "/map?by=subnet&alerts=true", `/map?device=%23${device}`, "/events", "/baseline", "/attack?span=all", "/catalogue", "/catalogue/new-master", "/health", "/users", "/account"];
     for (const path of list) {
       await page.goto(path);

@@ -3,6 +3,7 @@
 use crate::alert::{AlertFilter, AlertLine, alerts};
 use crate::names::{FrameView, Names, PeerView, device_address, device_name, sub};
 use crate::program::{ProgramLine, programs};
+use crate::recommend::{Recommendation, recommendations};
 use crate::timeline::{EventLine, events};
 use crate::{SCHEMA, ViewError, time};
 use ot_engine::context::Field;
@@ -108,6 +109,8 @@ pub struct DeviceStory {
     pub ranges: Vec<RangeView>,
     /// Versions of its program blocks and files.
     pub programs: Vec<ProgramLine>,
+    /// What should be done about it, most urgent first.
+    pub recommendations: Vec<Recommendation>,
     /// Alerts in which it takes part, newest first, 100 at most.
     pub alerts: Vec<AlertLine>,
     /// Its last events, newest first.
@@ -494,6 +497,7 @@ pub fn device(names: &Names<'_>, id: DeviceId) -> Result<DeviceStory, ViewError>
         neighbours: neighbours(names, id, &entries)?,
         ranges: ranges(names, id, &entries)?,
         programs: programs(names, &ProgramQuery { devices: vec![id], ..ProgramQuery::default() })?,
+        recommendations: recommendations(names, &device, &entries)?,
         alerts: alerts(names, &query)?,
         events: events(
             names,

@@ -170,6 +170,7 @@ pub fn show(output: &mut Output, args: &DevicesShowArgs) -> anyhow::Result<Exit>
         output.paragraph("Behind", LEFT, &peer(parent))?;
     }
     about(output, &story)?;
+    advice(output, &story)?;
     traffic(output, &story)?;
     if !story.programs.is_empty() {
         output.heading("Program versions")?;
@@ -268,6 +269,26 @@ fn about(output: &mut Output, story: &DeviceStory) -> anyhow::Result<()> {
         output.heading("Behind it")?;
         for unit in &story.units {
             output.paragraph("", 2, &peer(unit))?;
+        }
+    }
+    Ok(())
+}
+
+fn advice(output: &mut Output, story: &DeviceStory) -> anyhow::Result<()> {
+    if story.recommendations.is_empty() {
+        return Ok(());
+    }
+    output.heading("Recommendations")?;
+    for advice in &story.recommendations {
+        output.paragraph("", 2, &format!("{} ({} urgency)", advice.title, advice.urgency))?;
+        for fact in &advice.facts {
+            output.paragraph("    because", 14, &format!("{} ({})", fact.text, short_time(&fact.last_seen)))?;
+        }
+        if advice.more_facts > 0 {
+            output.paragraph("", 14, &format!("and {} more", advice.more_facts))?;
+        }
+        for step in &advice.steps {
+            output.paragraph("    do", 14, step)?;
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ const WORK: u32 = 50;
 
 const TABS: &[(&str, &str)] = &[
     ("identity", "Identity"),
+    ("recommendations", "Recommendations"),
     ("alerts", "Alerts"),
     ("traffic", "Conversations"),
     ("points", "Points"),
@@ -183,6 +184,7 @@ fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     };
     work.reverse();
     let count = |id: &str| match id {
+        "recommendations" => Some(device.recommendations.len().to_string()),
         "alerts" => Some(device.line.open_alerts.to_string()),
         "traffic" => Some(device.neighbours.len().to_string()),
         "programs" => Some(device.programs.len().to_string()),
