@@ -85,6 +85,14 @@ const EXAMPLES: &[Example] = &[
     get("baseline-acts", "/api/v1/baseline/acts"),
     Example { id: "baseline-undo", path: "/api/v1/baseline/acts/999999/undo", body: "{}", status: 404 },
     api("baseline-reset", "/api/v1/baseline/reset", r#"{"device": "10.20.0.66", "why": "gone"}"#),
+    get("questions", "/api/v1/questions"),
+    get("question", "/api/v1/questions/unauthenticated-writes?limit=5"),
+    api(
+        "question-keep",
+        "/api/v1/questions",
+        r#"{"name": "critical", "list": "alerts", "query": "severity=critical"}"#,
+    ),
+    Example { id: "question-forget", path: "/api/v1/questions/firmware", body: "", status: 409 },
     get("stats", "/api/v1/stats"),
     get("catalogue", "/api/v1/catalogue"),
     get("catalogue-type", "/api/v1/catalogue/new-master"),
@@ -116,6 +124,10 @@ const EXAMPLES: &[Example] = &[
     get("page-map-svg", "/map.svg?by=subnet"),
     get("page-events", "/events?since=-1d"),
     get("page-baseline", "/baseline?kind=function"),
+    get("page-mining", "/mining?list=devices&role=controller"),
+    get("page-mining-csv", "/mining.csv?question=points-written"),
+    form("form-question-keep", "/mining/questions", "name=new&list=devices&query=new_since%3D-1d"),
+    Example { id: "form-question-forget", path: "/mining/questions/999999/remove", body: "", status: 404 },
     get("page-attack", "/attack?span=all"),
     get("page-navigator", "/attack/navigator.json"),
     get("page-catalogue", "/catalogue?text=modbus"),
@@ -511,6 +523,55 @@ fn a_token_does_what_its_role_may() -> Result<()> {
     ensure!(send(console.address, "POST", &path, &headers, br#"{"comment": "x"}"#)?.status == 403);
     let wrong = [("authorization", "Bearer 0000")];
     ensure!(send(console.address, "GET", "/api/v1/alerts", &wrong, b"")?.status == 401);
+    Ok(())
+}
+
+/// Each question that comes with the console has an answer; kept ones are those of the lists, and nothing else.
+#[test]
+fn questions_are_asked_and_kept() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let mut rows = std::collections::BTreeMap::new();
+    for question in session.get("/api/v1/questions")?.json()?.as_array().context("no list")? {
+        let id = question["id"].as_str().context("no id")?;
+        let reply = session.get(&format!("/api/v1/questions/{id}"))?;
+        ensure!(reply.status == 200, "{id}: {}", reply.text());
+        let table = reply.json()?;
+        let columns = table["columns"].as_array().context("no columns")?.len();
+        let found = table["rows"].as_array().context("no rows")?;
+        ensure!(found.iter().all(|row| row["cells"].as_array().is_some_and(|cells| cells.len() == columns)), "{id}");
+        rows.insert(id.to_owned(), found.len());
+        let page = session.get(&format!("/mining?question={id}"))?;
+        ensure!(page.status == 200 && page.body.len() < 300_000, "{id}: {} {}", page.status, page.body.len());
+        let csv = session.get(&format!("/mining.csv?question={id}"))?.text();
+        ensure!(csv.lines().count() > found.len(), "{id}: {csv}");
+    }
+    for id in ["programming", "unauthenticated-writes", "active-devices", "new-devices", "firmware", "points-written"] {
+        ensure!(rows.get(id).is_some_and(|rows| *rows > 0), "{id} has no answer: {rows:?}");
+    }
+    ensure!(rows.get("internet-contact") == Some(&0) && rows.get("inactive-devices") == Some(&0), "{rows:?}");
+    let body = json!({"name": "writes of the newcomer", "list": "journal", "query": "actor=10.20.0.66&operation=write,control"});
+    let kept = session.act("POST", "/api/v1/questions", &body, &[])?.json()?;
+    let id = kept["id"].as_str().context("no id")?;
+    let table = session.get(&format!("/api/v1/questions/{id}"))?.json()?;
+    ensure!(table["rows"].as_array().is_some_and(|rows| !rows.is_empty()), "{table}");
+    ensure!(session.get(&format!("/mining?question={id}"))?.text().contains("writes of the newcomer"));
+    for (list, query) in
+        [("journal", "severity=critical"), ("alerts", "severity=high"), ("nothing", ""), ("devices", "since=x")]
+    {
+        let body = json!({"name": "wrong", "list": list, "query": query});
+        ensure!(session.act("POST", "/api/v1/questions", &body, &[])?.status == 400, "{list}?{query} is kept");
+        ensure!(session.get(&format!("/mining?list={list}&{query}"))?.status == 400, "{list}?{query} is asked");
+    }
+    // Another's question stays.
+    let administrator = console.sign_in("administrator")?;
+    let body = json!({"name": "of the administrator", "list": "devices"});
+    let other = administrator.act("POST", "/api/v1/questions", &body, &[])?.json()?;
+    let path = format!("/api/v1/questions/{}", other["id"].as_str().context("no id")?);
+    ensure!(session.act("DELETE", &path, &json!({}), &[])?.status == 403);
+    ensure!(session.act("DELETE", &format!("/api/v1/questions/{id}"), &json!({}), &[])?.status == 200);
+    ensure!(session.get(&format!("/api/v1/questions/{id}"))?.status == 404);
+    ensure!(administrator.act("DELETE", &path, &json!({}), &[])?.status == 200);
     Ok(())
 }
 

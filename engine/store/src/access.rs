@@ -14,14 +14,18 @@ use std::time::Duration;
 
 /// `OTac`.
 const APPLICATION_ID: i32 = 0x4f54_6163;
-const SCHEMA: &str = include_str!("../migrations/access-001.sql");
-const VERSION: i32 = 1;
+/// Migrations, forward only; what was released never changes.
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/access-001.sql"), include_str!("../migrations/access-002.sql")];
+const VERSION: i32 = 2;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Users at most.
 pub const MOST_USERS: u32 = 1_000;
 /// Tokens at most.
 pub const MOST_TOKENS: u32 = 1_000;
+/// Kept questions at most.
+pub const MOST_QUESTIONS: u32 = 1_000;
 /// Sessions at most; beyond it the one unused for longest ends.
 const MOST_SESSIONS: u32 = 5_000;
 /// Lines of the audit log; beyond it the oldest go.
@@ -106,6 +110,23 @@ pub struct TokenRow {
     pub expires: Option<Timestamp>,
     /// Wall time.
     pub last_used: Option<Timestamp>,
+}
+
+/// A question that somebody keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuestionRow {
+    /// Number.
+    pub id: u32,
+    /// Name of its user.
+    pub user: String,
+    /// What it is called.
+    pub name: String,
+    /// Of which list it is asked.
+    pub list: String,
+    /// The filters, as in an address.
+    pub query: String,
+    /// Wall time.
+    pub created: Timestamp,
 }
 
 /// A line of the audit log.
@@ -340,6 +361,56 @@ impl AccessStore {
         self.execute("UPDATE token SET last_used = ?2 WHERE id = ?1", &[&id, &now.0]).map(drop)
     }
 
+    /// Keeps a question of a user; its number. `None` where there is no such user, or there are too many.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn add_question(
+        &self,
+        user: &str,
+        name: &str,
+        list: &str,
+        query: &str,
+        now: Timestamp,
+    ) -> Result<Option<u32>, StoreError> {
+        let added = self.execute(
+            "INSERT INTO question (user, name, list, query, created)
+             SELECT id, ?2, ?3, ?4, ?5 FROM user WHERE name = ?1 AND (SELECT COUNT(*) FROM question) < ?6",
+            &[&user, &name, &list, &query, &now.0, &MOST_QUESTIONS],
+        )?;
+        Ok((added > 0).then(|| u32::try_from(self.connection.last_insert_rowid()).unwrap_or_default()))
+    }
+
+    /// All kept questions, by number.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn questions(&self) -> Result<Vec<QuestionRow>, StoreError> {
+        self.rows(
+            "SELECT q.id, u.name, q.name, q.list, q.query, q.created FROM question q JOIN user u ON u.id = q.user
+             ORDER BY q.id",
+            &[],
+            |row| {
+                Ok(QuestionRow {
+                    id: row.get(0)?,
+                    user: row.get(1)?,
+                    name: row.get(2)?,
+                    list: row.get(3)?,
+                    query: row.get(4)?,
+                    created: Timestamp(row.get(5)?),
+                })
+            },
+        )
+    }
+
+    /// Forgets a kept question; false where there is none.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn remove_question(&self, id: u32) -> Result<bool, StoreError> {
+        Ok(self.execute("DELETE FROM question WHERE id = ?1", &[&id])? > 0)
+    }
+
     /// Writes a line of the audit log.
     ///
     /// # Errors
@@ -507,17 +578,17 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         )
         .map_err(fail)?;
     match (application, found) {
-        (0, 0) => transaction
-            .execute_batch(SCHEMA)
-            .and_then(|()| transaction.pragma_update(None, "application_id", APPLICATION_ID))
-            .and_then(|()| transaction.pragma_update(None, "user_version", VERSION))
-            .map_err(fail)?,
+        (0, 0) => transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?,
         (APPLICATION_ID, found) if found > VERSION => {
             return Err(StoreError::Newer { path: path.to_owned(), found, known: VERSION });
         }
         (APPLICATION_ID, _) => {}
         _ => return Err(StoreError::OtherProgram { path: path.to_owned(), application }),
     }
+    for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+        transaction.execute_batch(migration).map_err(fail)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION).map_err(fail)?;
     transaction.commit().map_err(fail)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(fail)
 }
@@ -571,6 +642,25 @@ mod tests {
         assert_eq!(access.token(b"t", Timestamp(2_000_000_000)).unwrap(), None, "expired");
         assert!(access.remove_token(id).unwrap());
         assert_eq!(access.add_token(b"u", "nobody", "x", UserRole::Viewer, NOW, None).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.db");
+        let old = Connection::open(folder.path().join("store.db.access")).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        old.execute("INSERT INTO user (name, role, password, created) VALUES ('anna', 'analyst', 'x', 0)", []).unwrap();
+        drop(old);
+        let access = AccessStore::open(&store).unwrap();
+        let id = access.add_question("anna", "new ones", "devices", "new_since=-1d", NOW).unwrap().unwrap();
+        assert_eq!(access.questions().unwrap()[0].query, "new_since=-1d");
+        assert_eq!(access.add_question("nobody", "x", "devices", "", NOW).unwrap(), None);
+        assert!(access.remove_question(id).unwrap());
+        drop(access);
+        assert_eq!(AccessStore::open(&store).unwrap().users().unwrap().len(), 1);
     }
 
     #[test]

@@ -383,8 +383,14 @@ pub struct DeviceQuery {
     pub learned: Option<bool>,
     /// Occurs in name, vendor, address, MAC or an identity.
     pub text: Option<String>,
+    /// Tells one of these properties of itself, for example `firmware`.
+    pub properties: Vec<String>,
     /// Last seen at or after.
     pub since: Option<Timestamp>,
+    /// Not seen at or after.
+    pub quiet_since: Option<Timestamp>,
+    /// First seen at or after.
+    pub new_since: Option<Timestamp>,
     /// At most so many.
     pub limit: Option<u32>,
     /// So many of the first ones are left out.
@@ -402,6 +408,8 @@ pub struct EntryQuery {
     pub devices: Vec<DeviceId>,
     /// Protocol.
     pub protocols: Vec<String>,
+    /// One of these address spaces; of operations the class, of contacts with the internet what became of them.
+    pub spaces: Vec<String>,
     /// Whether it is allowed.
     pub allowed: Option<bool>,
     /// At most so many.
@@ -453,6 +461,8 @@ pub struct JournalQuery {
     pub devices: Vec<DeviceId>,
     /// By one of these devices; empty: by any.
     pub actors: Vec<DeviceId>,
+    /// One of these operations; empty: any.
+    pub operations: Vec<String>,
     /// Last time at or after.
     pub since: Option<Timestamp>,
     /// First time at or before.
@@ -1000,8 +1010,21 @@ impl Reader {
         if let Some(learned) = query.learned {
             conditions.and("d.learned = ?").value(learned);
         }
+        if !query.properties.is_empty() {
+            conditions.and(&format!(
+                "EXISTS (SELECT 1 FROM device_identity x WHERE x.device = d.id AND x.property IN ({}))",
+                marks(query.properties.len())
+            ));
+            conditions.values.extend(query.properties.iter().cloned().map(Value::from));
+        }
         if let Some(since) = query.since {
             conditions.and("d.last_seen >= ?").value(since.0);
+        }
+        if let Some(since) = query.quiet_since {
+            conditions.and("d.last_seen < ?").value(since.0);
+        }
+        if let Some(since) = query.new_since {
+            conditions.and("d.first_seen >= ?").value(since.0);
         }
         if let Some(text) = &query.text {
             conditions.and(
@@ -1205,6 +1228,7 @@ impl Reader {
         conditions.one_of("id", query.entries.iter().map(|id| id.0));
         conditions.one_of("kind", query.kinds.iter().map(|kind| kind.as_str().to_owned()));
         conditions.one_of("protocol", query.protocols.iter().cloned());
+        conditions.one_of("space", query.spaces.iter().cloned());
         if !query.devices.is_empty() {
             let list = marks(query.devices.len());
             conditions.and(&format!("(client IN ({list}) OR server IN ({list}))"));
@@ -1365,6 +1389,7 @@ impl Reader {
         let mut conditions = Conditions::default();
         conditions.one_of("device", query.devices.iter().map(|id| id.0));
         conditions.one_of("actor", query.actors.iter().map(|id| id.0));
+        conditions.one_of("operation", query.operations.iter().cloned());
         if let Some(since) = query.since {
             conditions.and("last_seen >= ?").value(since.0);
         }

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod learning;
 pub mod maintenance;
 pub mod map;
+pub mod mining;
 pub mod names;
 pub mod navigator;
 pub mod overview;

@@ -100,7 +100,10 @@ pub const DEVICES: &[Parameter] = &[
     p("importance", Kind::Words(importances), "Importances"),
     p("ot", Kind::Truth, "Whether it speaks an OT protocol"),
     p("learned", Kind::Truth, "Whether the baseline holds it"),
+    p("property", Kind::Texts, "Tells one of these properties of itself, for example firmware"),
     p("since", Kind::Time, "Last seen at or after"),
+    p("quiet_since", Kind::Time, "Not seen at or after"),
+    p("new_since", Kind::Time, "First seen at or after"),
     p("text", Kind::Text, "Occurs in name, vendor, address, MAC or what it told of itself"),
 ];
 
@@ -120,6 +123,7 @@ pub const BASELINE: &[Parameter] = &[
     p("kind", Kind::Words(entry_kinds), "Kinds of entries"),
     p("device", Kind::Texts, "One of these devices is client or server"),
     p("protocol", Kind::Texts, "Protocols"),
+    p("space", Kind::Texts, "Address spaces; of operations the class, for example command or remote-session"),
     p("allowed", Kind::Truth, "Whether it is allowed, or only observed"),
 ];
 
@@ -135,6 +139,7 @@ pub const POINTS: &[Parameter] = &[
 pub const JOURNAL: &[Parameter] = &[
     p("device", Kind::Texts, "On one of these devices"),
     p("actor", Kind::Texts, "By one of these devices"),
+    p("operation", Kind::Texts, "Operations, for example program-write"),
     p("since", Kind::Time, "Last time at or after"),
     p("until", Kind::Time, "First time at or before"),
     p("limit", Kind::Number { most: 5_000 }, "The newest ones, at most so many"),
@@ -287,7 +292,10 @@ pub fn devices(call: &Call, reader: &Reader, limit: u32) -> Result<DeviceQuery, 
         ot: call.truth("ot"),
         learned: call.truth("learned"),
         text: call.one("text").map(str::to_owned),
+        properties: owned(call.all("property")),
         since: call.time(reader, "since")?,
+        quiet_since: call.time(reader, "quiet_since")?,
+        new_since: call.time(reader, "new_since")?,
         limit: Some(limit.saturating_add(1)),
         skip: skip(call)?,
     })
@@ -324,6 +332,7 @@ pub fn baseline(call: &Call, reader: &Reader, limit: u32) -> Result<EntryQuery, 
         kinds: parsed(call, "kind", EntryKind::parse),
         devices: named(call, reader, "device")?,
         protocols: owned(call.all("protocol")),
+        spaces: owned(call.all("space")),
         allowed: call.truth("allowed"),
         limit: Some(limit.saturating_add(1)),
         skip: skip(call)?,
@@ -353,6 +362,7 @@ pub fn journal(call: &Call, reader: &Reader) -> Result<JournalQuery, Problem> {
     Ok(JournalQuery {
         devices: named(call, reader, "device")?,
         actors: named(call, reader, "actor")?,
+        operations: owned(call.all("operation")),
         since: call.time(reader, "since")?,
         until: call.time(reader, "until")?,
         limit: Some(call.limit(100)),

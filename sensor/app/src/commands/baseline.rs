@@ -26,6 +26,7 @@ pub fn list(output: &mut Output, args: &BaselineListArgs) -> anyhow::Result<Exit
             protocols: args.protocol.clone(),
             allowed: (!args.all).then_some(true),
             limit: args.limit,
+            ..EntryQuery::default()
         },
     )?;
     if found.is_empty() {

@@ -35,6 +35,7 @@ pub fn list(output: &mut Output, args: &DevicesListArgs) -> anyhow::Result<Exit>
             text: args.text.clone(),
             since: moment(&reader, args.since)?,
             limit: args.limit,
+            ..DeviceQuery::default()
         },
     )?;
     if found.is_empty() {
@@ -375,6 +376,7 @@ pub fn journal(output: &mut Output, args: &DevicesJournalArgs) -> anyhow::Result
             since: moment(&reader, args.since)?,
             until: moment(&reader, args.until)?,
             limit: args.limit,
+            ..JournalQuery::default()
         },
     )?;
     if found.is_empty() {

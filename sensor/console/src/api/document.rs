@@ -167,7 +167,8 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &Value) -> Value {
 }
 
 fn tag(route: &Route) -> &'static str {
-    let tags = ["alerts", "devices", "points", "programs", "journal", "map", "events", "baseline", "learning"];
+    let tags =
+        ["alerts", "devices", "points", "programs", "journal", "map", "events", "baseline", "learning", "questions"];
     let first = route.path.trim_start_matches("/api/v1/").split(['/', '.']).next().unwrap_or_default();
     tags.into_iter().find(|tag| *tag == first).unwrap_or("system")
 }

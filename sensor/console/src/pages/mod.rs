@@ -8,6 +8,7 @@ pub mod devices;
 pub mod events;
 pub mod health;
 pub mod map;
+pub mod mining;
 pub mod overview;
 pub mod reference;
 pub mod show;
@@ -63,6 +64,8 @@ const DONE: &[(&str, &str)] = &[
     ("undo", "Taken back: what the act allowed is no longer allowed."),
     ("pending", "Asked for: the engine that runs on the store does it as soon as it can."),
     ("refused", "Some of it was refused; the history of the alerts says what was done."),
+    ("kept", "The question is kept; all users see it."),
+    ("forgotten", "The question is forgotten."),
     ("user", "Users changed."),
     ("token", "Tokens changed."),
     ("password", "The password was changed; sessions with the old one have ended."),
