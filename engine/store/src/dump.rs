@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Every row of the store as one line, `table column=value column=value`, in a fixed order: to compare two stores. Left
-/// out is what may differ between two stores that tell the same: columns of wall time, how often a run was started, and
-/// what is kept only while a run is under way.
+/// out is what may differ between two stores that tell the same: columns of wall time, how often a run was started, what is
+/// kept only while a run is under way, and what was forwarded to whom.
 pub fn dump(path: &Path) -> Result<Vec<String>, StoreError> {
     let connection = open::reader(path)?;
     lines(&connection).map_err(|error| StoreError::from_sqlite(path, error))
@@ -21,7 +21,11 @@ fn lines(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     // The index of texts lies in tables of its own, in an order that depends on when what was written.
-    let told = |table: &&String| !table.starts_with(run::BEFORE) && !table.starts_with("alert_text");
+    let told = |table: &&String| {
+        !table.starts_with(run::BEFORE)
+            && !table.starts_with("alert_text")
+            && !["outbox", "forward_destination"].contains(&table.as_str())
+    };
     for table in tables.iter().filter(told) {
         let columns: Vec<(String, i64)> = transaction
             .prepare("SELECT name, pk FROM pragma_table_info(?1)")?

@@ -77,6 +77,14 @@ pub enum StoreError {
         /// The other process, where it could be told.
         pid: Option<u32>,
     },
+    /// Another process forwards from it.
+    #[error("store {}: {} forwards from it already; end it first", .path.display(), holder(.pid))]
+    ForwarderRuns {
+        /// The store.
+        path: PathBuf,
+        /// The other process, where it could be told.
+        pid: Option<u32>,
+    },
     /// Damaged.
     #[error("store {}: is damaged ({detail}); restore a backup, or replay into a new store", .path.display())]
     Corrupt {

@@ -18,6 +18,7 @@ mod load;
 mod lock;
 mod maintenance;
 mod open;
+mod outbox;
 pub mod read;
 mod run;
 mod value;
@@ -32,6 +33,9 @@ pub use indicators::{IndicatorList, IndicatorListRow};
 pub use lock::EngineLock;
 pub use maintenance::MaintenanceRow;
 pub use open::{APPLICATION_ID, VERSION};
+pub use outbox::{
+    Change, DestinationRow, MOST_OPEN, MOST_OUTBOX, NewDestination, OutboxRow, Registered, Waiting, forwarder_of,
+};
 pub use run::{ReplayedCommand, RunInput, RunKind, RunSpec, RunStart};
 pub use value::intern;
 

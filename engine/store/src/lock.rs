@@ -1,4 +1,4 @@
-//! One engine a store: a lock file beside it.
+//! One engine a store, and one forwarder: lock files beside it.
 
 use crate::StoreError;
 use std::ffi::OsString;
@@ -6,9 +6,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The right to run an engine on a store. Given back when dropped, or when the process ends, even by SIGKILL.
+/// The right to run an engine on a store, or to forward from it. Given back when dropped, or when the process ends, even by
+/// SIGKILL.
 ///
-/// The file `PATH.lock` stays; it holds the process id of the last holder.
+/// The file (`PATH.lock`, `PATH.forward.lock`) stays; it holds the process id of the last holder.
 #[derive(Debug)]
 pub struct EngineLock {
     file: File,
@@ -23,7 +24,16 @@ impl Drop for EngineLock {
 
 impl EngineLock {
     pub(crate) fn take(store: &Path) -> Result<Self, StoreError> {
-        let path = lock_path(store);
+        Self::take_for(store, "lock", |path, pid| StoreError::EngineRuns { path, pid })
+    }
+
+    /// Takes the lock of another role, whose file ends so.
+    pub(crate) fn take_for(
+        store: &Path,
+        end: &str,
+        held: impl Fn(PathBuf, Option<u32>) -> StoreError,
+    ) -> Result<Self, StoreError> {
+        let path = lock_path(store, end);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -34,7 +44,7 @@ impl EngineLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::EngineRuns { path: store.to_owned(), pid: read_pid(&file) });
+                return Err(held(store.to_owned(), read_pid(&file)));
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::from_io(&path, &error)),
         }
@@ -42,11 +52,21 @@ impl EngineLock {
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { file })
     }
+
+    /// The process that holds a lock, where one does and it could be told.
+    pub(crate) fn holder(store: &Path, end: &str) -> Option<u32> {
+        let file = File::open(lock_path(store, end)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => read_pid(&file),
+            _ => None,
+        }
+    }
 }
 
-fn lock_path(store: &Path) -> PathBuf {
+fn lock_path(store: &Path, end: &str) -> PathBuf {
     let mut name: OsString = store.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(".");
+    name.push(end);
     name.into()
 }
 

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/008.sql"),
     include_str!("../migrations/009.sql"),
     include_str!("../migrations/010.sql"),
+    include_str!("../migrations/011.sql"),
 ];
 
 /// The format this version writes: SQLite's `user_version`.

@@ -465,7 +465,7 @@ pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
     })
 }
 
-fn refusal(outcome: ot_protocol::Outcome) -> Option<String> {
+pub(crate) fn refusal(outcome: ot_protocol::Outcome) -> Option<String> {
     match outcome {
         ot_protocol::Outcome::Rejected(code, name) => Some(format!("{name} ({code})")),
         _ => None,
@@ -481,7 +481,7 @@ pub(crate) fn tactics(techniques: &[String]) -> Vec<&'static attack::Tactic> {
     attack::tactics_of(&ids)
 }
 
-fn line(names: &Names<'_>, row: &AlertRow) -> Result<AlertLine, ViewError> {
+pub(crate) fn line(names: &Names<'_>, row: &AlertRow) -> Result<AlertLine, ViewError> {
     let view =
         |list: &[Peer]| -> Result<Vec<PeerView>, ViewError> { list.iter().map(|peer| names.peer(peer)).collect() };
     let mut sources = view(&row.sources)?;

@@ -1,11 +1,14 @@
 //! Health: what was seen, decoded, skipped, lost, evicted; learning; runs and inputs.
 
+use crate::outbox::{DestinationLine, destinations};
 use crate::{SCHEMA, ViewError, time};
 use ot_engine::config::Limits;
 use ot_engine::maintenance::{MOST_SELECTORS, MOST_WINDOWS};
+use ot_protocol::Timestamp;
 use ot_store::EvidenceState;
 use ot_store::read::Reader;
 use serde::Serialize;
+use std::time::{SystemTime, UNIX_EPOCH};
 use utoipa::ToSchema;
 
 fn evidence(reader: &Reader) -> Result<EvidenceTotals, ViewError> {
@@ -37,6 +40,8 @@ pub struct Stats {
     pub alerts: Vec<AlertCount>,
     /// Packets of alerts.
     pub evidence: EvidenceTotals,
+    /// How far other systems were told of alerts.
+    pub forwarding: Vec<DestinationLine>,
     /// Networks in which an OT protocol was confirmed.
     pub ot_networks: Vec<String>,
     /// Counters, in groups.
@@ -61,6 +66,11 @@ impl LimitView {
     pub fn new(id: &str, most: usize) -> Self {
         Self { id: id.to_owned(), most: u64::try_from(most).unwrap_or(u64::MAX) }
     }
+}
+
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// The limits of the engine.
@@ -315,6 +325,7 @@ pub fn stats(reader: &Reader) -> Result<Stats, ViewError> {
             })
             .collect(),
         evidence: evidence(reader)?,
+        forwarding: destinations(reader, wall_clock())?,
         ot_networks: state.ot_subnets.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect(),
         counters,
         limits: engine_limits(),
