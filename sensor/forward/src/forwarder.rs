@@ -1,0 +1,352 @@
+//! The threads: one for each destination, and the keeper, which alone writes to the store.
+
+use crate::destination;
+use crate::settings::{Destination, MOST_DESTINATIONS};
+use crate::worker::{BATCH, Feed, Item, Step, Worker};
+use ot_protocol::Timestamp;
+use ot_store::read::Reader;
+use ot_store::{DestinationRow, EngineLock, MOST_OUTBOX, NewDestination, Store, StoreError};
+use ot_views::{Names, messages};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Between two looks into the outbox where nothing was in it.
+const POLL: Duration = Duration::from_millis(200);
+/// Between two times at which the keeper writes.
+const KEEP: Duration = Duration::from_millis(500);
+/// Between two tries to take over from another forwarder.
+const TAKE_OVER: Duration = Duration::from_secs(2);
+/// Tries in a row after which `once` gives a destination up.
+const ONCE_ATTEMPTS: u64 = 3;
+/// How long the keeper tries its last write.
+const LAST_KEEP: Duration = Duration::from_secs(2);
+
+/// Why there is no forwarding.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// The store's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing is configured.
+    #[error("no destination is configured; write [[forward]] into the configuration")]
+    Nothing,
+    /// More than there may be.
+    #[error("{0} destinations are more than {MOST_DESTINATIONS}")]
+    TooMany(usize),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// How to forward.
+pub struct Options {
+    /// Address of the console, for links.
+    pub console: Option<String>,
+    /// Ends when all that is in the outbox is delivered, or a destination cannot be reached.
+    pub once: bool,
+    /// Where another process forwards already: waits for its end, and takes over.
+    pub wait: bool,
+    /// Takes what a person should know, in a line.
+    pub tell: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// What became of a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// How far it was told.
+    pub row: DestinationRow,
+    /// Whether nothing is left that it should be told of.
+    pub all: bool,
+}
+
+/// Forwarding, until it is stopped.
+pub struct Forwarder {
+    stop: Arc<AtomicBool>,
+    keeper: JoinHandle<Vec<Delivered>>,
+}
+
+impl Forwarder {
+    /// Begins. Without [`Options::wait`] the store is ready when this returns; with it, this never waits.
+    ///
+    /// # Errors
+    /// Where nothing can be forwarded.
+    pub fn start(store: &Path, destinations: Vec<Destination>, options: Options) -> Result<Self, ForwardError> {
+        if destinations.is_empty() {
+            return Err(ForwardError::Nothing);
+        }
+        if destinations.len() > MOST_DESTINATIONS {
+            return Err(ForwardError::TooMany(destinations.len()));
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let wanted: Vec<NewDestination> = destinations.iter().map(Destination::row).collect();
+        let ready = if options.wait { None } else { Some(prepare(store, &wanted, &*options.tell)?) };
+        let (path, ending) = (store.to_owned(), Arc::clone(&stop));
+        let keeper = std::thread::Builder::new()
+            .name("forward".to_owned())
+            .spawn(move || {
+                let Some(ready) = ready.or_else(|| take_over(&path, &wanted, &options, &ending)) else {
+                    return Vec::new();
+                };
+                keep(&path, ready, destinations, &Arc::new(options), &ending)
+            })
+            .map_err(ForwardError::Thread)?;
+        Ok(Self { stop, keeper })
+    }
+
+    /// Whether it has ended by itself.
+    pub fn is_done(&self) -> bool {
+        self.keeper.is_finished()
+    }
+
+    /// Asks it to end.
+    pub fn ask_to_stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for its end, but no longer than this. What became of each destination; `None` where it has not ended. (What was
+    /// sent by then and is not known to have been taken comes again at the next start, with the same ids.)
+    pub fn wait(self, longest: Option<Duration>) -> Option<Vec<Delivered>> {
+        let end = longest.map(|longest| Instant::now() + longest);
+        while !self.keeper.is_finished() {
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.keeper.join().ok()
+    }
+}
+
+/// The store, the right to forward from it, and how far its destinations were told.
+struct Ready {
+    store: Store,
+    _lock: EngineLock,
+    rows: Vec<DestinationRow>,
+}
+
+fn prepare(path: &Path, wanted: &[NewDestination], tell: &(dyn Fn(&str) + Send + Sync)) -> Result<Ready, ForwardError> {
+    let mut store = Store::open_existing(path)?;
+    let lock = store.lock_forwarder()?;
+    let registered = store.register_destinations(wanted, now())?;
+    for (name, open) in registered.added {
+        tell(&format!("forward {name}: new; {open} open alerts are told first"));
+    }
+    for (name, left) in registered.forgotten {
+        tell(&format!("forward {name}: no longer configured, forgotten; it had {left} changes yet to be told"));
+    }
+    let rows = Reader::open(path)?.destinations()?;
+    Ok(Ready { store, _lock: lock, rows })
+}
+
+/// Prepares as soon as that is possible.
+fn take_over(path: &Path, wanted: &[NewDestination], options: &Options, stop: &AtomicBool) -> Option<Ready> {
+    let mut told = String::new();
+    while !stop.load(Ordering::Relaxed) {
+        match prepare(path, wanted, &*options.tell) {
+            Ok(ready) => return Some(ready),
+            Err(error) => {
+                let problem = error.to_string();
+                if problem != told {
+                    (options.tell)(&format!("forward: waits: {problem}"));
+                    told = problem;
+                }
+            }
+        }
+        sleep(TAKE_OVER, stop);
+    }
+    None
+}
+
+/// How far workers are, for the keeper.
+#[derive(Default)]
+struct Board(Mutex<BTreeMap<String, DestinationRow>>);
+
+impl Board {
+    fn changed(&self) -> MutexGuard<'_, BTreeMap<String, DestinationRow>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep(
+    path: &Path,
+    ready: Ready,
+    destinations: Vec<Destination>,
+    options: &Arc<Options>,
+    stop: &Arc<AtomicBool>,
+) -> Vec<Delivered> {
+    let Ready { mut store, _lock, rows } = ready;
+    let board = Arc::new(Board::default());
+    let mut threads = Vec::new();
+    for destination in destinations {
+        let Some(row) = rows.iter().find(|row| row.name == destination.name).cloned() else { continue };
+        let (path, board) = (path.to_owned(), Arc::clone(&board));
+        let (with, ending) = (Arc::clone(options), Arc::clone(stop));
+        let name = format!("forward {}", destination.name);
+        let spawned = std::thread::Builder::new()
+            .name(name.clone())
+            .spawn(move || work(path, destination, row, &board, &with, &ending));
+        match spawned {
+            Ok(thread) => threads.push(thread),
+            Err(error) => (options.tell)(&format!("{name}: cannot start a thread: {error}")),
+        }
+    }
+    let mut trouble = false;
+    loop {
+        let all_ended = threads.iter().all(JoinHandle::is_finished);
+        match write(&mut store, &board) {
+            Ok(()) => trouble = false,
+            Err(error) => {
+                if !std::mem::replace(&mut trouble, true) {
+                    (options.tell)(&format!("forward: how far destinations were told cannot be kept yet: {error}"));
+                }
+            }
+        }
+        if all_ended {
+            break;
+        }
+        let wake = Instant::now() + KEEP;
+        while Instant::now() < wake && !threads.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let end = Instant::now() + LAST_KEEP;
+    while write(&mut store, &board).is_err() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+}
+
+/// Writes what changed, and clears the outbox.
+fn write(store: &mut Store, board: &Board) -> Result<(), StoreError> {
+    let rows: Vec<DestinationRow> = std::mem::take(&mut *board.changed()).into_values().collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match store.keep_progress(&rows) {
+        Ok(mut more) => {
+            while more {
+                more = store.keep_progress(&[])?;
+            }
+            Ok(())
+        }
+        Err(error) => {
+            let mut changed = board.changed();
+            for row in rows {
+                // What a worker said meanwhile is newer.
+                changed.entry(row.name.clone()).or_insert(row);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The thread of a destination.
+fn work(
+    path: PathBuf,
+    destination: Destination,
+    row: DestinationRow,
+    board: &Board,
+    options: &Options,
+    stop: &Arc<AtomicBool>,
+) -> Delivered {
+    let name = destination.name.clone();
+    let feed = StoreFeed { path, name: name.clone(), console: options.console.clone(), reader: None };
+    let to = destination.clone();
+    let open = Box::new(move || destination::open(&to));
+    let mut worker = Worker::new(destination, row, feed, open, Arc::clone(stop), Instant::now());
+    let mut failing = worker.row().attempts > 0;
+    let all = loop {
+        let stopping = stop.load(Ordering::Relaxed);
+        let step = if stopping {
+            worker.finish(Instant::now(), now());
+            Step::Idle
+        } else {
+            worker.step(Instant::now(), now())
+        };
+        if options.once && !stopping && matches!(step, Step::Wait(_)) && worker.is_underway() && worker.is_through() {
+            worker.finish(Instant::now(), now());
+        }
+        if let Some(row) = worker.take_changed() {
+            if (row.attempts > 0) != failing {
+                failing = row.attempts > 0;
+                let text = match &row.last_error {
+                    Some(error) if failing => format!("forward {name}: {error}; tries again"),
+                    _ => format!("forward {name}: delivers again"),
+                };
+                (options.tell)(&text);
+            }
+            board.changed().insert(name.clone(), row);
+        }
+        match step {
+            _ if stopping => break !worker.is_underway(),
+            Step::Worked => {}
+            Step::Idle if options.once => break true,
+            Step::Idle => sleep(POLL, stop),
+            Step::Wait(_) if options.once && worker.row().attempts >= ONCE_ATTEMPTS => break false,
+            Step::Wait(span) => sleep(span.min(POLL), stop),
+        }
+    };
+    Delivered { row: worker.row().clone(), all }
+}
+
+/// The outbox of a store.
+struct StoreFeed {
+    path: PathBuf,
+    name: String,
+    console: Option<String>,
+    reader: Option<Reader>,
+}
+
+impl StoreFeed {
+    fn ask<T>(&mut self, question: impl Fn(&Reader, &Self) -> Result<T, String>) -> Result<T, String> {
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => Reader::open(&self.path).map_err(|error| error.to_string())?,
+        };
+        // After an error the store is opened anew.
+        let answer = question(&reader, self)?;
+        self.reader = Some(reader);
+        Ok(answer)
+    }
+}
+
+impl Feed for StoreFeed {
+    fn next(&mut self, after: u64) -> Result<Vec<Item>, String> {
+        self.ask(|reader, this| {
+            let rows = reader.outbox(after, &this.name, BATCH).map_err(|error| error.to_string())?;
+            let told =
+                messages(&Names::new(reader), &rows, this.console.as_deref()).map_err(|error| error.to_string())?;
+            Ok(rows.iter().zip(told).map(|(row, message)| Item { sequence: row.sequence, message }).collect())
+        })
+    }
+
+    fn newest(&mut self) -> Result<u64, String> {
+        self.ask(|reader, _| reader.outbox_newest().map_err(|error| error.to_string()))
+    }
+
+    fn floor(&mut self) -> Result<u64, String> {
+        Ok(self.newest()?.saturating_sub(MOST_OUTBOX))
+    }
+}
+
+/// Sleeps, but no longer than until the end is asked for.
+fn sleep(span: Duration, stop: &AtomicBool) {
+    let end = Instant::now() + span;
+    while !stop.load(Ordering::Relaxed) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(Duration::from_millis(50)));
+    }
+}
+
+/// The wall clock.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
