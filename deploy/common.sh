@@ -42,17 +42,28 @@ need_rust() {
     need pcap-config libpcap-dev
 }
 
-# need_stacks: the environment with the Modbus, S7 and DNP3 stacks of the live tests. Says so where it cannot be made; the tests
-# then skip what wants them.
-need_stacks() {
-    local folder=$root/target/live-venv wanted=$root/tests/live/requirements.txt
+# need_stacks: the environment with the Modbus, S7 and DNP3 stacks of the live tests.
+need_stacks() { need_python live; }
+
+# need_receivers: rsyslog with TLS, and the environment with the parsers and schemas that forwarded messages are held against.
+need_receivers() {
+    need rsyslogd rsyslog
+    need openssl openssl
+    if ! ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1; then install_package rsyslog-openssl; fi
+    need_python forward
+}
+
+# need_python SUITE: target/SUITE-venv with what tests/SUITE/requirements.txt names. Says so where it cannot be made; the tests
+# then skip what wants it.
+need_python() {
+    local folder=$root/target/$1-venv wanted=$root/tests/$1/requirements.txt
     if cmp -s "$wanted" "$folder/made-from.txt" 2>/dev/null; then return; fi
     if ! /usr/bin/python3 -c 'import ensurepip' 2>/dev/null; then install_package python3-venv; fi
     if rm -rf "$folder" && /usr/bin/python3 -m venv "$folder" &&
         "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"; then
         cp "$wanted" "$folder/made-from.txt"
     else
-        echo "skipped: the stacks of the live tests could not be installed (tests/live/requirements.txt)"
+        echo "skipped: what the $1 tests want could not be installed (tests/$1/requirements.txt)"
         rm -rf "$folder"
     fi
 }

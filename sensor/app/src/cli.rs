@@ -3,12 +3,16 @@
 #[cfg(feature = "console")]
 mod console;
 mod evidence;
+#[cfg(feature = "forward")]
+mod forward;
 mod maintenance;
 mod triage;
 
 #[cfg(feature = "console")]
 pub use console::{ConsoleArgs, PasswordArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs};
 pub use evidence::{AlertsBundleArgs, AlertsPcapArgs, BundleCommand};
+#[cfg(feature = "forward")]
+pub use forward::{ForwardArgs, ForwardCommand, ForwardRemoveArgs, ForwardStatusArgs, ForwardTestArgs};
 pub use maintenance::{
     MaintenanceAddArgs, MaintenanceCommand, MaintenanceListArgs, MaintenanceRemoveArgs, MaintenanceReportArgs,
 };
@@ -167,6 +171,22 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: RulesCommand,
+    },
+    #[cfg(feature = "forward")]
+    /// Tell other systems of alerts, as the configuration says: syslog, webhooks, files
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Example:\n  ot-sensor forward --store plant.db --config /etc/ot-sensor.toml\n  \
+            ot-sensor forward test siem --config /etc/ot-sensor.toml\n  ot-sensor forward status --store plant.db\n\n\
+            `run` does it by itself where its configuration names destinations; this does it in a process of its own."
+    )]
+    Forward {
+        /// How.
+        #[command(flatten)]
+        args: ForwardArgs,
+        /// What to do; without it: forward.
+        #[command(subcommand)]
+        command: Option<ForwardCommand>,
     },
     #[cfg(feature = "console")]
     /// Open the console: web pages and REST API over the store

@@ -1,5 +1,8 @@
 //! The configuration file: TOML, all of it optional; unknown keys are refused with the nearest known one.
 
+#[cfg(feature = "forward")]
+mod forward;
+
 use crate::cli::{StoreArgs, unknown};
 use crate::evidence::Settings;
 use crate::exit::Failure;
@@ -53,6 +56,11 @@ pub struct Config {
     pub named: bool,
     /// Of live capture.
     pub capture: CaptureSettings,
+    /// Address of the console, for links in what is forwarded.
+    pub console_url: Option<String>,
+    /// Who is told of alerts.
+    #[cfg(feature = "forward")]
+    pub forward: Vec<ot_forward::Destination>,
 }
 
 /// Of live capture.
@@ -95,6 +103,8 @@ impl Config {
         // Beside the configuration, unless they say otherwise.
         let folder = path.parent().unwrap_or(Path::new(""));
         config.indicators.iter_mut().chain(&mut config.rules).for_each(|file| *file = folder.join(&*file));
+        #[cfg(feature = "forward")]
+        config.forward.iter_mut().for_each(|destination| forward::beside(folder, destination));
         Ok(config)
     }
 
@@ -118,6 +128,10 @@ impl Config {
             }
             config.engine.site = sensor.text("site")?;
             config.engine.continuous = sensor.truth("continuous")?.unwrap_or_default();
+            config.console_url = sensor.text("console_url")?;
+            if let Some(url) = config.console_url.as_deref().filter(|url| !is_address(url)) {
+                return Err(format!("sensor.console_url: {url:?} is no address; write https://HOST:PORT"));
+            }
             if let Some(zone) = sensor.text("time_zone")? {
                 config.engine.clock =
                     SiteClock::parse(&zone).map_err(|problem| format!("sensor.time_zone: {problem}"))?;
@@ -205,6 +219,15 @@ impl Config {
             evidence.end()?;
         }
         config.capture = capture_of(&mut top)?;
+        let destinations = top.tables("forward")?;
+        #[cfg(feature = "forward")]
+        {
+            config.forward = forward::forward_of(destinations)?;
+        }
+        #[cfg(not(feature = "forward"))]
+        if !destinations.is_empty() {
+            return Err("forward: this build cannot forward; use one with the feature `forward`".to_owned());
+        }
         top.end()?;
         Ok(config)
     }
@@ -213,6 +236,12 @@ impl Config {
     pub fn store_path(&self, args: &StoreArgs) -> PathBuf {
         args.store.clone().or_else(|| self.store.clone()).unwrap_or_else(|| PathBuf::from(DEFAULT_STORE))
     }
+}
+
+/// Whether a text can stand before a path in a link.
+fn is_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 /// What else can be said of a device: owner, importance, tags and so on.

@@ -107,6 +107,14 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
                 _ => Exit::Usage,
             };
         }
+        #[cfg(feature = "forward")]
+        if let Some(error) = cause.downcast_ref::<ot_forward::ForwardError>() {
+            return match error {
+                ot_forward::ForwardError::Store(_) => Exit::Store,
+                ot_forward::ForwardError::Thread(_) => Exit::Internal,
+                _ => Exit::Usage,
+            };
+        }
         if let Some(error) = cause.downcast_ref::<ViewError>() {
             return match error {
                 ViewError::Store(_) => Exit::Store,

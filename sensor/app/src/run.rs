@@ -3,6 +3,8 @@
 //! The caller's thread applies facts to the engine and writes what changed: soon where there is news, seldom where only
 //! counts grow. Nothing it does holds up the capture: what it leaves behind is bounded and told (`ot_flow::Load`).
 
+#[cfg(feature = "forward")]
+mod forward;
 mod health;
 mod writer;
 
@@ -127,6 +129,8 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
             .health
             .warn(&mut sensor.engine, format!("run {run} did not end in order: what it had committed is kept"));
     }
+    #[cfg(feature = "forward")]
+    let forwarder = forward::start(&config, &path, args.quiet)?;
     sensor.health.say(&format!("capturing into {}; Ctrl-C or SIGTERM ends it", path.display()));
 
     let live_config = LiveConfig { load, processors: config.capture.processors.clone() };
@@ -154,6 +158,8 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         sensor.tell(&summary, alerts_before, &path)?;
     }
     anyhow::ensure!(!ended_by_itself, "internal error: no interface is read any more; please report this");
+    #[cfg(feature = "forward")]
+    forward::end(forwarder);
     let Sensor { engine, writer, .. } = sensor;
     std::mem::forget(engine);
     drop(writer);

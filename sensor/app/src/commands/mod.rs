@@ -10,6 +10,8 @@ mod context;
 mod devices;
 mod dry_run;
 mod events;
+#[cfg(feature = "forward")]
+mod forward;
 mod import;
 mod indicators;
 pub use indicators::expires;
@@ -102,6 +104,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Stats(args) => stats::show(&mut output, &args),
         Command::Catalogue { navigator: true, output: file, .. } => catalogue::navigator(&mut output, file.as_deref()),
         Command::Catalogue { command, .. } => catalogue::run(&mut output, command),
+        #[cfg(feature = "forward")]
+        Command::Forward { args, command } => forward::run(&mut output, &args, command.as_ref()),
         #[cfg(feature = "console")]
         Command::Console(args) => console::run(&mut output, &args),
         #[cfg(feature = "console")]

@@ -70,6 +70,14 @@ pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
         packets.push_str(&format!(", of {} none were kept", number_of(kept.not_kept, "alert")));
     }
     output.paragraph("Packets kept", LEFT, &packets)?;
+    for destination in &stats.forwarding {
+        let mut told =
+            format!("{}, {} delivered, {} waiting", destination.state, destination.delivered, destination.waiting);
+        if let (1.., Some(error)) = (destination.attempts, &destination.last_error) {
+            told.push_str(&format!("; {error}"));
+        }
+        output.paragraph("Forwarding", LEFT, &format!("{}: {told}", destination.name))?;
+    }
     if totals.commands_pending > 0 {
         output.paragraph("Waiting", LEFT, &format!("{} commands for the engine", totals.commands_pending))?;
     }

@@ -1,0 +1,294 @@
+//! `[[forward]]`: destinations that are told of alerts.
+
+use super::{Keys, check_id};
+use crate::cli::unknown;
+use crate::protocols::PROTOCOLS;
+use crate::when::span;
+use ot_engine::catalogue::{EngineKind, Severity};
+use ot_forward::settings::{
+    FACILITIES, Framing, LogFile, MOST_DESTINATIONS, Secret, Standard, Syslog, Target, Tls, Transport, Webhook,
+};
+use ot_forward::{Destination, Filter, Format};
+use ot_store::Change;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Messages a second at most that may be configured.
+const MOST_RATE: u32 = 10_000;
+
+/// All destinations, in order.
+pub(super) fn forward_of(tables: Vec<Keys>) -> Result<Vec<Destination>, String> {
+    if tables.len() > MOST_DESTINATIONS {
+        return Err(format!("forward: {} destinations are more than {MOST_DESTINATIONS}", tables.len()));
+    }
+    let mut all: Vec<Destination> = Vec::with_capacity(tables.len());
+    for mut keys in tables {
+        let path = keys.path.clone();
+        let name = check_id(&keys.needed_text("name")?)
+            .map_err(|problem| format!("{path}name: {}", problem.replace("sensor id", "name")))?;
+        if all.iter().any(|known| known.name == name) {
+            return Err(format!("{path}name: {name} is the name of another destination; give each its own"));
+        }
+        let kind = keys.needed_text("kind")?;
+        let address = keys.needed_text("address")?;
+        let wrong = |problem: String| format!("{path}address: {problem}");
+        let target = match kind.as_str() {
+            "syslog" => Target::Syslog(syslog_of(&mut keys, Syslog::parse(&address).map_err(wrong)?)?),
+            "webhook" => Target::Webhook(webhook_of(&mut keys, Webhook::parse(&address).map_err(wrong)?)?),
+            "file" => Target::File(file_of(&mut keys, &address)?),
+            other => return Err(format!("{path}kind: {}", unknown(other, Target::KINDS.into_iter()))),
+        };
+        let mut destination = Destination::new(&name, target);
+        if let Some(format) = keys.choice("format", &Format::ALL, Format::as_str)? {
+            destination.format = format;
+        }
+        let known = PROTOCOLS.iter().map(|protocol| protocol.id());
+        let protocols = keys.texts("protocols")?;
+        if let Some(wrong) = protocols.iter().find(|id| !known.clone().any(|known| known == id.as_str())) {
+            return Err(format!("{path}protocols: {}", unknown(wrong, known)));
+        }
+        destination.filter = Filter {
+            min_severity: keys.choice("min_severity", &Severity::ALL, Severity::as_str)?,
+            engines: keys.choices("engines", &EngineKind::ALL, EngineKind::as_str)?.unwrap_or_default(),
+            protocols,
+            zones: keys.texts("zones")?,
+            changes: keys.choices("changes", &Change::ALL, Change::as_str)?.unwrap_or_default(),
+        };
+        if let Some(rate) = keys.number("rate", MOST_RATE)? {
+            destination.rate = Some(rate)
+                .filter(|rate| *rate > 0)
+                .ok_or_else(|| format!("{path}rate: 0 messages a second are none"))?;
+        }
+        if let Some(text) = keys.text("retry_max")? {
+            let nanos = span(&text).map_err(|problem| format!("{path}retry_max: {problem}"))?;
+            let longest = Duration::from_nanos(nanos.unsigned_abs());
+            if !(Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&longest) {
+                return Err(format!("{path}retry_max: {text} is not within 1s to 1h"));
+            }
+            destination.retry_most = longest;
+        }
+        destination.open_alerts = match keys.text("start")?.as_deref() {
+            None | Some("open") => true,
+            Some("now") => false,
+            Some(other) => return Err(format!("{path}start: {}", unknown(other, ["open", "now"].into_iter()))),
+        };
+        keys.end()?;
+        all.push(destination);
+    }
+    Ok(all)
+}
+
+fn syslog_of(keys: &mut Keys, mut syslog: Syslog) -> Result<Syslog, String> {
+    if let Some(standard) = keys.choice("standard", &Standard::ALL, Standard::as_str)? {
+        syslog.standard = standard;
+    }
+    if let Some(name) = keys.text("facility")? {
+        let code = FACILITIES.iter().position(|known| *known == name);
+        syslog.facility = code
+            .and_then(|code| u8::try_from(code).ok())
+            .ok_or_else(|| format!("{}facility: {}", keys.path, unknown(&name, FACILITIES.into_iter())))?;
+    }
+    // What the transport does not have stays unknown, and is refused.
+    if syslog.transport != Transport::Udp
+        && let Some(framing) = keys.choice("framing", &Framing::ALL, Framing::as_str)?
+    {
+        if syslog.transport == Transport::Tls && framing == Framing::Newline {
+            return Err(format!("{}framing: RFC 5425 knows octet-counting alone; leave it out", keys.path));
+        }
+        syslog.framing = framing;
+    }
+    if syslog.transport == Transport::Tls {
+        syslog.tls = tls_of(keys)?;
+    }
+    Ok(syslog)
+}
+
+fn tls_of(keys: &mut Keys) -> Result<Tls, String> {
+    let tls = Tls {
+        ca: keys.text("ca")?.map(PathBuf::from),
+        certificate: keys.text("certificate")?.map(PathBuf::from),
+        key: keys.text("key")?.map(PathBuf::from),
+        server_name: keys.text("server_name")?,
+    };
+    if tls.certificate.is_some() != tls.key.is_some() {
+        return Err(format!("{}certificate: and `key` go together; write both or neither", keys.path));
+    }
+    Ok(tls)
+}
+
+fn webhook_of(keys: &mut Keys, mut webhook: Webhook) -> Result<Webhook, String> {
+    webhook.secret = secret_of(keys, "secret_env", "secret_file")?;
+    webhook.authorization = secret_of(keys, "authorization_env", "authorization_file")?;
+    webhook.template = keys.text("template")?.map(PathBuf::from);
+    if webhook.tls.is_some() {
+        webhook.tls = Some(tls_of(keys)?);
+    } else if webhook.authorization.is_some() && !webhook.is_local() {
+        return Err(format!(
+            "{}address: http:// would show `authorization` to everybody on the way; use https://",
+            keys.path
+        ));
+    }
+    Ok(webhook)
+}
+
+fn secret_of(keys: &mut Keys, variable: &'static str, file: &'static str) -> Result<Option<Secret>, String> {
+    match (keys.text(variable)?, keys.text(file)?) {
+        (Some(_), Some(_)) => Err(format!("{}{variable}: and `{file}` exclude each other; write one", keys.path)),
+        (Some(name), None) => Ok(Some(Secret::Environment(name))),
+        (None, Some(path)) => Ok(Some(Secret::File(path.into()))),
+        (None, None) => Ok(None),
+    }
+}
+
+fn file_of(keys: &mut Keys, address: &str) -> Result<LogFile, String> {
+    let mut file = LogFile::new(PathBuf::from(address.strip_prefix("file://").unwrap_or(address)));
+    if let Some(size) = keys.size("rotate_size")? {
+        file.size = Some(size)
+            .filter(|size| *size >= 4_096)
+            .ok_or_else(|| format!("{}rotate_size: less than 4 KiB hold no message", keys.path))?;
+    }
+    if let Some(older) = keys.number("rotate_files", 1_000)? {
+        file.older = older;
+    }
+    Ok(file)
+}
+
+/// Files that a destination names are beside the configuration, unless they say otherwise.
+pub(super) fn beside(folder: &Path, destination: &mut Destination) {
+    let at = |path: &mut PathBuf| *path = folder.join(&*path);
+    let tls = |tls: &mut Tls| [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten().for_each(at);
+    match &mut destination.target {
+        Target::Syslog(syslog) => tls(&mut syslog.tls),
+        Target::Webhook(webhook) => {
+            webhook.tls.iter_mut().for_each(tls);
+            webhook.template.iter_mut().for_each(at);
+            for secret in [&mut webhook.secret, &mut webhook.authorization].into_iter().flatten() {
+                if let Secret::File(path) = secret {
+                    at(path);
+                }
+            }
+        }
+        Target::File(file) => at(&mut file.path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use ot_forward::Format;
+    use ot_forward::settings::{Framing, Secret, Target};
+
+    const EXAMPLE: &str = r#"
+        [sensor]
+        console_url = "https://sensor-3.plant.example:8443"
+        [[forward]]
+        name = "siem"
+        kind = "syslog"
+        address = "tls://siem.plant.example:6514"
+        ca = "tls/ca.pem"
+        certificate = "tls/sensor.pem"
+        key = "tls/sensor.key"
+        min_severity = "major"
+        engines = ["malware", "policy-violation"]
+        protocols = ["modbus", "s7comm"]
+        zones = ["Cell 1"]
+        changes = ["opened", "status"]
+        facility = "local4"
+        rate = 20
+        retry_max = "5m"
+        start = "now"
+        [[forward]]
+        name = "chat"
+        kind = "webhook"
+        address = "https://chat.example/hooks/1"
+        secret_env = "CHAT_SECRET"
+        authorization_file = "/etc/ot-sensor/chat.token"
+        template = "chat.json"
+        [[forward]]
+        name = "log"
+        kind = "file"
+        address = "/var/log/ot-sensor/alerts.jsonl"
+        format = "ecs"
+        rotate_size = "10 MiB"
+        rotate_files = 3
+        [[forward]]
+        name = "old"
+        kind = "syslog"
+        address = "tcp://10.0.0.9"
+        standard = "rfc3164"
+        framing = "octet-counting"
+        format = "leef"
+    "#;
+
+    #[test]
+    fn reads_an_example() {
+        let config = Config::parse(EXAMPLE).unwrap();
+        assert_eq!(config.console_url.as_deref(), Some("https://sensor-3.plant.example:8443"));
+        let [siem, chat, log, old] = config.forward.as_slice() else { panic!("{config:?}") };
+        assert_eq!(
+            (siem.format, siem.rate, siem.open_alerts, siem.retry_most.as_secs()),
+            (Format::Cef, 20, false, 300)
+        );
+        assert_eq!(siem.filter.engines.len(), 2);
+        let Target::Syslog(syslog) = &siem.target else { panic!("{siem:?}") };
+        assert_eq!((syslog.facility, syslog.server.port, syslog.framing), (20, 6514, Framing::OctetCounting));
+        let Target::Webhook(webhook) = &chat.target else { panic!("{chat:?}") };
+        assert_eq!(webhook.secret, Some(Secret::Environment("CHAT_SECRET".into())));
+        assert_eq!((chat.format, chat.open_alerts), (Format::Json, true));
+        let Target::File(file) = &log.target else { panic!("{log:?}") };
+        assert_eq!((log.format, file.size, file.older), (Format::Ecs, 10 << 20, 3));
+        let Target::Syslog(syslog) = &old.target else { panic!("{old:?}") };
+        assert_eq!((syslog.server.port, syslog.framing), (601, Framing::OctetCounting));
+    }
+
+    #[test]
+    fn the_example_of_the_document_is_one() {
+        let text = include_str!("../../../forward/README.md");
+        let (_, rest) = text.split_once("```toml\n").unwrap();
+        let (example, _) = rest.split_once("```").unwrap();
+        assert_eq!(Config::parse(example).unwrap().forward.len(), 3);
+    }
+
+    #[test]
+    fn files_are_beside_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ot-sensor.toml");
+        std::fs::write(&path, EXAMPLE).unwrap();
+        let config = Config::load(&path).unwrap();
+        let Target::Syslog(syslog) = &config.forward[0].target else { panic!() };
+        assert_eq!(syslog.tls.ca, Some(folder.path().join("tls/ca.pem")));
+        let Target::Webhook(webhook) = &config.forward[1].target else { panic!() };
+        assert_eq!(webhook.authorization, Some(Secret::File("/etc/ot-sensor/chat.token".into())));
+        assert_eq!(webhook.template, Some(folder.path().join("chat.json")));
+    }
+
+    #[test]
+    fn refuses_with_the_place_and_what_to_write() {
+        let base =
+            |kind: &str, address: &str| format!("[[forward]]\nname = 'a'\nkind = '{kind}'\naddress = '{address}'\n");
+        for (text, message) in [
+            ("[[forward]]\nkind = 'file'".to_owned(), "forward 1: name: is missing"),
+            ("[[forward]]\nname = 'a b'".to_owned(), "forward 1: name: \"a b\" is no name"),
+            (base("sylog", "x"), "forward 1: kind: \"sylog\" is not known; did you mean \"syslog\"?"),
+            (base("syslog", "siem:514"), "forward 1: address: \"siem:514\" is no address; write udp://HOST"),
+            (base("syslog", "udp://siem") + "framing = 'newline'", "key \"framing\" is not known"),
+            (base("syslog", "tls://siem") + "framing = 'newline'", "RFC 5425"),
+            (base("syslog", "tls://siem") + "key = 'x'", "go together"),
+            (base("syslog", "tcp://siem") + "facility = 'local9'", "facility: \"local9\" is not known"),
+            (base("syslog", "tcp://siem") + "formt = 'cef'", "key \"formt\" is not known; did you mean \"format\"?"),
+            (base("syslog", "tcp://siem") + "format = 'xml'", "forward 1: format: \"xml\" is not known"),
+            (base("webhook", "https://u:p@host/"), "would be shown"),
+            (base("webhook", "https://h/") + "secret_env = 'A'\nsecret_file = 'b'", "exclude each other"),
+            (base("webhook", "http://h/") + "authorization_env = 'A'", "use https://"),
+            (base("file", "x") + "rate = 0", "forward 1: rate: 0 messages"),
+            (base("file", "x") + "retry_max = '1ms'", "is not within 1s to 1h"),
+            (base("file", "x") + "protocols = ['modbuss']", "did you mean \"modbus\"?"),
+            (base("file", "x") + "start = 'all'", "start: \"all\" is not known"),
+            (base("file", "x") + &base("file", "y"), "forward 2: name: a is the name of another destination"),
+            ("[sensor]\nconsole_url = 'sensor'".to_owned(), "sensor.console_url: \"sensor\" is no address"),
+        ] {
+            let error = Config::parse(&text).unwrap_err();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}

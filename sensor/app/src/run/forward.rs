@@ -1,0 +1,46 @@
+//! Forwarding beside the capture, in threads of its own.
+
+use crate::config::Config;
+use crate::output::clean;
+use anyhow::Result;
+use ot_forward::{Forwarder, Options, destination};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the end of a run waits for what is on its way.
+const END: Duration = Duration::from_secs(5);
+
+/// Begins, where the configuration names destinations. Nothing that is wrong with one holds up the capture: it is told.
+///
+/// # Errors
+/// Where no thread can be started.
+pub fn start(config: &Config, store: &Path, quiet: bool) -> Result<Option<Forwarder>> {
+    if config.forward.is_empty() {
+        return Ok(None);
+    }
+    for one in &config.forward {
+        if let Err(problem) = destination::check(one) {
+            eprintln!("{}", clean(&format!("warning: forward {}: {problem}", one.name)));
+        }
+    }
+    let options = Options {
+        console: config.console_url.clone(),
+        once: false,
+        wait: true,
+        tell: Arc::new(move |line| {
+            if !quiet || line.contains("tries again") {
+                eprintln!("{}", clean(line));
+            }
+        }),
+    };
+    Ok(Some(Forwarder::start(store, config.forward.clone(), options)?))
+}
+
+/// Ends it in order. What is not delivered by then is at the next start.
+pub fn end(forwarder: Option<Forwarder>) {
+    if let Some(forwarder) = forwarder {
+        forwarder.ask_to_stop();
+        let _ = forwarder.wait(Some(END));
+    }
+}
