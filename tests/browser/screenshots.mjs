@@ -40,6 +40,7 @@ try {
       "device-programs": `/devices/${device}?tab=programs`,
       "device-edit": `/devices/${device}?tab=edit`,
       "alert-map": `/alerts/${alert}?tab=map`,
+      import: "/devices/import",
       map: "/map",
       "map-subnet": "/map?by=subnet",
       "map-device": `/map?device=%23${device}`,

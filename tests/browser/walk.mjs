@@ -151,7 +151,7 @@ async function pages() {
     const alert = (await alertOf(page, "new-master")).id;
     const device = (await api(page, "/api/v1/devices?ot=true")).items[0].device_id;
     const list = ["/", "/alerts", "/alerts?text=nothing-has-this", "/alerts?group=type", `/alerts/${alert}?tab=all`, `/alerts/${alert}/learn`,
-      "/devices", ...["identity", "recommendations", "alerts", "traffic", "points", "programs", "timeline", "edit"].map((tab) => `/devices/${device}?tab=${tab}`),
+      "/devices", "/devices/import", ...["identity", "recommendations", "alerts", "traffic", "points", "programs", "timeline", "edit"].map((tab) => `/devices/${device}?tab=${tab}`),
       "/map", "/map?by=subnet&alerts=true", `/map?device=%23${device}`, "/events", "/mining", "/mining?question=unauthenticated-writes", "/mining?list=alerts", "/baseline", "/attack?span=all", "/catalogue", "/catalogue/new-master", "/health", "/users", "/account"];
     for (const path of list) {
       await page.goto(path);
@@ -227,6 +227,23 @@ async function map() {
   await context.close();
 }
 
+/** A CSV file is taken, looked at and imported. */
+async function imports() {
+  const { page, context, complaints } = await signIn(chrome, console_, { next: "/devices/import" });
+  await page.goto("/devices/import");
+  const buffer = Buffer.from("ip,zone\n10.20.0.11,Press hall\n10.9.9.9,Nowhere\n");
+  await page.getByLabel("Take it from a file").setInputFiles({ name: "assets.csv", mimeType: "text/csv", buffer });
+  await page.getByRole("button", { name: "Show what would change" }).click();
+  await page.getByRole("heading", { name: "Lines that are wrong" }).waitFor();
+  await check(page, "preview of an import");
+  await page.getByLabel("leave out the wrong lines").check();
+  await page.getByRole("button", { name: "Import", exact: true }).click();
+  await page.getByText("Imported: what the file says").waitFor();
+  assert.equal((await api(page, "/api/v1/devices/10.20.0.11")).zone, "Press hall");
+  assert.deepEqual(complaints, []);
+  await context.close();
+}
+
 /** Without a script all is still there. */
 async function withoutScript() {
   const context = await chrome.newContext({ javaScriptEnabled: false, baseURL: console_.url });
@@ -245,7 +262,7 @@ async function withoutScript() {
   await context.close();
 }
 
-const walks = { soc, engineer, keyboard, live, map, withoutScript, pages };
+const walks = { soc, engineer, keyboard, live, map, imports, withoutScript, pages };
 let failed = 0;
 try {
   for (const [name, walk] of Object.entries(walks)) {

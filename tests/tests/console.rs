@@ -70,6 +70,8 @@ const EXAMPLES: &[Example] = &[
         "/api/v1/devices/DEVICE",
         r#"{"set": {"owner": "maintenance"}, "tags": ["press"], "why": "list"}"#,
     ),
+    api("import-preview", "/api/v1/devices/import/preview", r#"{"csv": "ip,owner\n10.20.0.11,press shop\n"}"#),
+    api("import", "/api/v1/devices/import", r#"{"csv": "ip,owner\n10.20.0.12,press shop\n", "why": "asset list"}"#),
     get("map", "/api/v1/map?by=zone&alerts=true"),
     get("map-svg", "/api/v1/map.svg"),
     get("points", "/api/v1/points?device=10.20.0.11"),
@@ -120,6 +122,14 @@ const EXAMPLES: &[Example] = &[
     get("page-devices-csv", "/devices.csv"),
     get("page-device", "/devices/DEVICE?tab=points"),
     form("form-device", "/devices/DEVICE", "location=hall+3&why=seen"),
+    get("page-import", "/devices/import"),
+    Example {
+        id: "form-import-preview",
+        path: "/devices/import/preview",
+        body: "csv=ip,zone%0A10.20.0.12,Press",
+        status: 200,
+    },
+    form("form-import", "/devices/import", "csv=ip,location%0A10.20.0.12,hall+3"),
     get("page-map", "/map?device=10.20.0.11"),
     get("page-map-svg", "/map.svg?by=subnet"),
     get("page-events", "/events?since=-1d"),
@@ -523,6 +533,45 @@ fn a_token_does_what_its_role_may() -> Result<()> {
     ensure!(send(console.address, "POST", &path, &headers, br#"{"comment": "x"}"#)?.status == 403);
     let wrong = [("authorization", "Bearer 0000")];
     ensure!(send(console.address, "GET", "/api/v1/alerts", &wrong, b"")?.status == 401);
+    Ok(())
+}
+
+/// A file of devices: wrong lines are told by number, the preview changes nothing, and what is imported is in the history.
+#[test]
+fn devices_are_imported_after_a_preview() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let owner = |session: &Session| -> Result<Value> {
+        Ok(session.get("/api/v1/devices/10.20.0.13")?.json()?["location"].clone())
+    };
+    let before = owner(&session)?;
+    let csv = "ip,location,importance\n10.20.0.13,hall 7,low\n203.0.113.9,x,low\n10.20.0.12,hall 7,top\n";
+    let preview = session.act("POST", "/api/v1/devices/import/preview", &json!({"csv": csv}), &[])?.json()?;
+    ensure!(preview["changes"].as_array().is_some_and(|changes| changes.len() == 1), "{preview}");
+    ensure!(preview["changes"][0]["fields"][0]["after"] == "hall 7", "{preview}");
+    ensure!(preview["wrong"][0]["line"] == 3 && preview["wrong"][1]["line"] == 4, "{preview}");
+    ensure!(owner(&session)? == before, "the preview changed something");
+    let refused = session.act("POST", "/api/v1/devices/import", &json!({"csv": csv}), &[])?;
+    ensure!(refused.status == 409 && refused.text().contains("Line 3: no device 203.0.113.9"), "{}", refused.text());
+    let page = session.form("/devices/import/preview", &ot_console::form::write([("csv", csv)]))?.text();
+    for words in
+        ["1 of 3 lines change a device", "no device 203.0.113.9 was seen", "hall 7", "leave out the wrong lines"]
+    {
+        ensure!(page.contains(words), "{words}: {page}");
+    }
+    let wrong = session.form("/devices/import/preview", &ot_console::form::write([("csv", "ip,ownr\n")]))?.text();
+    ensure!(
+        wrong.contains("did you mean &#34;owner&#34;") || wrong.contains("did you mean &quot;owner&quot;"),
+        "{wrong}"
+    );
+    let body = json!({"csv": csv, "partial": true, "why": "asset list"});
+    let done = session.act("POST", "/api/v1/devices/import", &body, &[])?;
+    ensure!(done.status == 200, "{}", done.text());
+    ensure!(done.json()?["result"]["commands"][0]["state"] == "applied", "{}", done.text());
+    let device = session.get("/api/v1/devices/10.20.0.13")?.json()?;
+    ensure!(device["location"] == "hall 7" && device["history"].to_string().contains("asset list"), "{device}");
+    let again = session.act("POST", "/api/v1/devices/import", &body, &[])?;
+    ensure!(again.status == 409 && again.text().contains("brings anything new"), "{}", again.text());
     Ok(())
 }
 

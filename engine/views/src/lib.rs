@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod csv;
 pub mod device;
 pub mod evidence;
+pub mod import;
 pub mod journal;
 pub mod learning;
 pub mod maintenance;

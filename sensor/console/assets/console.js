@@ -225,8 +225,21 @@
     }
   }
 
+  // A file is read into the field that is sent.
+  function files() {
+    for (const input of all("[data-into]")) {
+      input.closest("[data-file]").hidden = false;
+      input.addEventListener("change", async () => {
+        const file = input.files[0];
+        if (!file) return;
+        if (file.size > 1 << 20) { toast("The file is larger than 1 MiB; import it in parts."); return; }
+        document.getElementById(input.dataset.into).value = await file.text();
+      });
+    }
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
-    theme(); grid(); keys(); live(); saved(); maps();
+    files(); theme(); grid(); keys(); live(); saved(); maps();
     all("[data-here]").forEach((field) => { field.value = location.pathname + location.search; });
     // Empty fields of a filter do not lengthen the address.
     all("form[method=get]").forEach((form) => form.addEventListener("submit", () => {

@@ -8,6 +8,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
     [
         api::alerts::ROUTES,
         api::devices::ROUTES,
+        api::import::ROUTES,
         api::map::ROUTES,
         api::baseline::ROUTES,
         api::questions::ROUTES,
@@ -17,6 +18,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::alerts::ROUTES,
         pages::alert::ROUTES,
         pages::devices::ROUTES,
+        pages::import::ROUTES,
         pages::map::ROUTES,
         pages::events::ROUTES,
         pages::baseline::ROUTES,

@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod baseline;
 pub mod devices;
 pub mod document;
+pub mod import;
 pub mod map;
 pub mod questions;
 pub mod system;

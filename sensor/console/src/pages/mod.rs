@@ -7,6 +7,7 @@ pub mod baseline;
 pub mod devices;
 pub mod events;
 pub mod health;
+pub mod import;
 pub mod map;
 pub mod mining;
 pub mod overview;
@@ -64,6 +65,7 @@ const DONE: &[(&str, &str)] = &[
     ("undo", "Taken back: what the act allowed is no longer allowed."),
     ("pending", "Asked for: the engine that runs on the store does it as soon as it can."),
     ("refused", "Some of it was refused; the history of the alerts says what was done."),
+    ("imported", "Imported: what the file says of the devices holds now."),
     ("kept", "The question is kept; all users see it."),
     ("forgotten", "The question is forgotten."),
     ("user", "Users changed."),
