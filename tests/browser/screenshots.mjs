@@ -44,6 +44,8 @@ try {
       map: "/map",
       "map-subnet": "/map?by=subnet",
       "map-device": `/map?device=%23${device}`,
+      maintenance: "/maintenance",
+      "maintenance-report": "/maintenance/report",
       mining: "/mining",
       "mining-question": "/mining?question=unauthenticated-writes",
       "mining-list": "/mining?list=devices&role=controller",

@@ -84,6 +84,13 @@ const EXAMPLES: &[Example] = &[
     get("baseline", "/api/v1/baseline?limit=5"),
     get("baseline-export", "/api/v1/baseline.txt"),
     get("maintenance", "/api/v1/maintenance?all=true"),
+    get("maintenance-report", "/api/v1/maintenance/report?around=1h"),
+    api(
+        "maintenance-add",
+        "/api/v1/maintenance",
+        r#"{"ticket": "CHG-1", "devices": ["10.20.0.12"], "start": "2026-01-15T08:00:00Z", "for": "1h"}"#,
+    ),
+    Example { id: "maintenance-remove", path: "/api/v1/maintenance/999999/remove", body: "{}", status: 404 },
     get("baseline-acts", "/api/v1/baseline/acts"),
     Example { id: "baseline-undo", path: "/api/v1/baseline/acts/999999/undo", body: "{}", status: 404 },
     api("baseline-reset", "/api/v1/baseline/reset", r#"{"device": "10.20.0.66", "why": "gone"}"#),
@@ -138,6 +145,10 @@ const EXAMPLES: &[Example] = &[
     get("page-mining-csv", "/mining.csv?question=points-written"),
     form("form-question-keep", "/mining/questions", "name=new&list=devices&query=new_since%3D-1d"),
     Example { id: "form-question-forget", path: "/mining/questions/999999/remove", body: "", status: 404 },
+    get("page-maintenance", "/maintenance?all=true"),
+    get("page-maintenance-report", "/maintenance/report"),
+    form("form-maintenance-add", "/maintenance", "ticket=CHG-2&devices=10.20.0.12&start=2026-01-15T08:00:00Z&for=1h"),
+    Example { id: "form-maintenance-remove", path: "/maintenance/999999/remove", body: "why=x", status: 404 },
     get("page-attack", "/attack?span=all"),
     get("page-navigator", "/attack/navigator.json"),
     get("page-catalogue", "/catalogue?text=modbus"),
@@ -533,6 +544,44 @@ fn a_token_does_what_its_role_may() -> Result<()> {
     ensure!(send(console.address, "POST", &path, &headers, br#"{"comment": "x"}"#)?.status == 403);
     let wrong = [("authorization", "Bearer 0000")];
     ensure!(send(console.address, "GET", "/api/v1/alerts", &wrong, b"")?.status == 401);
+    Ok(())
+}
+
+/// Work is planned, held against what was seen, and taken off the plan; what is written wrong is told.
+#[test]
+fn maintenance_is_planned_and_reported() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let plan = |devices: &str, start: &str, length: &str| {
+        json!({"ticket": "CHG-4711", "devices": [devices], "by": ["10.20.0.66"], "kinds": ["write", "control"],
+            "start": start, "for": length, "note": "set points", "why": "order"})
+    };
+    for (devices, start, length, words) in [
+        ("10.20.0.11", "tomorrow", "1h", "start: "),
+        ("10.20.0.11", "2026-01-15T08:00:00Z", "", "end: "),
+        ("10.20.0.11", "2026-01-15T08:00:00Z", "soon", "for: "),
+        ("zone:nowhere", "2026-01-15T08:00:00Z", "1h", "devices: "),
+    ] {
+        let reply = session.act("POST", "/api/v1/maintenance", &plan(devices, start, length), &[])?;
+        ensure!(reply.status == 400 && reply.text().contains(words), "{words}: {} {}", reply.status, reply.text());
+    }
+    let reply = session.act("POST", "/api/v1/maintenance", &plan("10.20.0.11", "2026-01-15T08:00:00Z", "1h"), &[])?;
+    ensure!(reply.status == 200 && reply.json()?["result"]["commands"][0]["state"] == "applied", "{}", reply.text());
+    let windows = session.get("/api/v1/maintenance?ticket=CHG-4711")?.json()?;
+    ensure!(windows[0]["planned_by"] == "analyst" && windows[0]["note"] == "set points", "{windows}");
+    let report = session.get("/api/v1/maintenance/report?ticket=CHG-4711")?.json()?;
+    let work = report[0]["planned_work"].as_array().context("no work")?;
+    ensure!(!work.is_empty() && work.iter().all(|sum| sum["actor"]["ip"] == "10.20.0.66"), "{report}");
+    let page = session.get("/maintenance/report?ticket=CHG-4711")?.text();
+    ensure!(page.contains("Work as planned") && page.contains("10.20.0.66"), "{page}");
+    ensure!(session.get("/maintenance")?.text().contains("CHG-4711"));
+    let number = windows[0]["window"].to_string();
+    let removed = session.form(&format!("/maintenance/{number}/remove"), "why=put+off")?;
+    ensure!(removed.header("location").is_some_and(|to| to.contains("done=window-removed")), "{}", removed.text());
+    ensure!(session.act("POST", &format!("/api/v1/maintenance/{number}/remove"), &json!({}), &[])?.status == 404);
+    let viewer = console.sign_in("viewer")?;
+    let refused = viewer.act("POST", "/api/v1/maintenance", &plan("10.20.0.11", "2026-01-15T08:00:00Z", "1h"), &[])?;
+    ensure!(refused.status == 403, "{}", refused.status);
     Ok(())
 }
 

@@ -25,6 +25,7 @@ pub mod program;
 pub mod recommend;
 pub mod related;
 pub mod stats;
+pub mod status;
 pub mod timeline;
 pub mod when;
 

@@ -1,7 +1,9 @@
 //! Maintenance windows: what is planned, and how the work seen compares with it.
 
+mod planning;
 mod report;
 
+pub use planning::Known;
 pub use report::{PlannedDevice, Reported, WindowAlert, WindowAlerts, WindowReport, WorkSum, report};
 
 use crate::names::Names;

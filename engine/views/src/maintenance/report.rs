@@ -11,6 +11,7 @@ use ot_store::MaintenanceRow;
 use ot_store::read::{AlertQuery, AlertRow, DeviceQuery, JournalQuery, PeerFilter};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// Alerts of a window that are listed; all are counted.
 const ALERTS: u32 = 1_000;
@@ -18,7 +19,7 @@ const ALERTS: u32 = 1_000;
 const PART: usize = 500;
 
 /// A window with what was seen.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct WindowReport {
     /// The window.
     #[serde(flatten)]
@@ -47,7 +48,7 @@ pub struct WindowReport {
 }
 
 /// How the work seen compares with the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reported {
     /// The newest packet is from before the window.
@@ -61,7 +62,7 @@ pub enum Reported {
 }
 
 /// Work of one kind by one client on one device.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct WorkSum {
     /// On which device.
     pub device: PeerView,
@@ -88,7 +89,7 @@ pub struct WorkSum {
 }
 
 /// A device that is planned.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PlannedDevice {
     /// The device.
     pub device: PeerView,
@@ -97,7 +98,7 @@ pub struct PlannedDevice {
 }
 
 /// Alerts of a window.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct WindowAlerts {
     /// All of whose detections lay in windows that cover them.
     pub expected: u64,
@@ -110,7 +111,7 @@ pub struct WindowAlerts {
 }
 
 /// An alert of a window.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct WindowAlert {
     /// Its id.
     pub id: String,

@@ -10,7 +10,8 @@ use ot_evidence::Folder;
 use ot_store::read::{AlertQuery, Reader};
 use ot_views::alert::{AlertFilter, find_alert, short_id};
 use ot_views::evidence::EvidenceFile;
-use ot_views::{AlertLine, AlertStory, Names, PeerView, alerts};
+use ot_views::status::status;
+use ot_views::{AlertStory, Names, PeerView, alerts};
 
 pub fn list(output: &mut Output, args: &AlertsListArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.store)?;
@@ -183,25 +184,6 @@ pub fn violations(output: &mut Output, args: &AlertsViolationsArgs) -> anyhow::R
 pub fn check_files(alert: &mut AlertStory, folder: &Folder) {
     let there = |file: &EvidenceFile| folder.file(&file.name).is_file();
     alert.evidence.without_lost(&alert.line.frames, there, &folder.path().display().to_string());
-}
-
-/// Status, and how it came to it.
-pub fn status(alert: &AlertLine) -> String {
-    let mut status = alert.status.clone();
-    match (alert.learned, alert.muted) {
-        (true, _) => match &alert.learned_until {
-            Some(end) => status.push_str(&format!(", learned until {}", short_time(end))),
-            None => status.push_str(", learned"),
-        },
-        (false, true) => status.push_str(", muted"),
-        (false, false) => {}
-    }
-    match (alert.expected, alert.expected_count) {
-        (true, _) => status.push_str(", expected"),
-        (false, 0) => {}
-        (false, _) => status.push_str(", partly expected"),
-    }
-    status
 }
 
 /// One side in a list: the device, or how many.

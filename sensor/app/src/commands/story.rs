@@ -1,7 +1,6 @@
 //! The whole story of one alert on one screen: what, who, where, why, violations, packets, techniques, related alerts,
 //! what to do, history.
 
-use super::alerts::status;
 use crate::evidence::{number_of, size};
 use crate::output::{Output, Style, Text, short_time};
 use ot_engine::attack;
@@ -10,6 +9,7 @@ use ot_views::PeerView;
 use ot_views::alert::{AlertStory, ViolationView, short_id};
 use ot_views::evidence::{Availability, EvidenceView};
 use ot_views::names::FrameView;
+use ot_views::status::status;
 
 /// Width of the left column.
 const LEFT: usize = 14;

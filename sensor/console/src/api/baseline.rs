@@ -6,22 +6,16 @@ use crate::act::{self, ActResult};
 use crate::call::{Answer, Call};
 use crate::filter::{self, BASELINE, FIELDS, PAGE};
 use crate::problem::Problem;
-use crate::route::{Kind, Method, Parameter, Returns, Route, Shape};
+use crate::route::{Method, Returns, Route, Shape};
 use ot_engine::{Action, Reset};
 use ot_store::UserRole;
 use ot_store::read::EntryQuery;
 use ot_views::baseline::{ActLine, EntryLine, HEADER, acts, entries, export};
 use ot_views::device::find_device;
-use ot_views::maintenance::{WindowLine, windows};
 use ot_views::when::span;
 use ot_views::{LearningStatus, Names, learning};
 use serde::Deserialize;
 use utoipa::ToSchema;
-
-const TICKET: &[Parameter] = &[
-    Parameter { name: "ticket", kind: Kind::Text, doc: "Of this ticket" },
-    Parameter { name: "all", kind: Kind::Truth, doc: "Also those that are over or removed" },
-];
 
 /// Routes of the baseline.
 pub static ROUTES: &[Route] = &[
@@ -51,13 +45,6 @@ pub static ROUTES: &[Route] = &[
     Route::api("/api/v1/baseline/acts", "baseline-acts", "Acts of people that allow something, newest first.")
         .gives(Returns::List(Shape::of::<ActLine>()))
         .read(|call, reader| call.json(&acts(reader)?)),
-    Route::api("/api/v1/maintenance", "maintenance", "Maintenance windows that are planned, running or over.")
-        .with(&[TICKET, FIELDS])
-        .gives(Returns::List(Shape::of::<WindowLine>()))
-        .read(|call, reader| {
-            let all = call.truth("all").unwrap_or_default();
-            call.json(&windows(&Names::new(reader), call.one("ticket"), all)?)
-        }),
     Route::act(Method::Post, "/api/v1/baseline/acts/{act}/undo", "baseline-undo", "Takes back what an act allowed.")
         .takes(Shape::of::<WhyBody>())
         .gives(Returns::One(Shape::of::<ActResult>()))

@@ -72,7 +72,9 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &Value) -> Value {
         .path_names()
         .map(|name| {
             let schema = match name {
-                "version" | "act" | "command" => json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}),
+                "version" | "act" | "command" | "window" => {
+                    json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})
+                }
                 "id" => json!({"type": "string", "pattern": "^[0-9a-fA-F]{4,32}$"}),
                 _ => json!({"type": "string", "minLength": 1, "maxLength": 256}),
             };
@@ -167,8 +169,19 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &Value) -> Value {
 }
 
 fn tag(route: &Route) -> &'static str {
-    let tags =
-        ["alerts", "devices", "points", "programs", "journal", "map", "events", "baseline", "learning", "questions"];
+    let tags = [
+        "alerts",
+        "devices",
+        "points",
+        "programs",
+        "journal",
+        "map",
+        "events",
+        "baseline",
+        "learning",
+        "maintenance",
+        "questions",
+    ];
     let first = route.path.trim_start_matches("/api/v1/").split(['/', '.']).next().unwrap_or_default();
     tags.into_iter().find(|tag| *tag == first).unwrap_or("system")
 }

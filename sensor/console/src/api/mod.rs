@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod devices;
 pub mod document;
 pub mod import;
+pub mod maintenance;
 pub mod map;
 pub mod questions;
 pub mod system;

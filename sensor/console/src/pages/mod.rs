@@ -8,6 +8,7 @@ pub mod devices;
 pub mod events;
 pub mod health;
 pub mod import;
+pub mod maintenance;
 pub mod map;
 pub mod mining;
 pub mod overview;
@@ -65,6 +66,12 @@ const DONE: &[(&str, &str)] = &[
     ("undo", "Taken back: what the act allowed is no longer allowed."),
     ("pending", "Asked for: the engine that runs on the store does it as soon as it can."),
     ("refused", "Some of it was refused; the history of the alerts says what was done."),
+    ("planned", "Planned. Alerts of this work are raised as ever, and marked as expected."),
+    (
+        "planned-unseen",
+        "Planned, although a device that it names was not seen so far; look whether it is written right.",
+    ),
+    ("window-removed", "The window is removed; what it marked stays marked."),
     ("imported", "Imported: what the file says of the devices holds now."),
     ("kept", "The question is kept; all users see it."),
     ("forgotten", "The question is forgotten."),

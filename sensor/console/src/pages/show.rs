@@ -53,16 +53,7 @@ pub fn word(id: &str) -> String {
 
 /// Status with how it came to it.
 pub fn status(alert: &AlertLine) -> String {
-    let mut status = alert.status.clone();
-    for (is, word) in
-        [(alert.learned, "learned"), (alert.muted && !alert.learned, "muted"), (alert.expected, "expected")]
-    {
-        if is {
-            status.push_str(", ");
-            status.push_str(word);
-        }
-    }
-    status
+    ot_views::status::status(alert)
 }
 
 /// One side of an alert in a list.

@@ -1,11 +1,11 @@
 //! The report of an alert: one HTML page that needs nothing else, to be read on a screen or on paper.
 
 use super::Case;
-use crate::commands::alerts::status;
 use crate::commands::story::{expected_words, kept, outcome_words};
 use crate::output::{clean, short_time};
 use ot_engine::attack;
 use ot_views::PeerView;
+use ot_views::status::status;
 use std::fmt::Write as _;
 
 /// Rows of the timeline shown; all are in `timeline.json`.
