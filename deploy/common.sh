@@ -45,12 +45,13 @@ need_rust() {
 # need_stacks: the environment with the Modbus, S7 and DNP3 stacks of the live tests.
 need_stacks() { need_python live; }
 
-# need_receivers: rsyslog with TLS, and the environment with the parsers and schemas that forwarded messages are held against.
+# need_receivers: rsyslog with TLS, and the parsers and schemas of others that forwarded messages are held against.
 need_receivers() {
     need rsyslogd rsyslog
     need openssl openssl
     if ! ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1; then install_package rsyslog-openssl; fi
     need_python forward
+    need_node forward
 }
 
 # need_python SUITE: target/SUITE-venv with what tests/SUITE/requirements.txt names. Says so where it cannot be made; the tests
@@ -71,10 +72,16 @@ need_python() {
 # need_browser: chromium, Node.js and the packages of tests/browser, as its lock file names them.
 need_browser() {
     need chromium chromium
+    need_node browser
+}
+
+# need_node SUITE: Node.js, and the packages of tests/SUITE as its lock file names them.
+need_node() {
+    local suite=tests/$1
     need node nodejs
     need npm npm
-    if ! cmp -s tests/browser/package-lock.json tests/browser/node_modules/made-from.json 2>/dev/null; then
-        npm --prefix tests/browser ci --ignore-scripts --no-audit --no-fund --loglevel=error
-        cp tests/browser/package-lock.json tests/browser/node_modules/made-from.json
+    if ! cmp -s "$suite/package-lock.json" "$suite/node_modules/made-from.json" 2>/dev/null; then
+        npm --prefix "$suite" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+        cp "$suite/package-lock.json" "$suite/node_modules/made-from.json"
     fi
 }

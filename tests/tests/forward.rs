@@ -165,6 +165,13 @@ fn each_format_reaches_a_file_once_and_others_can_read_it() -> Result<()> {
     );
     assert_eq!(last["alert"]["status"], "closed");
 
+    if root().join("tests/forward/node_modules").is_dir() {
+        let mut check = Command::new("node");
+        check.arg(root().join("tests/forward/ecs.mjs")).arg(bench.path("ecs.log"));
+        assert_eq!(succeed(&mut check)?.trim(), format!("ecs: {} messages fit", all.len() + 1));
+    } else {
+        eprintln!("skipped: tests/forward/node_modules is missing; deploy/test makes it");
+    }
     let Some(python) = checker() else { return Ok(()) };
     let schema = bench.path("schema.json");
     std::fs::write(&schema, succeed(sensor().args(["forward", "schema"]))?)?;
@@ -303,16 +310,56 @@ fn a_webhook_gets_everything_though_receiver_and_forwarder_are_killed() -> Resul
     Ok(())
 }
 
+/// A command within a network namespace; as it is, without one.
+fn within(space: Option<&str>, program: &Path) -> Command {
+    let mut command = match space {
+        Some(_) => Command::new("ip"),
+        None => Command::new(program),
+    };
+    if let Some(space) = space {
+        command.args(["netns", "exec", space]).arg(program);
+    }
+    command
+}
+
+/// A network namespace, gone with all that runs in it when dropped.
+struct Space(String);
+
+impl Space {
+    /// `None`, with a line that says why, where this machine does not allow it.
+    fn make(name: &str) -> Option<Self> {
+        let space = format!("otfw{}{name}", std::process::id());
+        let made = Command::new("ip").args(["netns", "add", &space]).output();
+        if made.is_ok_and(|made| made.status.success()) {
+            return Some(Self(space));
+        }
+        eprintln!("skipped: no network namespaces here; run the tests as root");
+        None
+    }
+
+    fn ip(&self, line: &str) -> Result<()> {
+        succeed(Command::new("ip").args(["-n", &self.0]).args(line.split(' '))).map(drop)
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).output();
+    }
+}
+
 /// rsyslog with the ways in that a SIEM has.
 struct Syslog {
     folder: PathBuf,
+    /// Network namespace; that of the test without.
+    space: Option<String>,
     ports: [u16; 4],
 }
 
 const WAYS: [&str; 4] = ["tls", "octets", "newline", "udp"];
 
 impl Syslog {
-    fn new(folder: &Path) -> Result<Self> {
+    fn new(folder: &Path, address: &str, space: Option<&str>) -> Result<Self> {
         let udp = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
         let ports = [port()?, port()?, port()?, udp];
         let at = folder.display();
@@ -329,14 +376,15 @@ impl Syslog {
                 config,
                 "ruleset(name=\"{way}\") {{ action(type=\"omfile\" file=\"{at}/{way}.log\" template=\"raw\") }}"
             )?;
-            writeln!(config, "input(type=\"{input}\" address=\"127.0.0.1\" port=\"{port}\" ruleset=\"{way}\")")?;
+            writeln!(config, "input(type=\"{input}\" address=\"{address}\" port=\"{port}\" ruleset=\"{way}\")")?;
         }
         std::fs::write(folder.join("rsyslog.conf"), config)?;
-        Ok(Self { folder: folder.to_owned(), ports })
+        Ok(Self { folder: folder.to_owned(), space: space.map(str::to_owned), ports })
     }
 
     fn start(&self) -> Result<Running> {
-        let child = Command::new("rsyslogd")
+        let mut command = within(self.space.as_deref(), Path::new("rsyslogd"));
+        let child = command
             .arg("-n")
             .arg("-f")
             .arg(self.folder.join("rsyslog.conf"))
@@ -346,7 +394,13 @@ impl Syslog {
             .stderr(std::fs::File::create(self.folder.join("rsyslog.err"))?)
             .spawn()?;
         let running = Running(child);
-        wait_for("rsyslog to listen", SOON, || Ok(std::net::TcpStream::connect(("127.0.0.1", self.ports[1])).ok()))?;
+        if self.space.is_none() {
+            wait_for(
+                "rsyslog to listen",
+                SOON,
+                || Ok(std::net::TcpStream::connect(("127.0.0.1", self.ports[1])).ok()),
+            )?;
+        }
         Ok(running)
     }
 
@@ -375,7 +429,7 @@ fn rsyslog_gets_everything_over_udp_tcp_and_mutual_tls_though_it_is_killed() -> 
     }
     let bench = Bench::new()?;
     certificates(bench.folder.path())?;
-    let syslog = Syslog::new(bench.folder.path())?;
+    let syslog = Syslog::new(bench.folder.path(), "127.0.0.1", None)?;
     let [tls, octets, newline, udp] = syslog.ports;
     bench.configure(&format!(
         "[[forward]]\nname = 'tls'\nkind = 'syslog'\naddress = 'tls://localhost:{tls}'\nca = 'ca.pem'\n\
@@ -449,6 +503,56 @@ fn rsyslog_gets_everything_over_udp_tcp_and_mutual_tls_though_it_is_killed() -> 
 }
 
 #[test]
+fn what_went_into_a_network_that_was_cut_is_sent_again() -> Result<()> {
+    if !have("rsyslogd") || !have("openssl") {
+        return Ok(());
+    }
+    let bench = Bench::new()?;
+    let (Some(here), Some(there)) = (Space::make("a"), Space::make("b")) else { return Ok(()) };
+    here.ip(&format!("link add up0 type veth peer name up0 netns {}", there.0))?;
+    for (space, address) in [(&here, "192.0.2.1/24"), (&there, "192.0.2.2/24")] {
+        space.ip(&format!("addr add {address} dev up0"))?;
+        space.ip("link set up0 up")?;
+    }
+    certificates(bench.folder.path())?;
+    let syslog = Syslog::new(bench.folder.path(), "192.0.2.2", Some(&there.0))?;
+    bench.configure(&format!(
+        "[[forward]]\nname = 'newline'\nkind = 'syslog'\naddress = 'tcp://192.0.2.2:{}'\nformat = 'json'\nretry_max = '1s'\n",
+        syslog.ports[2]
+    ))?;
+    let until = |wanted: usize| {
+        wait_for("messages at the receiver", SOON, || Ok((syslog.got("newline")?.len() >= wanted).then_some(())))
+    };
+    let receiver = syslog.start()?;
+    let forwarder = within(Some(&here.0), Path::new(sensor().get_program()))
+        .args(["forward", "--store"])
+        .arg(&bench.store)
+        .arg("--config")
+        .arg(&bench.config)
+        .stderr(Stdio::null())
+        .spawn()
+        .map(Running)?;
+    let alerts = bench.ids()?.len();
+    until(alerts)?;
+    // The cable is pulled; what is sent now goes nowhere, without an error. Then the receiver dies, and cannot say so.
+    there.ip("link set up0 down")?;
+    bench.comment(3)?;
+    wait_for("the connection to be given up", SOON, || {
+        let status = bench.status()?.remove("newline").context("no status")?;
+        let error = status["last_error"].as_str().unwrap_or_default();
+        Ok((status["state"] == "failing" && error.contains("192.0.2.2")).then_some(()))
+    })?;
+    drop(receiver);
+    there.ip("link set up0 up")?;
+    let receiver = syslog.start()?;
+    until(alerts + 3)?;
+    assert_eq!(syslog.got("newline")?.len(), alerts + 3);
+    assert_eq!(bench.status()?["newline"]["lost"], 0);
+    drop((receiver, forwarder));
+    Ok(())
+}
+
+#[test]
 fn what_is_wrong_is_told_with_what_to_do() -> Result<()> {
     let bench = Bench::new()?;
     let port = port()?;
@@ -493,26 +597,12 @@ fn what_is_wrong_is_told_with_what_to_do() -> Result<()> {
 #[test]
 fn a_sensor_that_runs_forwards_by_itself() -> Result<()> {
     let bench = Bench::new()?;
-    let space = format!("otfw{}", std::process::id());
-    let made = Command::new("ip").args(["netns", "add", &space]).output();
-    if !made.is_ok_and(|made| made.status.success()) {
-        eprintln!("skipped: no network namespaces here; run the tests as root");
-        return Ok(());
-    }
-    struct Space(String);
-    impl Drop for Space {
-        fn drop(&mut self) {
-            let _ = Command::new("ip").args(["netns", "del", &self.0]).output();
-        }
-    }
-    let _space = Space(space.clone());
-    succeed(Command::new("ip").args(["-n", &space, "link", "set", "lo", "up"]))?;
+    let Some(space) = Space::make("r") else { return Ok(()) };
+    space.ip("link set lo up")?;
     bench.configure("[[forward]]\nname = 'log'\nkind = 'file'\naddress = 'alerts.jsonl'\n")?;
-    let sensor_path = sensor().get_program().to_owned();
+    let sensor_path = PathBuf::from(sensor().get_program());
     let start = || -> Result<Running> {
-        let child = Command::new("ip")
-            .args(["netns", "exec", &space])
-            .arg(&sensor_path)
+        let child = within(Some(&space.0), &sensor_path)
             .args(["run", "--quiet", "--operational", "--interface", "lo", "--store"])
             .arg(&bench.store)
             .arg("--config")

@@ -10,7 +10,7 @@ use ot_views::{Names, messages};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -65,8 +65,64 @@ pub struct Delivered {
 
 /// Forwarding, until it is stopped.
 pub struct Forwarder {
-    stop: Arc<AtomicBool>,
+    end: Arc<End>,
     keeper: JoinHandle<Vec<Delivered>>,
+}
+
+/// What is asked of the threads, and what they sleep on.
+#[derive(Default)]
+struct End {
+    /// To end when all is delivered, or a destination cannot be reached.
+    drain: AtomicBool,
+    /// To end at once. Shared with the workers, which look at it between messages.
+    stop: Arc<AtomicBool>,
+    /// How many workers have ended.
+    ended: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl End {
+    fn is_asked(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn drains(&self) -> bool {
+        self.drain.load(Ordering::Relaxed)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, usize> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for something; who sleeps wakes.
+    fn ask(&self, what: &AtomicBool) {
+        let _guard = self.ended();
+        what.store(true, Ordering::Relaxed);
+        self.changed.notify_all();
+    }
+
+    /// A worker has ended.
+    fn one_ended(&self) {
+        *self.ended() += 1;
+        self.changed.notify_all();
+    }
+
+    /// Sleeps, but no longer than until something is asked or a worker ends.
+    fn sleep(&self, span: Duration) {
+        let guard = self.ended();
+        if !self.is_asked() {
+            let _ = self.changed.wait_timeout(guard, span);
+        }
+    }
+
+    /// Sleeps, but no longer than until so many workers have ended; whether they have.
+    fn have_ended(&self, all: usize, span: Duration) -> bool {
+        let (ended, _) = self
+            .changed
+            .wait_timeout_while(self.ended(), span, |ended| *ended < all)
+            .unwrap_or_else(PoisonError::into_inner);
+        *ended >= all
+    }
 }
 
 impl Forwarder {
@@ -81,10 +137,11 @@ impl Forwarder {
         if destinations.len() > MOST_DESTINATIONS {
             return Err(ForwardError::TooMany(destinations.len()));
         }
-        let stop = Arc::new(AtomicBool::new(false));
+        let end = Arc::new(End::default());
+        end.drain.store(options.once, Ordering::Relaxed);
         let wanted: Vec<NewDestination> = destinations.iter().map(Destination::row).collect();
         let ready = if options.wait { None } else { Some(prepare(store, &wanted, &*options.tell)?) };
-        let (path, ending) = (store.to_owned(), Arc::clone(&stop));
+        let (path, ending) = (store.to_owned(), Arc::clone(&end));
         let keeper = std::thread::Builder::new()
             .name("forward".to_owned())
             .spawn(move || {
@@ -94,7 +151,7 @@ impl Forwarder {
                 keep(&path, ready, destinations, &Arc::new(options), &ending)
             })
             .map_err(ForwardError::Thread)?;
-        Ok(Self { stop, keeper })
+        Ok(Self { end, keeper })
     }
 
     /// Whether it has ended by itself.
@@ -102,9 +159,25 @@ impl Forwarder {
         self.keeper.is_finished()
     }
 
+    /// Asks it to end when all is delivered, or destinations cannot be reached.
+    pub fn ask_to_drain(&self) {
+        self.end.ask(&self.end.drain);
+    }
+
     /// Asks it to end.
     pub fn ask_to_stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.end.ask(&self.end.stop);
+    }
+
+    /// Drains it for so long at most, then ends it, for which so long at most is waited.
+    pub fn end(self, drain: Duration, longest: Duration) {
+        self.ask_to_drain();
+        let until = Instant::now() + drain;
+        while !self.is_done() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.ask_to_stop();
+        let _ = self.wait(Some(longest));
     }
 
     /// Waits for its end, but no longer than this. What became of each destination; `None` where it has not ended. (What was
@@ -143,9 +216,9 @@ fn prepare(path: &Path, wanted: &[NewDestination], tell: &(dyn Fn(&str) + Send +
 }
 
 /// Prepares as soon as that is possible.
-fn take_over(path: &Path, wanted: &[NewDestination], options: &Options, stop: &AtomicBool) -> Option<Ready> {
+fn take_over(path: &Path, wanted: &[NewDestination], options: &Options, end: &End) -> Option<Ready> {
     let mut told = String::new();
-    while !stop.load(Ordering::Relaxed) {
+    while !end.is_asked() && !end.drains() {
         match prepare(path, wanted, &*options.tell) {
             Ok(ready) => return Some(ready),
             Err(error) => {
@@ -156,7 +229,7 @@ fn take_over(path: &Path, wanted: &[NewDestination], options: &Options, stop: &A
                 }
             }
         }
-        sleep(TAKE_OVER, stop);
+        end.sleep(TAKE_OVER);
     }
     None
 }
@@ -176,7 +249,7 @@ fn keep(
     ready: Ready,
     destinations: Vec<Destination>,
     options: &Arc<Options>,
-    stop: &Arc<AtomicBool>,
+    end: &Arc<End>,
 ) -> Vec<Delivered> {
     let Ready { mut store, _lock, rows } = ready;
     let board = Arc::new(Board::default());
@@ -184,11 +257,13 @@ fn keep(
     for destination in destinations {
         let Some(row) = rows.iter().find(|row| row.name == destination.name).cloned() else { continue };
         let (path, board) = (path.to_owned(), Arc::clone(&board));
-        let (with, ending) = (Arc::clone(options), Arc::clone(stop));
+        let (with, ending) = (Arc::clone(options), Arc::clone(end));
         let name = format!("forward {}", destination.name);
-        let spawned = std::thread::Builder::new()
-            .name(name.clone())
-            .spawn(move || work(path, destination, row, &board, &with, &ending));
+        let spawned = std::thread::Builder::new().name(name.clone()).spawn(move || {
+            // Also where it ends by a fault of ours.
+            let _guard = Ended(&ending);
+            work(path, destination, row, &board, &with, &ending)
+        });
         match spawned {
             Ok(thread) => threads.push(thread),
             Err(error) => (options.tell)(&format!("{name}: cannot start a thread: {error}")),
@@ -196,7 +271,7 @@ fn keep(
     }
     let mut trouble = false;
     loop {
-        let all_ended = threads.iter().all(JoinHandle::is_finished);
+        let all_ended = end.have_ended(threads.len(), KEEP);
         match write(&mut store, &board) {
             Ok(()) => trouble = false,
             Err(error) => {
@@ -208,16 +283,21 @@ fn keep(
         if all_ended {
             break;
         }
-        let wake = Instant::now() + KEEP;
-        while Instant::now() < wake && !threads.iter().all(JoinHandle::is_finished) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
-    let end = Instant::now() + LAST_KEEP;
-    while write(&mut store, &board).is_err() && Instant::now() < end {
+    let until = Instant::now() + LAST_KEEP;
+    while write(&mut store, &board).is_err() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(100));
     }
     threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+}
+
+/// Says that a worker has ended, when dropped.
+struct Ended<'a>(&'a End);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.one_ended();
+    }
 }
 
 /// Writes what changed, and clears the outbox.
@@ -251,23 +331,23 @@ fn work(
     row: DestinationRow,
     board: &Board,
     options: &Options,
-    stop: &Arc<AtomicBool>,
+    end: &End,
 ) -> Delivered {
     let name = destination.name.clone();
     let feed = StoreFeed { path, name: name.clone(), console: options.console.clone(), reader: None };
     let to = destination.clone();
     let open = Box::new(move || destination::open(&to));
-    let mut worker = Worker::new(destination, row, feed, open, Arc::clone(stop), Instant::now());
+    let mut worker = Worker::new(destination, row, feed, open, Arc::clone(&end.stop), Instant::now());
     let mut failing = worker.row().attempts > 0;
     let all = loop {
-        let stopping = stop.load(Ordering::Relaxed);
+        let (stopping, draining) = (end.is_asked(), end.drains());
         let step = if stopping {
             worker.finish(Instant::now(), now());
             Step::Idle
         } else {
             worker.step(Instant::now(), now())
         };
-        if options.once && !stopping && matches!(step, Step::Wait(_)) && worker.is_underway() && worker.is_through() {
+        if draining && !stopping && matches!(step, Step::Wait(_)) && worker.is_underway() && worker.is_through() {
             worker.finish(Instant::now(), now());
         }
         if let Some(row) = worker.take_changed() {
@@ -284,10 +364,10 @@ fn work(
         match step {
             _ if stopping => break !worker.is_underway(),
             Step::Worked => {}
-            Step::Idle if options.once => break true,
-            Step::Idle => sleep(POLL, stop),
-            Step::Wait(_) if options.once && worker.row().attempts >= ONCE_ATTEMPTS => break false,
-            Step::Wait(span) => sleep(span.min(POLL), stop),
+            Step::Idle if draining => break true,
+            Step::Idle => end.sleep(POLL),
+            Step::Wait(_) if draining && worker.row().attempts >= ONCE_ATTEMPTS => break false,
+            Step::Wait(span) => end.sleep(span.min(POLL)),
         }
     };
     Delivered { row: worker.row().clone(), all }
@@ -330,18 +410,6 @@ impl Feed for StoreFeed {
 
     fn floor(&mut self) -> Result<u64, String> {
         Ok(self.newest()?.saturating_sub(MOST_OUTBOX))
-    }
-}
-
-/// Sleeps, but no longer than until the end is asked for.
-fn sleep(span: Duration, stop: &AtomicBool) {
-    let end = Instant::now() + span;
-    while !stop.load(Ordering::Relaxed) {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        std::thread::sleep(left.min(Duration::from_millis(50)));
     }
 }
 

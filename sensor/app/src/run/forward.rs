@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the end of a run waits for what is on its way.
-const END: Duration = Duration::from_secs(5);
+/// How long the end of a run waits for what it found last to be delivered, and then for what is on its way.
+const DRAIN: Duration = Duration::from_secs(3);
+const END: Duration = Duration::from_secs(4);
 
 /// Begins, where the configuration names destinations. Nothing that is wrong with one holds up the capture: it is told.
 ///
@@ -40,7 +41,6 @@ pub fn start(config: &Config, store: &Path, quiet: bool) -> Result<Option<Forwar
 /// Ends it in order. What is not delivered by then is at the next start.
 pub fn end(forwarder: Option<Forwarder>) {
     if let Some(forwarder) = forwarder {
-        forwarder.ask_to_stop();
-        let _ = forwarder.wait(Some(END));
+        forwarder.end(DRAIN, END);
     }
 }

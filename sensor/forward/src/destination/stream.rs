@@ -5,6 +5,7 @@ use crate::settings::{Server, Tls};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::Path;
@@ -14,6 +15,10 @@ use std::time::{Duration, Instant};
 /// Where systems keep the certificates that they trust.
 const SYSTEM: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// How long bytes may be without acknowledgement by the other system until the connection ends by itself. Shorter than what a
+/// message needs to settle: what went into a network that was cut does not count as taken.
+pub(super) const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 
 /// A connection.
 pub(super) enum Stream {
@@ -149,7 +154,8 @@ fn connect(server: &Server) -> Result<TcpStream, SendError> {
                 let set = socket
                     .set_nodelay(true)
                     .and_then(|()| socket.set_read_timeout(Some(PATIENCE)))
-                    .and_then(|()| socket.set_write_timeout(Some(PATIENCE)));
+                    .and_then(|()| socket.set_write_timeout(Some(PATIENCE)))
+                    .and_then(|()| SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED)));
                 return set.map(|()| socket).map_err(|error| broken(server, "", &error));
             }
             Err(error) => last = Some(error),

@@ -1,10 +1,11 @@
 //! Syslog: RFC 5424 and RFC 3164, over UDP (RFC 5426), TCP (RFC 6587) and TLS (RFC 5425).
 //!
-//! No receiver answers. A message on a stream counts as taken when the connection has stood for five seconds after it: a
-//! receiver that dies ends the connection at once, and what it had not read is sent again. Over UDP the system tells of a port
-//! that nobody listens on, which is heeded, and of nothing else.
+//! No receiver answers. A message on a stream counts as taken when the connection has stood for six seconds after it: a
+//! receiver that dies ends the connection at once, a network that is cut lets the bytes go unacknowledged, which ends it after
+//! four, and what was sent since then is sent again. Over UDP the system tells of a port that nobody listens on, which is
+//! heeded, and of nothing else.
 
-use super::stream::{Stream, addresses, broken};
+use super::stream::{Stream, UNACKNOWLEDGED, addresses, broken};
 use super::{PATIENCE, SendError, Sink};
 use crate::payload;
 use crate::settings::{Format, Framing, Server, Standard, Syslog, Transport};
@@ -14,7 +15,8 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 /// How long a connection must stand after a message.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(6);
+const _: () = assert!(SETTLE.as_secs() > UNACKNOWLEDGED.as_secs() + 1);
 /// How soon the system tells of a port that nobody listens on.
 const SETTLE_UDP: Duration = Duration::from_secs(1);
 /// Bytes of a datagram at most (RFC 768 in IPv4).

@@ -1,4 +1,4 @@
-//! Elastic Common Schema 8.17.
+//! Elastic Common Schema 9.4.
 
 use super::{PRODUCT, VERSION, host, list, rfc3339_millis, sensor, title, value};
 use ot_views::{AlertMessage, PeerView};
@@ -70,7 +70,7 @@ pub(super) fn object(message: &AlertMessage) -> Value {
     let user = message.by.as_deref().filter(|who| *who != "sensor");
     super::object([
         ("@timestamp", Some(rfc3339_millis(&message.time).into())),
-        ("ecs", Some(json!({"version": "8.17.0"}))),
+        ("ecs", Some(json!({"version": "9.4.0"}))),
         ("message", value(Some(&alert.description))),
         (
             "event",
