@@ -52,13 +52,21 @@ impl<W: Write> Pcap<W> {
     /// # Errors
     /// As the writer's.
     pub fn frame(&mut self, micros: u64, frame: &[u8]) -> io::Result<()> {
+        self.cut(micros, frame, frame.len())
+    }
+
+    /// Writes one frame of which a snap length has left the first bytes; `wire`: its length before.
+    ///
+    /// # Errors
+    /// As the writer's.
+    pub fn cut(&mut self, micros: u64, frame: &[u8], wire: usize) -> io::Result<()> {
         let seconds = u32::try_from(micros / 1_000_000).unwrap_or(u32::MAX);
         let rest = u32::try_from(micros % 1_000_000).unwrap_or(0);
         let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         self.out.write_all(&seconds.to_le_bytes())?;
         self.out.write_all(&rest.to_le_bytes())?;
         self.out.write_all(&length.to_le_bytes())?;
-        self.out.write_all(&length.to_le_bytes())?;
+        self.out.write_all(&u32::try_from(wire).unwrap_or(u32::MAX).to_le_bytes())?;
         self.out.write_all(frame)?;
         self.packets += 1;
         Ok(())

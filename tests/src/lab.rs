@@ -91,9 +91,17 @@ impl Lab {
     /// # Errors
     /// As `tc` says.
     pub fn mirror_apart(&self, name: &str) -> Result<()> {
+        self.unmirror(name)?;
+        self.mirror(&format!("p-{name}"), "mirror1")
+    }
+
+    /// What a host sends goes to no mirror port any more.
+    ///
+    /// # Errors
+    /// As `tc` says.
+    pub fn unmirror(&self, name: &str) -> Result<()> {
         let port = format!("p-{name}");
-        self.inside("switch", ["tc", "qdisc", "del", "dev", port.as_str(), "ingress"])?;
-        self.mirror(&port, "mirror1")
+        self.inside("switch", ["tc", "qdisc", "del", "dev", port.as_str(), "ingress"])
     }
 
     /// Removes the mirror port, and with it the sensor's interface.
@@ -207,6 +215,14 @@ impl Lab {
     /// Where it does not end in time.
     pub fn end(&mut self, name: &str, signal: &str, longest: Duration) -> Result<Option<i32>> {
         self.signal(name, signal)?;
+        self.wait(name, longest).with_context(|| format!("after {signal}"))
+    }
+
+    /// Waits for the end of a command that was started: exit code, `None` where a signal killed it.
+    ///
+    /// # Errors
+    /// Where it does not end in time.
+    pub fn wait(&mut self, name: &str, longest: Duration) -> Result<Option<i32>> {
         let began = Instant::now();
         loop {
             if let Some(status) = self.process(name)?.try_wait()? {
@@ -214,7 +230,7 @@ impl Lab {
                 place.map(|place| self.running.remove(place));
                 return Ok(status.code());
             }
-            ensure!(began.elapsed() < longest, "{name} has not ended {longest:?} after {signal}");
+            ensure!(began.elapsed() < longest, "{name} has not ended within {longest:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

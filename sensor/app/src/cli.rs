@@ -84,6 +84,12 @@ pub enum Command {
         SIGTERM or Ctrl-C ends it in order, SIGHUP reads the rules anew. Needs the right to capture: root, or \
         setcap cap_net_raw+ep.")]
     Run(RunArgs),
+    /// Look at a mirror port for a minute, or at a recording of it, and tell what is wrong and what to do
+    #[command(after_help = "Example:\n  sudo ot-sensor doctor --interface eth1\n  \
+        ot-sensor doctor --read span.pcapng\n  \
+        ot-sensor doctor -i eth1 --for 5m --json\n\n\
+        Needs no store and sends nothing. Exit code 1 where a problem was found.")]
+    Doctor(DoctorArgs),
     /// Decode messages of captures to JSON lines, with Wireshark's field names
     #[command(after_help = "Example:\n  ot-sensor decode plant.pcap --filter 'modbus.func_code == 6'\n  \
         ot-sensor decode --fields")]
@@ -313,6 +319,29 @@ pub struct RunArgs {
     /// Only warnings, no summary
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// Interface to look at; may be given several times [default: those of the configuration]
+    #[arg(long = "interface", short, value_name = "NAME")]
+    pub interfaces: Vec<String>,
+    /// Look at captures instead (pcap, pcapng; plain, gzip or zstd); - is standard input
+    #[arg(long, value_name = "CAPTURE", num_args = 1.., conflicts_with_all = ["interfaces", "length", "filter"])]
+    pub read: Vec<PathBuf>,
+    /// How long to look (90s, 10m) [default: 60s]
+    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+    pub length: Option<Nanos>,
+    /// Look only at packets that pass this filter (pcap-filter(7))
+    #[arg(long, value_name = "EXPR")]
+    pub filter: Option<String>,
+    /// Where the store would be, for the room on its disk; and the configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `decode`.

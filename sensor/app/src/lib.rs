@@ -6,6 +6,7 @@ mod cli_rules;
 mod commands;
 pub mod config;
 mod decode;
+mod doctor;
 mod evidence;
 mod exit;
 mod indicators;
@@ -14,6 +15,7 @@ pub mod protocols;
 mod replay;
 pub mod rules;
 mod run;
+mod sizing;
 mod table;
 
 use ot_views::when;

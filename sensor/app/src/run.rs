@@ -61,7 +61,8 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         None if !config.named => config.engine.sensor_id = host_name(),
         None => {}
     }
-    let interfaces = interfaces(args, &config);
+    let mut interfaces = interfaces(&args.interfaces, args.filter.as_deref(), &config);
+    interfaces.iter_mut().for_each(|interface| interface.wait |= args.wait);
     let rule_files: Vec<_> = config.rules.iter().chain(&args.rules).cloned().collect();
     config.engine.rules = rules::load(&rule_files)?;
     let signals = Signals::register()?;
@@ -184,9 +185,9 @@ impl Signals {
 }
 
 /// The interfaces that the command line names, with what the configuration says of them; else those of the configuration.
-fn interfaces(args: &RunArgs, config: &Config) -> Vec<InterfaceSettings> {
+pub fn interfaces(names: &[String], filter: Option<&str>, config: &Config) -> Vec<InterfaceSettings> {
     let known = &config.capture.interfaces;
-    let mut interfaces = match args.interfaces.as_slice() {
+    let mut interfaces = match names {
         [] => known.clone(),
         names => names
             .iter()
@@ -196,16 +197,14 @@ fn interfaces(args: &RunArgs, config: &Config) -> Vec<InterfaceSettings> {
             })
             .collect(),
     };
-    for interface in &mut interfaces {
-        interface.wait |= args.wait;
-        if args.filter.is_some() {
-            interface.filter.clone_from(&args.filter);
-        }
+    if let Some(filter) = filter {
+        interfaces.iter_mut().for_each(|interface| interface.filter = Some(filter.to_owned()));
     }
     interfaces
 }
 
-fn unusable(error: InterfaceError) -> Failure {
+/// What a person is told where an interface cannot be captured.
+pub fn unusable(error: InterfaceError) -> Failure {
     match error {
         InterfaceError::None { .. } | InterfaceError::Twice { .. } | InterfaceError::Filter { .. } => {
             Failure::usage(error.to_string())
@@ -402,16 +401,19 @@ mod tests {
             "[capture]\nring = '32 MiB'\n[[interface]]\nname = 'eth1'\nfilter = 'tcp'\n[[interface]]\nname = 'eth2'\nwait = true\n",
         )
         .unwrap();
-        let all = interfaces(&args(&[]), &config);
+        let all = interfaces(&[], None, &config);
         assert_eq!(
             all.iter().map(|one| (one.name.as_str(), one.ring, one.wait)).collect::<Vec<_>>(),
             [("eth1", 32 << 20, false), ("eth2", 32 << 20, true)]
         );
-        let named = interfaces(&args(&["--interface", "eth1", "-i", "eth9", "--wait"]), &config);
-        assert_eq!(
-            named.iter().map(|one| (one.name.as_str(), one.filter.as_deref(), one.wait)).collect::<Vec<_>>(),
-            [("eth1", Some("tcp"), true), ("eth9", None, true)]
-        );
+        let names = args(&["--interface", "eth1", "-i", "eth9"]).interfaces;
+        let shown = |filter| {
+            let named = interfaces(&names, filter, &config);
+            named.into_iter().map(|one| (one.name, one.filter)).collect::<Vec<_>>()
+        };
+        let text = |text: &str| text.to_owned();
+        assert_eq!(shown(None), [(text("eth1"), Some(text("tcp"))), (text("eth9"), None)]);
+        assert_eq!(shown(Some("udp")), [(text("eth1"), Some(text("udp"))), (text("eth9"), Some(text("udp")))]);
         assert!(matches!(Live::open(&[], 0, None, Stop::default()), Err(InterfaceError::None { .. })));
     }
 

@@ -35,7 +35,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::when::When;
-use crate::{decode, replay, run};
+use crate::{decode, doctor, replay, run};
 use ot_engine::Action;
 use ot_protocol::Timestamp;
 use ot_store::read::Reader;
@@ -100,6 +100,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             ProgramsCommand::Show(args) => programs::show(&mut output, &args),
             ProgramsCommand::Diff(args) => programs::diff(&mut output, &args),
         },
+        Command::Doctor(args) => doctor::run(&mut output, &args),
         Command::Learning(args) => learning::show(&mut output, &args),
         Command::Stats(args) => stats::show(&mut output, &args),
         Command::Catalogue { navigator: true, output: file, .. } => catalogue::navigator(&mut output, file.as_deref()),

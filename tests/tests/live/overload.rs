@@ -1,0 +1,261 @@
+//! More comes than can be done: a store that cannot be written holds the engine up, then the whole sensor stands still. What is
+//! given up is counted, in its order; the attack in the midst of it is found; and afterwards all is as before.
+
+use crate::bench::{Bench, LONG, counter, stats};
+use anyhow::{Context as _, Result, ensure};
+use ot_tests::frames::{End, Pcap, flags, tcp};
+use ot_tests::lab::{SPAN, wait_for};
+use ot_tests::sensor::alerts;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, BufWriter};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Room for what is on its way between threads, and memory of the kernel's ring: small, so that little is too much.
+const CONFIG: &str = "[capture]\nbacklog = \"8 MiB\"\nring = \"1 MiB\"\n";
+/// How long the store is held, in seconds; less than the sensor waits for it.
+const HELD: u32 = 4;
+/// Tenths of milliseconds of the load: eight seconds; and when the attack comes in it.
+const LENGTH: u64 = 80_000;
+const ATTACK: u64 = 35_000;
+
+/// One TCP connection, packet by packet.
+struct Talk {
+    ends: [End; 2],
+    seq: [u32; 2],
+    packets: u16,
+}
+
+impl Talk {
+    fn new(client: (u8, u16), server: (u8, u16)) -> Self {
+        let end = |(number, port): (u8, u16)| End {
+            mac: [2, 0, 0x0a, 0x14, 0, number],
+            ip: Ipv4Addr::new(10, 20, 0, number),
+            port,
+        };
+        Self { ends: [end(client), end(server)], seq: [1, 1], packets: 0 }
+    }
+
+    fn say(&mut self, from: usize, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let [client, server] = self.ends;
+        let (source, target) = if from == 0 { (client, server) } else { (server, client) };
+        self.packets = self.packets.wrapping_add(1);
+        let frame = tcp(source, target, self.packets, self.seq[from], self.seq[1 - from], flags, payload);
+        let more = u32::try_from(payload.len()).unwrap_or(0) + u32::from(flags & (flags::SYN | flags::FIN) != 0);
+        self.seq[from] = self.seq[from].wrapping_add(more);
+        frame
+    }
+
+    fn open(&mut self) -> Vec<Vec<u8>> {
+        vec![self.say(0, flags::SYN, &[]), self.say(1, flags::SYN | flags::ACK, &[]), self.say(0, flags::ACK, &[])]
+    }
+
+    fn close(&mut self) -> Vec<Vec<u8>> {
+        let fin = flags::FIN | flags::ACK;
+        vec![self.say(0, fin, &[]), self.say(1, fin, &[]), self.say(0, flags::ACK, &[])]
+    }
+
+    /// A Modbus request and its answer.
+    fn modbus(&mut self, transaction: u16, request: &[u8], answer: &[u8]) -> Vec<Vec<u8>> {
+        let [high, low] = transaction.to_be_bytes();
+        let adu = |pdu: &[u8]| {
+            let mut adu = vec![high, low, 0, 0, 0, u8::try_from(pdu.len() + 1).unwrap_or(0), 1];
+            adu.extend_from_slice(pdu);
+            adu
+        };
+        let push = flags::PSH | flags::ACK;
+        vec![self.say(0, push, &adu(request)), self.say(1, push, &adu(answer)), self.say(0, flags::ACK, &[])]
+    }
+}
+
+/// An HMI polls a controller; somebody, where it is time, switches a coil of it.
+struct Cell {
+    poll: Talk,
+    polls: u16,
+}
+
+impl Cell {
+    fn new(port: u16) -> Self {
+        Self { poll: Talk::new((20, port), (11, 502)), polls: 0 }
+    }
+
+    fn poll(&mut self) -> Vec<Vec<u8>> {
+        self.polls += 1;
+        self.poll.modbus(self.polls, &[3, 0, 0, 0, 2], &[3, 4, 0, 7, 0, 9])
+    }
+}
+
+fn attack(intruder: u8) -> Vec<Vec<u8>> {
+    let mut talk = Talk::new((intruder, 40_000), (11, 502));
+    let mut frames = talk.open();
+    frames.extend(talk.modbus(1, &[5, 0, 3, 0xff, 0], &[5, 0, 3, 0xff, 0]));
+    frames.extend(talk.close());
+    frames
+}
+
+fn capture(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn FnMut(u64, Vec<Vec<u8>>) -> Result<()>) -> Result<()>,
+) -> Result<()> {
+    let mut pcap = Pcap::new(BufWriter::new(File::create(path)?))?;
+    fill(&mut |tenths, frames| {
+        for frame in frames {
+            pcap.frame(1_700_000_000_000_000 + tenths * 100, &frame)?;
+        }
+        Ok(())
+    })?;
+    pcap.finish()?;
+    Ok(())
+}
+
+/// In each second 10 polls, 5,000 packets of bulk in eight conversations, and 2,000 connections that begin and end.
+fn load(path: &Path) -> Result<()> {
+    capture(path, |put| {
+        let mut cell = Cell::new(50_000);
+        let mut bulk: Vec<Talk> = (0..8).map(|n| Talk::new((30, 51_000 + n), (40, 9_000))).collect();
+        put(0, cell.poll.open())?;
+        for talk in &mut bulk {
+            put(0, talk.open())?;
+        }
+        let mut short = 0_u16;
+        for tenths in 1..LENGTH {
+            if tenths % 1_000 == 0 {
+                put(tenths, cell.poll())?;
+            }
+            if tenths % 2 == 0 {
+                let at = usize::try_from(tenths / 2)? % bulk.len();
+                let talk = bulk.get_mut(at).context("no conversation")?;
+                put(tenths, vec![talk.say(1, flags::ACK, &[0x55; 1_000])])?;
+            }
+            if tenths % 5 == 0 {
+                short = short.wrapping_add(1);
+                let mut talk = Talk::new((50 + u8::try_from(short >> 14)?, 1_024 + (short & 0x3fff)), (41, 9_999));
+                put(tenths, talk.open())?;
+                put(tenths, talk.close())?;
+            }
+            if tenths == ATTACK {
+                put(tenths, attack(66))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The plant goes on, in peace, and somebody else attacks.
+fn afterwards(path: &Path) -> Result<()> {
+    capture(path, |put| {
+        let mut cell = Cell::new(50_001);
+        put(0, cell.poll.open())?;
+        for second in 0..20 {
+            put(1_000 * second, cell.poll())?;
+        }
+        put(20_000, attack(67))
+    })
+}
+
+/// Packets that have come to the sensor's interface so far.
+fn delivered(bench: &Bench) -> Result<u64> {
+    let output = bench.lab.command("switch", "cat").arg("/sys/class/net/mirror/statistics/tx_packets").output()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().context("the mirror port tells no count")
+}
+
+/// Holds the store so that nobody can write to it; gives the process back once it does.
+fn hold(store: &Path) -> Result<std::process::Child> {
+    let script = "import sqlite3, sys, time\nhold = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)\n\
+                  hold.execute('BEGIN IMMEDIATE')\nprint('held', flush=True)\ntime.sleep(float(sys.argv[2]))\nhold.execute('ROLLBACK')";
+    let mut holder = Command::new("python3")
+        .args(["-c", script])
+        .arg(store)
+        .arg(HELD.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run python3")?;
+    let mut said = String::new();
+    BufReader::new(holder.stdout.take().context("no output")?).read_line(&mut said)?;
+    ensure!(said.trim() == "held", "the store could not be held");
+    Ok(holder)
+}
+
+fn replay(bench: &mut Bench, name: &str, capture: &Path) -> Result<()> {
+    let mut command = bench.lab.command("switch", "tcpreplay");
+    let log = bench.log(name);
+    bench.lab.start(name, command.args(["--preload-pcap", "-i", "mirror"]).arg(capture), &log)
+}
+
+/// The alert that an intruder commands the controller; it may be one of several who do.
+fn intruder(store: &Path, number: u8) -> Result<Option<Value>> {
+    let address = format!("\"10.20.0.{number}\"");
+    let mine = |alert: &Value| alert["type"] == "new-master" && alert.to_string().contains(&address);
+    Ok(alerts(store)?.into_iter().find(mine))
+}
+
+fn peak_memory(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    line.trim().trim_end_matches("kB").trim().parse().context("VmHWM is no number")
+}
+
+#[test]
+fn more_than_can_be_done_is_given_up_in_its_order_and_counted_and_the_attack_is_found() -> Result<()> {
+    if Command::new("tcpreplay").arg("--version").output().is_err() {
+        eprintln!("skipped: tcpreplay is missing; deploy/test installs it");
+        return Ok(());
+    }
+    let Some(mut bench) = Bench::build()? else { return Ok(()) };
+    let file = |name: &str| -> PathBuf { bench.folder.path().join(name) };
+    let (config, much, little) = (file("sensor.toml"), file("load.pcap"), file("afterwards.pcap"));
+    std::fs::write(&config, CONFIG)?;
+    load(&much)?;
+    afterwards(&little)?;
+    bench.begin(&["--operational", "--workers", "1", "--config", &config.display().to_string()])?;
+    let before = delivered(&bench)?;
+    let store = bench.store.clone();
+
+    replay(&mut bench, "load", &much)?;
+    wait_for("the load to begin", LONG, || Ok((delivered(&bench)? > before + 5_000).then_some(())))?;
+    let mut holder = hold(&store)?;
+    bench.until_said("overload:")?;
+    ensure!(holder.wait()?.success(), "the store could not be held to the end");
+    let first = wait_for("the alert of the attack in the load", LONG, || intruder(&store, 66))?;
+    println!("found in the midst of it: {}", first["description"]);
+    // The sensor stands still: the kernel's ring runs over.
+    bench.lab.signal("sensor", "STOP")?;
+    std::thread::sleep(Duration::from_secs(1));
+    bench.lab.signal("sensor", "CONT")?;
+    bench.lab.wait("load", LONG)?;
+    bench.until_event("is over")?;
+
+    let shed = |stats: &Value| {
+        ["payload-of-known-it", "payload-of-others", "packets-of-others", "packets-of-ot"]
+            .map(|id| counter(stats, &format!("overload-dropped-{id}")))
+    };
+    let calm = stats(&store)?;
+    replay(&mut bench, "afterwards", &little)?;
+    bench.lab.wait("afterwards", LONG)?;
+    wait_for("the alert of the attack afterwards", LONG, || intruder(&store, 67))?;
+    let memory = peak_memory(bench.lab.process("sensor")?.id())?;
+    let sent = bench.lab.sent()?;
+    bench.finish()?;
+    let delivered = delivered(&bench)? - before;
+
+    let stats = stats(&store)?;
+    let of = |id: &str| counter(&stats, &format!("{id}-{SPAN}"));
+    let (captured, kernel, card) = (of("captured-packets"), of("dropped-by-kernel"), of("dropped-by-card"));
+    let [known, others, packets, ot] = shed(&stats);
+    println!(
+        "{delivered} packets: {captured} captured, {kernel} dropped by the kernel, {card} by the card; shed: payload of {known} and {others}, \
+         {packets} packets, {ot} of OT; {memory} KiB at most"
+    );
+    assert_eq!(delivered, captured + kernel + card, "packets that nobody counted");
+    ensure!(kernel > 0, "the ring did not run over");
+    ensure!(known > 0, "no payload of known IT conversations was shed");
+    assert_eq!(ot, 0, "packets of OT conversations were given up");
+    assert_eq!(shed(&calm), shed(&stats), "something was given up when all was calm");
+    ensure!(counter(&stats, "overloads") >= 1, "the overload was not counted");
+    ensure!(memory < 256 << 10, "{memory} KiB");
+    assert_eq!(sent, 0, "the sensor's interface has sent packets");
+    Ok(())
+}
