@@ -39,6 +39,14 @@ impl Talk {
         Self { ends: [end(client), end(server)], seq: [1, 1], packets: 0 }
     }
 
+    /// The client is another host, that was not seen before.
+    fn of_guest(mut self, guest: u8) -> Self {
+        let [client, _] = &mut self.ends;
+        client.mac = [2, 0, 0x0a, 0x15, 0, guest];
+        client.ip = Ipv4Addr::new(10, 21, 0, guest);
+        self
+    }
+
     fn say(&mut self, from: usize, flags: u8, payload: &[u8]) -> Vec<u8> {
         let [client, server] = self.ends;
         let (source, target) = if from == 0 { (client, server) } else { (server, client) };
@@ -111,7 +119,8 @@ fn capture(
     Ok(())
 }
 
-/// In each second 10 polls, 5,000 packets of bulk in eight conversations, and 2,000 connections that begin and end.
+/// In each second 10 polls, 5,000 packets of bulk in eight conversations, and 2,000 connections that begin and end, of ten
+/// hosts that were not seen before: what is new is to be written at once.
 fn load(path: &Path) -> Result<()> {
     capture(path, |put| {
         let mut cell = Cell::new(50_000);
@@ -132,7 +141,7 @@ fn load(path: &Path) -> Result<()> {
             }
             if tenths % 5 == 0 {
                 short = short.wrapping_add(1);
-                let mut talk = Talk::new((50 + u8::try_from(short >> 14)?, 1_024 + (short & 0x3fff)), (41, 9_999));
+                let mut talk = Talk::new((50, 1_024 + short), (41, 9_999)).of_guest(u8::try_from(1 + short / 200)?);
                 put(tenths, talk.open())?;
                 put(tenths, talk.close())?;
             }
