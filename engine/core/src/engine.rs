@@ -3,6 +3,7 @@
 mod companion;
 mod keeping;
 mod maintaining;
+mod reconfiguring;
 mod triage;
 
 use crate::alerts::Alerts;
@@ -29,6 +30,8 @@ use ot_protocol::{
 use ot_rules::RuleSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use reconfiguring::Reconfigured;
 
 /// Which device of an endpoint was seen.
 #[derive(Clone, Copy)]

@@ -1113,6 +1113,19 @@ impl Inventory {
         Ok(())
     }
 
+    /// Takes over what another configuration says of devices, zones and site.
+    pub fn reconfigure(&mut self, config: &EngineConfig) {
+        self.known.clear();
+        for device in &config.devices {
+            self.known.entry(device.ip).or_insert_with(|| device.clone());
+        }
+        let ids: Vec<DeviceId> = self.iter().map(|device| device.id).collect();
+        for id in ids {
+            self.configure(id, config);
+        }
+        self.generation += 1;
+    }
+
     /// Raised by each change that a person asked for.
     pub fn generation(&self) -> u64 {
         self.generation

@@ -31,5 +31,5 @@ pub mod words;
 pub use alerts::{Finding, Raised, Text};
 pub use changes::{Action, Changes, Command, Imported, Learn, Reset, Snapshot, State};
 pub use config::EngineConfig;
-pub use engine::Engine;
+pub use engine::{Engine, Reconfigured};
 pub use shared::{Core, Seen, SeenFlow};

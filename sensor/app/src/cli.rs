@@ -81,7 +81,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  ot-sensor run --interface eth1 --store /var/lib/ot-sensor/plant.db\n  \
         ot-sensor run --config /etc/ot-sensor.toml\n  \
         ot-sensor run -i eth1 -i eth2 --for 10m --operational\n\n\
-        SIGTERM or Ctrl-C ends it in order, SIGHUP reads the rules anew. Needs the right to capture: root, or \
+        SIGTERM or Ctrl-C ends it in order, SIGHUP reads configuration and rules anew. Needs the right to capture: root, or \
         setcap cap_net_raw+ep.")]
     Run(RunArgs),
     /// Look at a mirror port for a minute, or at a recording of it, and tell what is wrong and what to do

@@ -99,6 +99,16 @@ impl Reloader {
         Self { files, cell, seen, live }
     }
 
+    /// Whether there are neither files nor rules of files that were named before.
+    pub fn is_idle(&self, in_use: &RuleSet) -> bool {
+        self.files.is_empty() && in_use.rules().is_empty()
+    }
+
+    /// Other files from the next time on.
+    pub fn set_files(&mut self, files: Vec<PathBuf>) {
+        self.files = files;
+    }
+
     /// Whether a file has changed since it was last read.
     pub fn changed(&self) -> bool {
         self.live && self.files.iter().zip(&self.seen).any(|(path, seen)| stamp(path) != *seen)
@@ -114,7 +124,7 @@ impl Reloader {
                 "a replay of capture files keeps the rules that it began with; replay again to use others".to_owned()
             );
         }
-        if self.files.is_empty() {
+        if self.is_idle(in_use) {
             return Err("the sensor runs without rules; name files under [rules] in its configuration".to_owned());
         }
         self.seen = self.files.iter().map(|path| stamp(path)).collect();
@@ -176,6 +186,12 @@ mod tests {
         let second = reloader.reload(&first).unwrap().unwrap();
         assert_ne!(first.digest(), second.digest());
         assert!(cell.get().is_some_and(|watch| watch.wants("modbus")));
+
+        // The files are no longer named.
+        reloader.set_files(Vec::new());
+        assert!(!reloader.changed() && !reloader.is_idle(&second));
+        let none = reloader.reload(&second).unwrap().unwrap();
+        assert!(none.rules().is_empty() && cell.get().is_none() && reloader.is_idle(&none));
 
         let mut replay = Reloader::new(files, cell, false);
         std::fs::write(&path, rule(333)).unwrap();

@@ -6,6 +6,7 @@
 #[cfg(feature = "forward")]
 mod forward;
 mod health;
+mod reload;
 mod writer;
 
 use crate::acts::{apply_all, apply_pending, now, reload_rules};
@@ -25,6 +26,7 @@ use ot_flow::{Facts, FlowConfig, FlowError, LiveConfig, Load, Summary};
 use ot_protocol::time::SECOND;
 use ot_protocol::{Nanos, Timestamp};
 use ot_store::{RunInput, RunKind, RunSpec, Store};
+use reload::ConfigFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Write as _;
 use std::ops::ControlFlow;
@@ -55,6 +57,7 @@ const LAST_TRY: Duration = Duration::from_secs(4);
 /// Bad configuration, interface or store; each says what, where and what to do.
 pub fn run(args: &RunArgs) -> Result<Exit> {
     let mut config = Config::of(&args.store)?;
+    let file = ConfigFile::new(args, &config);
     config.engine.continuous = true;
     match &args.sensor_id {
         Some(id) => config.engine.sensor_id.clone_from(id),
@@ -115,7 +118,9 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         engine: Engine::new(config.engine.clone(), start.snapshot),
         writer: Writer::new(store, start.run),
         indicator_change,
-        config: &config,
+        indicators: indicators.fingerprint(),
+        file,
+        config: config.clone(),
         signals: &signals,
         position: 0,
         began: Instant::now(),
@@ -242,9 +247,11 @@ struct Sensor<'a> {
     keeper: Keeper,
     health: Health,
     rules: Reloader,
-    /// Which state of the indicator lists the engine has.
+    /// Which state of the indicator lists of the store the engine has, and what all its lists are.
     indicator_change: u64,
-    config: &'a Config,
+    indicators: String,
+    file: ConfigFile,
+    config: Config,
     signals: &'a Signals,
     /// All facts up to this packet were applied.
     position: u64,
@@ -313,17 +320,21 @@ impl Sensor<'_> {
         let change = self.writer.store().indicator_change()?;
         if change != self.indicator_change {
             self.indicator_change = change;
-            self.engine.set_indicators(crate::indicators::load(self.writer.store(), self.config)?);
+            let indicators = crate::indicators::load(self.writer.store(), &self.config)?;
+            self.indicators = indicators.fingerprint();
+            self.engine.set_indicators(indicators);
         }
         let at = Some((self.writer.run(), self.position));
         let Self { engine, writer, rules, .. } = self;
         apply_all(engine, writer, pending, at, &mut |engine| reload_rules(engine, rules))?;
         let asked = self.signals.reload.swap(false, Ordering::Relaxed);
-        if asked || self.rules.changed() {
+        if asked {
+            self.reconfigure();
+        }
+        let idle = self.rules.is_idle(&self.engine.core().config.rules);
+        if (asked && !idle) || self.rules.changed() {
             match reload_rules(&mut self.engine, &mut self.rules) {
-                Ok(told) if asked => self
-                    .health
-                    .say(&format!("SIGHUP: {told}; what else the configuration says is read at the next start")),
+                Ok(told) if asked => self.health.say(&format!("SIGHUP: rules: {told}")),
                 Ok(_) => {}
                 Err(problem) => self.health.say(&format!("warning: rules stay as they were: {problem}")),
             }
