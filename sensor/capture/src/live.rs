@@ -7,17 +7,18 @@
 
 mod handle;
 mod interface;
+mod notice;
+mod settings;
 mod system;
 mod thread;
 
 use crate::ring::Chunk;
-use crate::{CaptureError, LinkType, Packet, Polled, Progress, Ring, Source, Warning};
+use crate::{CaptureError, Packet, Polled, Progress, Ring, Source, Warning};
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 use handle::Handle;
 use ot_protocol::time::SECOND;
 use ot_protocol::{Nanos, Timestamp};
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -25,6 +26,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use handle::Opened;
 pub use interface::{InterfaceCounters, InterfaceFacts, Offloads, interface_names};
+pub use notice::{Notice, NoticeKind};
+pub use settings::{InterfaceError, InterfaceSettings, TimeSource};
 use thread::{Outlet, Thread};
 
 /// Chunks on their way from an interface: 16 MiB at most.
@@ -41,245 +44,6 @@ const IDLE: Duration = Duration::from_millis(50);
 const TICK_AFTER: Nanos = 250_000_000;
 /// Chunks smaller than this are put together before they are kept as evidence.
 const SMALL: usize = 64 << 10;
-
-/// How an interface is captured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InterfaceSettings {
-    /// Its name.
-    pub name: String,
-    /// Bytes of the kernel's ring. Default 16 MiB.
-    pub ring: usize,
-    /// How long the kernel keeps packets back to hand over several at once. Default 20 ms.
-    pub timeout: Duration,
-    /// Bytes kept of a packet. Default 262,144: all.
-    pub snap_length: usize,
-    /// A filter in libpcap's language (pcap-filter(7)): what it does not let through is not even counted.
-    pub filter: Option<String>,
-    /// Whether packets for others are wanted. Default true: a mirror port brings no others.
-    pub promiscuous: bool,
-    /// Whose clock is to stamp packets.
-    pub time_source: TimeSource,
-    /// Processors on which the interface's thread runs; empty: any.
-    pub processors: Vec<usize>,
-    /// Whether it may be missing at the start.
-    pub wait: bool,
-}
-
-impl InterfaceSettings {
-    /// The defaults.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            ring: 16 << 20,
-            timeout: Duration::from_millis(20),
-            snap_length: 262_144,
-            filter: None,
-            promiscuous: true,
-            time_source: TimeSource::Host,
-            processors: Vec::new(),
-            wait: false,
-        }
-    }
-}
-
-/// Whose clock stamps packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TimeSource {
-    /// The kernel's, to the nanosecond.
-    #[default]
-    Host,
-    /// The card's, which nobody sets.
-    Adapter,
-}
-
-impl TimeSource {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Host, Self::Adapter];
-
-    /// `host` or `adapter`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::Adapter => "adapter",
-        }
-    }
-}
-
-/// An interface cannot be captured.
-#[derive(Debug, thiserror::Error)]
-pub enum InterfaceError {
-    /// No interface was named.
-    #[error("no interface given: name one with --interface, or under [[interface]] in the configuration; there are {}", list(.known))]
-    None {
-        /// Those there are.
-        known: Vec<String>,
-    },
-    /// There is no such interface.
-    #[error("interface {name}: there is none of that name; there are {}", list(.known))]
-    Missing {
-        /// Its name.
-        name: String,
-        /// Those there are.
-        known: Vec<String>,
-    },
-    /// It was named twice.
-    #[error("interface {name}: was given more than once: name each interface once")]
-    Twice {
-        /// Its name.
-        name: String,
-    },
-    /// It is switched off.
-    #[error(
-        "interface {name}: is down: switch it on (ip link set {name} up), or let the sensor wait for it (wait = true)"
-    )]
-    Down {
-        /// Its name.
-        name: String,
-    },
-    /// The rights do not suffice.
-    #[error(
-        "interface {name}: this user may not capture: run as root (sudo), or give the program the right once with: \
-         sudo setcap cap_net_raw+ep $(command -v ot-sensor)"
-    )]
-    Permission {
-        /// Its name.
-        name: String,
-    },
-    /// The filter makes no sense.
-    #[error("interface {name}: filter {filter:?}: {detail}; see pcap-filter(7)")]
-    Filter {
-        /// Its name.
-        name: String,
-        /// The filter.
-        filter: String,
-        /// What libpcap says.
-        detail: String,
-    },
-    /// Its frames cannot be decoded.
-    #[error(
-        "interface {name}: has link type {number}, which is not supported: capture on Ethernet, Linux cooked or raw IP"
-    )]
-    LinkType {
-        /// Its name.
-        name: String,
-        /// Number of the link type.
-        number: u16,
-    },
-    /// Anything else.
-    #[error("interface {name}: cannot be captured: {detail}")]
-    Other {
-        /// Its name.
-        name: String,
-        /// What libpcap or the system says.
-        detail: String,
-    },
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
-/// Something happened to an interface that a person should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Its number.
-    pub interface: u16,
-    /// Its name.
-    pub name: String,
-    /// Wall time.
-    pub time: Timestamp,
-    /// What happened.
-    pub kind: NoticeKind,
-}
-
-/// What happened to an interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoticeKind {
-    /// It is captured from now on.
-    Opened {
-        /// Whether it was gone before.
-        again: bool,
-        /// What was got.
-        opened: Opened,
-        /// Whose clock was asked for.
-        wanted: TimeSource,
-        /// What the card does to frames.
-        offloads: Offloads,
-    },
-    /// It is not there at the start and is waited for.
-    Waits,
-    /// It has no link or was switched off.
-    Down,
-    /// It has a link again.
-    Up,
-    /// It was removed, or can no longer be read. The sensor tries to open it again.
-    Gone {
-        /// What the system says.
-        detail: String,
-    },
-    /// It is there and cannot be opened.
-    CannotOpen {
-        /// Why.
-        detail: String,
-    },
-    /// The thread cannot run on the processors that were asked for.
-    Processors,
-}
-
-impl NoticeKind {
-    /// Whether the interface is not captured because of it, or not as asked for.
-    pub fn is_trouble(&self) -> bool {
-        !matches!(self, Self::Opened { .. } | Self::Up)
-    }
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "interface {} ({}) ", self.interface, self.name)?;
-        match &self.kind {
-            NoticeKind::Opened { again, opened, wanted, offloads } => {
-                let begins = if *again { "is captured again" } else { "is captured" };
-                write!(f, "{begins}: {}", link_name(opened.link))?;
-                match (opened.time_source, wanted) {
-                    (TimeSource::Adapter, _) => write!(f, ", time of the card to the nanosecond")?,
-                    (TimeSource::Host, TimeSource::Host) => write!(f, ", time of the kernel to the nanosecond")?,
-                    (TimeSource::Host, TimeSource::Adapter) => {
-                        write!(f, ", time of the kernel to the nanosecond (the card has no clock that it would give)")?;
-                    }
-                }
-                if let Some(version) = opened.ring_version {
-                    write!(f, ", ring TPACKET_V{version}")?;
-                }
-                write!(f, "; {offloads}")?;
-                if offloads.gro == Some(true) || offloads.lro == Some(true) {
-                    write!(
-                        f,
-                        " (merged frames are longer than those on the wire: ethtool -K {} gro off lro off)",
-                        self.name
-                    )?;
-                }
-                Ok(())
-            }
-            NoticeKind::Waits => write!(f, "is not there yet, or down: the sensor waits for it"),
-            NoticeKind::Down => write!(f, "has no link: nothing is seen on it; check cable and switch"),
-            NoticeKind::Up => write!(f, "has a link again"),
-            NoticeKind::Gone { detail } => {
-                write!(f, "can no longer be read ({detail}): the sensor waits until it is back")
-            }
-            NoticeKind::CannotOpen { detail } => write!(f, "is there but cannot be opened: {detail}"),
-            NoticeKind::Processors => write!(f, "cannot be bound to the processors that the configuration names"),
-        }
-    }
-}
-
-fn link_name(link: LinkType) -> String {
-    match link {
-        LinkType::Ethernet => "Ethernet".to_owned(),
-        LinkType::LinuxCooked1 | LinkType::LinuxCooked2 => "Linux cooked".to_owned(),
-        LinkType::RawIp | LinkType::Ipv4 | LinkType::Ipv6 => "raw IP".to_owned(),
-        other => format!("link type {}", other.number()),
-    }
-}
 
 /// Tells a source to stop. A clone tells the same source.
 #[derive(Clone, Debug, Default)]

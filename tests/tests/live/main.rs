@@ -6,4 +6,6 @@ mod bench;
 mod doctor;
 mod interfaces;
 mod overload;
+mod reload;
 mod store;
+mod traffic;
