@@ -26,6 +26,9 @@ impl ConfigFile {
     fn fixed(&self, new: &Config) -> Vec<String> {
         let first = &self.first;
         let keys = [
+            #[cfg(feature = "forward")]
+            ("[[forward]]", first.forward != new.forward),
+            ("[sensor] console_url", first.console_url != new.console_url),
             ("store", first.store != new.store),
             ("[sensor] id", first.engine.sensor_id != new.engine.sensor_id),
             ("[learning]", first.engine.learning != new.engine.learning),
