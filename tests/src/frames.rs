@@ -72,6 +72,11 @@ impl<W: Write> Pcap<W> {
         Ok(())
     }
 
+    /// What it writes to.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     /// Flushes.
     ///
     /// # Errors
