@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use ot_console::dispatch::suffices;
 use ot_console::route::{Access, Format, Method, Route};
 use ot_console::routes;
-use ot_store::UserRole;
+use ot_store::{Scope, UserRole};
 use ot_tests::console::{Console, PASSWORD, ROLES, Session};
 use ot_tests::http::{Reply, read, send};
 use serde_json::{Value, json};
@@ -291,6 +291,49 @@ fn a_route_answers_only_those_who_may() -> Result<()> {
             ensure!(refused != may, "{} as {role:?}: {} {}", example.id, reply.status, reply.text());
         }
     }
+    Ok(())
+}
+
+/// A token with a scope does what is of that scope, and nothing else, whatever its role.
+#[test]
+fn a_token_does_what_its_scope_is() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("administrator")?;
+    for scope in Scope::ALL {
+        let made = ot_tests::sensor::succeed(
+            ot_tests::sensor::sensor()
+                .args(["user", "token", "add", "administrator", "--label", "matrix", "--role", "administrator"])
+                .args(["--scope", scope.as_str(), "--store"])
+                .arg(&console.store),
+        )?;
+        let authorization = format!("Bearer {}", made.split_whitespace().nth(2).context("no token")?);
+        let me = send(console.address, "GET", "/api/v1/session", &[("authorization", &authorization)], b"")?;
+        ensure!((me.status == 200) == (scope == Scope::Read), "{scope:?}: {}", me.text());
+        for example in EXAMPLES {
+            let route = route_of(example)?;
+            if route.access == Access::Anyone || route.id == "alerts-stream" {
+                continue;
+            }
+            let path = filled(&console, &session, example.path)?;
+            let method = route.method.as_str().to_uppercase();
+            let headers = [("authorization", authorization.as_str())];
+            // A body that no route takes: what may be done is refused for it, and nothing is done.
+            let body: &[u8] = if route.writes() { b"?" } else { b"" };
+            let reply = send(console.address, &method, &path, &headers, body)?;
+            let refused = reply.status == 403 && reply.text().contains("needs a token with scope");
+            ensure!(refused == (route.scope() != scope), "{scope:?} {}: {} {}", route.id, reply.status, reply.text());
+        }
+    }
+    let list = ot_tests::sensor::succeed(
+        ot_tests::sensor::sensor().args(["user", "token", "list", "--json", "--store"]).arg(&console.store),
+    )?;
+    ensure!(list.contains("\"scopes\":[\"triage\"]"), "{list}");
+    let wrong = ot_tests::sensor::run(
+        ot_tests::sensor::sensor()
+            .args(["user", "token", "add", "administrator", "--label", "x", "--scope", "tirage", "--store"])
+            .arg(&console.store),
+    )?;
+    ensure!(wrong.status.code() == Some(2) && String::from_utf8_lossy(&wrong.stderr).contains("triage"), "{wrong:?}");
     Ok(())
 }
 

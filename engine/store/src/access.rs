@@ -15,9 +15,12 @@ use std::time::Duration;
 /// `OTac`.
 const APPLICATION_ID: i32 = 0x4f54_6163;
 /// Migrations, forward only; what was released never changes.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/access-001.sql"), include_str!("../migrations/access-002.sql")];
-const VERSION: i32 = 2;
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/access-001.sql"),
+    include_str!("../migrations/access-002.sql"),
+    include_str!("../migrations/access-003.sql"),
+];
+const VERSION: i32 = 3;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Users at most.
@@ -63,6 +66,54 @@ impl UserRole {
     }
 }
 
+/// What a token may be used for, within what its role may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Reads all that is shown.
+    Read,
+    /// Triages alerts: status, learn, mute, comment, and taking back.
+    Triage,
+    /// Says what is known of devices, plans maintenance, keeps questions.
+    Edit,
+    /// What only administrators may.
+    Admin,
+}
+
+impl Scope {
+    /// All, in order.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Triage, Self::Edit, Self::Admin];
+
+    /// Stable id.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Triage => "triage",
+            Self::Edit => "edit",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The scope of this id.
+    pub fn parse(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == id)
+    }
+
+    /// Scopes as they are kept.
+    fn join(scopes: &[Self]) -> String {
+        Self::ALL
+            .iter()
+            .filter(|scope| scopes.contains(scope))
+            .map(|scope| scope.as_str())
+            .collect::<Vec<_>>()
+            .join(",")
+    }
+
+    /// Scopes as they are kept. One that this version does not know allows nothing.
+    fn split(text: &str) -> Option<Vec<Self>> {
+        (!text.is_empty()).then(|| text.split(',').filter_map(Self::parse).collect())
+    }
+}
+
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserRow {
@@ -104,6 +155,8 @@ pub struct TokenRow {
     pub label: String,
     /// What it may do: never more than its user.
     pub role: UserRole,
+    /// What of that it is for; `None`: all of it.
+    pub scopes: Option<Vec<Scope>>,
     /// Wall time.
     pub created: Timestamp,
     /// Wall time; `None`: never.
@@ -127,6 +180,25 @@ pub struct QuestionRow {
     pub query: String,
     /// Wall time.
     pub created: Timestamp,
+}
+
+/// A token to make.
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken<'a> {
+    /// SHA-256 of the token.
+    pub digest: &'a [u8],
+    /// Name of its user.
+    pub user: &'a str,
+    /// What it is for, in words.
+    pub label: &'a str,
+    /// What it may do.
+    pub role: UserRole,
+    /// What of that it is for; empty: all of it.
+    pub scopes: &'a [Scope],
+    /// Wall time.
+    pub now: Timestamp,
+    /// Wall time; `None`: never.
+    pub expires: Option<Timestamp>,
 }
 
 /// A line of the audit log.
@@ -311,19 +383,21 @@ impl AccessStore {
     ///
     /// # Errors
     /// As the store's.
-    pub fn add_token(
-        &self,
-        digest: &[u8],
-        user: &str,
-        label: &str,
-        role: UserRole,
-        now: Timestamp,
-        expires: Option<Timestamp>,
-    ) -> Result<Option<u32>, StoreError> {
+    pub fn add_token(&self, token: &NewToken<'_>) -> Result<Option<u32>, StoreError> {
+        let expires = token.expires.map(|time| time.0);
         let added = self.execute(
-            "INSERT INTO token (digest, user, label, role, created, expires)
-             SELECT ?1, id, ?3, ?4, ?5, ?6 FROM user WHERE name = ?2 AND (SELECT COUNT(*) FROM token) < ?7",
-            &[&digest, &user, &label, &role.as_str(), &now.0, &expires.map(|time| time.0), &MOST_TOKENS],
+            "INSERT INTO token (digest, user, label, role, created, expires, scopes)
+             SELECT ?1, id, ?3, ?4, ?5, ?6, ?8 FROM user WHERE name = ?2 AND (SELECT COUNT(*) FROM token) < ?7",
+            &[
+                &token.digest,
+                &token.user,
+                &token.label,
+                &token.role.as_str(),
+                &token.now.0,
+                &expires,
+                &MOST_TOKENS,
+                &Scope::join(token.scopes),
+            ],
         )?;
         Ok((added > 0).then(|| u32::try_from(self.connection.last_insert_rowid()).unwrap_or_default()))
     }
@@ -524,7 +598,7 @@ impl AccessStore {
 }
 
 const USER: &str = "u.id, u.name, u.role, u.password, u.created, u.last_sign_in";
-const TOKEN: &str = "SELECT t.id, u.name, t.label, t.role, u.role, t.created, t.expires, t.last_used
+const TOKEN: &str = "SELECT t.id, u.name, t.label, t.role, u.role, t.created, t.expires, t.last_used, t.scopes
      FROM token t JOIN user u ON u.id = t.user";
 
 fn user(row: &Row<'_>) -> rusqlite::Result<UserRow> {
@@ -545,6 +619,7 @@ fn token(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
         user: row.get(1)?,
         label: row.get(2)?,
         role: own.min(of_user),
+        scopes: Scope::split(&row.get::<_, String>(8)?),
         created: Timestamp(row.get(5)?),
         expires: row.get::<_, Option<i64>>(6)?.map(Timestamp),
         last_used: row.get::<_, Option<i64>>(7)?.map(Timestamp),
@@ -637,11 +712,25 @@ mod tests {
         let (_folder, access) = opened();
         access.add_user("anna", UserRole::Analyst, "x", NOW).unwrap();
         let end = Some(Timestamp(2_000_000_000));
-        let id = access.add_token(b"t", "anna", "siem", UserRole::Administrator, NOW, end).unwrap().unwrap();
-        assert_eq!(access.token(b"t", NOW).unwrap().unwrap().role, UserRole::Analyst);
+        let new = NewToken {
+            digest: b"t",
+            user: "anna",
+            label: "siem",
+            role: UserRole::Administrator,
+            scopes: &[Scope::Triage, Scope::Read],
+            now: NOW,
+            expires: end,
+        };
+        let id = access.add_token(&new).unwrap().unwrap();
+        let found = access.token(b"t", NOW).unwrap().unwrap();
+        assert_eq!(found.role, UserRole::Analyst);
+        assert_eq!(found.scopes, Some(vec![Scope::Read, Scope::Triage]));
+        assert_eq!(Scope::split("nothing"), Some(Vec::new()), "what is not known allows nothing");
         assert_eq!(access.token(b"t", Timestamp(2_000_000_000)).unwrap(), None, "expired");
         assert!(access.remove_token(id).unwrap());
-        assert_eq!(access.add_token(b"u", "nobody", "x", UserRole::Viewer, NOW, None).unwrap(), None);
+        assert_eq!(access.add_token(&NewToken { digest: b"u", user: "nobody", ..new }).unwrap(), None);
+        access.add_token(&NewToken { digest: b"v", scopes: &[], ..new }).unwrap().unwrap();
+        assert_eq!(access.token(b"v", NOW).unwrap().unwrap().scopes, None, "all that its role may");
     }
 
     #[test]

@@ -24,7 +24,9 @@ mod run;
 mod value;
 mod write;
 
-pub use access::{AccessStore, AuditRow, QuestionRow, RequestState, SessionRow, TokenRow, UserRole, UserRow};
+pub use access::{
+    AccessStore, AuditRow, NewToken, QuestionRow, RequestState, Scope, SessionRow, TokenRow, UserRole, UserRow,
+};
 pub use commands::{CommandState, NewCommand};
 pub use dump::dump;
 pub use error::StoreError;

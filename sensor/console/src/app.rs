@@ -102,6 +102,7 @@ impl App {
             name: session.user.name,
             role: session.user.role,
             csrf: Some(session.csrf),
+            scopes: None,
             session: Some(digest),
         }))
     }
@@ -117,7 +118,7 @@ impl App {
         if found.last_used.is_none_or(|used| now.since(used) > NOTED) {
             access.use_token(found.id, now)?;
         }
-        Ok(Some(Identity { name: found.user, role: found.role, csrf: None, session: None }))
+        Ok(Some(Identity { name: found.user, role: found.role, csrf: None, scopes: found.scopes, session: None }))
     }
 
     /// Begins a session where the password is right: the secret for the cookie.

@@ -5,8 +5,8 @@ use crate::problem::Problem;
 use crate::route::{Kind, Route};
 use axum::body::Bytes;
 use ot_protocol::Timestamp;
-use ot_store::UserRole;
 use ot_store::read::Reader;
+use ot_store::{Scope, UserRole};
 use ot_views::when::When;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +23,8 @@ pub struct Identity {
     pub role: UserRole,
     /// The secret that each write of a session carries; `None` for a token.
     pub csrf: Option<String>,
+    /// What a token is for; `None`: all that the role may.
+    pub scopes: Option<Vec<Scope>>,
     /// SHA-256 of the session's secret.
     pub session: Option<[u8; 32]>,
 }

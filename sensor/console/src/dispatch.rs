@@ -250,6 +250,16 @@ fn admit(call: &Call, headers: &HeaderMap) -> Result<(), Problem> {
                 identity.role.as_str()
             )));
         }
+        if let Some(scopes) = &identity.scopes
+            && !scopes.contains(&route.scope())
+        {
+            let own: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+            let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
+            return Err(Problem::forbidden(format!(
+                "This needs a token with scope {}; this one has {own}. Ask an administrator for another token.",
+                route.scope().as_str()
+            )));
+        }
         if route.writes()
             && let Some(csrf) = &identity.csrf
         {

@@ -2,8 +2,8 @@
 
 use crate::call::{Answer, Call};
 use crate::problem::Problem;
-use ot_store::UserRole;
 use ot_store::read::Reader;
+use ot_store::{Scope, UserRole};
 use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -157,6 +157,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
+    /// The scope that a token needs, where it does not follow from method and role.
+    pub own_scope: Option<Scope>,
     /// For whom the answer is.
     pub format: Format,
     /// Stable id, for OpenAPI and the audit log.
@@ -179,6 +181,7 @@ impl Route {
             method,
             path,
             access: Access::Role(UserRole::Viewer),
+            own_scope: None,
             format,
             id,
             doc,
@@ -212,6 +215,12 @@ impl Route {
     /// Who may use it.
     pub const fn for_role(mut self, role: UserRole) -> Self {
         self.access = Access::Role(role);
+        self
+    }
+
+    /// The scope that a token needs.
+    pub const fn of_scope(mut self, scope: Scope) -> Self {
+        self.own_scope = Some(scope);
         self
     }
 
@@ -259,6 +268,16 @@ impl Route {
     /// Names of the parts of its path.
     pub fn path_names(&self) -> impl Iterator<Item = &'static str> {
         self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+
+    /// The scope that a token needs.
+    pub fn scope(&self) -> Scope {
+        match (self.own_scope, self.access) {
+            (Some(scope), _) => scope,
+            (None, Access::Role(UserRole::Administrator)) => Scope::Admin,
+            (None, _) if self.writes() => Scope::Triage,
+            (None, _) => Scope::Read,
+        }
     }
 
     /// Whether it changes anything.

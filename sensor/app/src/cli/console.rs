@@ -1,9 +1,9 @@
 //! What is given to `console` and `user`.
 
-use super::{OutputArgs, StoreArgs, span};
+use super::{OutputArgs, Several, StoreArgs, span};
 use clap::{Args, Subcommand};
 use ot_protocol::Nanos;
-use ot_store::UserRole;
+use ot_store::{Scope, UserRole};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -162,6 +162,9 @@ pub struct UserTokenArgs {
     /// What it may do
     #[arg(long, value_name = "ROLE", value_parser = role, default_value = "viewer")]
     pub role: UserRole,
+    /// What of that it is for: read, triage, edit, admin; may be given several times [default: all that its role may]
+    #[arg(long, value_name = "SCOPE", value_parser = scopes)]
+    pub scope: Vec<Several<Scope>>,
     /// After which span it ends (30d); without it never
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub expires: Option<Nanos>,
@@ -179,6 +182,10 @@ pub struct TokenRemoveArgs {
     /// Store and configuration.
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+fn scopes(text: &str) -> Result<Several<Scope>, String> {
+    super::list(text, &Scope::ALL.map(Scope::as_str), Scope::parse)
 }
 
 fn role(text: &str) -> Result<UserRole, String> {

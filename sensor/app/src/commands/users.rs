@@ -1,13 +1,13 @@
 //! `user`: who may use the console.
 
 use super::triage::{now, who};
-use crate::cli::{PasswordArgs, StoreArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs};
+use crate::cli::{PasswordArgs, StoreArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs, flat};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, short_time};
 use ot_console::secret;
 use ot_store::read::Reader;
-use ot_store::{AccessStore, UserRole};
+use ot_store::{AccessStore, NewToken, Scope, UserRole};
 use serde_json::json;
 use std::io::IsTerminal;
 
@@ -141,7 +141,10 @@ fn token(output: &mut Output, args: &UserTokenArgs) -> anyhow::Result<Exit> {
     let token = secret::generate().map_err(Failure::from)?;
     let expires = args.expires.map(|span| now().plus(span));
     let role: UserRole = args.role;
-    let Some(id) = access.add_token(&secret::digest(&token), &args.name, &args.label, role, now(), expires)? else {
+    let (digest, scopes) = (secret::digest(&token), flat(&args.scope));
+    let new =
+        NewToken { digest: &digest, user: &args.name, label: &args.label, role, scopes: &scopes, now: now(), expires };
+    let Some(id) = access.add_token(&new)? else {
         return Err(Failure::usage("there are too many tokens; remove one first").into());
     };
     output.line(&format!("token {id}: {token}"))?;
@@ -155,6 +158,7 @@ fn tokens(output: &mut Output, args: &UserListArgs) -> anyhow::Result<Exit> {
         for token in &tokens {
             output.json(
                 &json!({"id": token.id, "user": token.user, "label": token.label, "role": token.role.as_str(),
+                "scopes": token.scopes.as_ref().map(|list| list.iter().map(|scope| scope.as_str()).collect::<Vec<_>>()),
                 "created": token.created.to_string(), "expires": token.expires.map(|time| time.to_string()),
                 "last_used": token.last_used.map(|time| time.to_string())}),
             )?;
@@ -175,11 +179,19 @@ fn tokens(output: &mut Output, args: &UserListArgs) -> anyhow::Result<Exit> {
                 token.user.as_str().into(),
                 token.label.as_str().into(),
                 token.role.as_str().into(),
+                scopes_of(token.scopes.as_deref()).into(),
                 time(token.expires).into(),
                 time(token.last_used).into(),
             ]
         })
         .collect();
-    output.table(&["TOKEN", "USER", "LABEL", "ROLE", "EXPIRES", "LAST USED"], rows, 0)?;
+    output.table(&["TOKEN", "USER", "LABEL", "ROLE", "SCOPES", "EXPIRES", "LAST USED"], rows, 0)?;
     Ok(Exit::Done)
+}
+
+fn scopes_of(scopes: Option<&[Scope]>) -> String {
+    scopes.map_or_else(
+        || "all".to_owned(),
+        |scopes| scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(","),
+    )
 }

@@ -9,6 +9,7 @@ use crate::route::{Method, Returns, Route, Shape};
 use ot_engine::Action;
 use ot_engine::context::{Change, Field};
 use ot_engine::model::DeviceId;
+use ot_store::Scope;
 use ot_store::read::Reader;
 use ot_views::device::{DeviceLine, DeviceStory, PointLine, device, find_device};
 use ot_views::program::{ProgramDiff, ProgramLine, ProgramStory};
@@ -28,6 +29,7 @@ pub static ROUTES: &[Route] = &[
         .gives(Returns::One(Shape::of::<DeviceStory>()))
         .read(|call, reader| call.json(&device(&Names::new(reader), find_device(reader, call.part("device"))?)?)),
     Route::act(Method::Patch, "/api/v1/devices/{device}", "device-set", "Says what people know of a device.")
+        .of_scope(Scope::Edit)
         .takes(Shape::of::<DeviceBody>())
         .gives(Returns::One(Shape::of::<ActResult>()))
         .plain(set),

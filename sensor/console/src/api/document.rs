@@ -163,7 +163,10 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &Value) -> Value {
     }
     match route.access {
         Access::Anyone => operation["security"] = json!([]),
-        Access::Role(role) => operation["x-role"] = json!(role.as_str()),
+        Access::Role(role) => {
+            operation["x-role"] = json!(role.as_str());
+            operation["x-scope"] = json!(route.scope().as_str());
+        }
     }
     operation
 }

@@ -6,6 +6,7 @@ use crate::problem::Problem;
 use crate::route::{Method, Returns, Route, Shape};
 use ot_engine::Action;
 use ot_store::NewCommand;
+use ot_store::Scope;
 use ot_views::import::{ImportPlan, ImportView, plan as plan_of};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,6 +22,7 @@ pub static ROUTES: &[Route] = &[
         "import-preview",
         "What an import of devices would change, and which lines are wrong; changes nothing.",
     )
+    .of_scope(Scope::Edit)
     .takes(Shape::of::<PreviewBody>())
     .gives(Returns::One(Shape::of::<ImportView>()))
     .plain(|call| {
@@ -28,6 +30,7 @@ pub static ROUTES: &[Route] = &[
         call.json(&ImportView::from(&plan(call, &body.csv)?))
     }),
     Route::act(Method::Post, "/api/v1/devices/import", "import", "Imports devices out of a CSV file.")
+        .of_scope(Scope::Edit)
         .takes(Shape::of::<ImportBody>())
         .gives(Returns::One(Shape::of::<Imported>()))
         .plain(import),

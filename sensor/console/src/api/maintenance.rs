@@ -10,6 +10,7 @@ use ot_engine::Action;
 use ot_engine::maintenance::Plan;
 use ot_protocol::time::SECOND;
 use ot_protocol::{Nanos, Operation};
+use ot_store::Scope;
 use ot_store::read::Reader;
 use ot_views::Names;
 use ot_views::maintenance::{Known, WindowLine, WindowReport, report, windows};
@@ -42,6 +43,7 @@ pub static ROUTES: &[Route] = &[
         .gives(Returns::List(Shape::of::<WindowReport>()))
         .read(|call, reader| call.json(&reports(call, reader)?)),
     Route::act(Method::Post, "/api/v1/maintenance", "maintenance-add", "Plans a maintenance window.")
+        .of_scope(Scope::Edit)
         .takes(Shape::of::<PlanBody>())
         .gives(Returns::One(Shape::of::<Planned>()))
         .plain(|call| call.json(&add(call, &call.json_body()?)?)),
@@ -51,6 +53,7 @@ pub static ROUTES: &[Route] = &[
         "maintenance-remove",
         "Removes a maintenance window; what it marked stays marked.",
     )
+    .of_scope(Scope::Edit)
     .takes(Shape::of::<WhyBody>())
     .gives(Returns::One(Shape::of::<ActResult>()))
     .plain(|call| {

@@ -6,6 +6,7 @@ use crate::form;
 use crate::mining::{self, Question};
 use crate::problem::Problem;
 use crate::route::{Method, Returns, Route, Shape};
+use ot_store::Scope;
 use ot_store::read::Reader;
 use ot_views::mining::Mined;
 use serde::Deserialize;
@@ -21,10 +22,12 @@ pub static ROUTES: &[Route] = &[
         .gives(Returns::One(Shape::of::<Mined>()))
         .read(|call, reader| call.json(&answer(call, reader)?)),
     Route::act(Method::Post, "/api/v1/questions", "question-keep", "Keeps a question under a name.")
+        .of_scope(Scope::Edit)
         .takes(Shape::of::<QuestionBody>())
         .gives(Returns::One(Shape::of::<Question>()))
         .plain(keep),
     Route::act(Method::Delete, "/api/v1/questions/{question}", "question-forget", "Forgets a question that one keeps.")
+        .of_scope(Scope::Edit)
         .gives(Returns::List(Shape::of::<Question>()))
         .plain(|call| {
             mining::forget(call)?;

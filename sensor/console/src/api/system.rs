@@ -54,7 +54,11 @@ pub static ROUTES: &[Route] = &[
         .plain(|call| {
             let csrf = call.identity.as_ref().and_then(|identity| identity.csrf.clone());
             let role = call.identity.as_ref().map_or("", |identity| identity.role.as_str());
-            Ok(call.json(&SessionView { name: call.who().to_owned(), role, csrf })?.with("cache-control", "no-store"))
+            let scopes = call.identity.as_ref().and_then(|identity| identity.scopes.as_ref());
+            let scopes = scopes.map(|scopes| scopes.iter().map(|scope| scope.as_str()).collect());
+            Ok(call
+                .json(&SessionView { name: call.who().to_owned(), role, scopes, csrf })?
+                .with("cache-control", "no-store"))
         }),
     Route::api("/api/v1/audit", "audit", "What people did, newest first.")
         .for_role(UserRole::Administrator)
@@ -88,6 +92,8 @@ pub struct SessionView {
     pub name: String,
     /// `viewer`, `analyst` or `administrator`.
     pub role: &'static str,
+    /// What a token is for: `read`, `triage`, `edit`, `admin`; null: all that the role may.
+    pub scopes: Option<Vec<&'static str>>,
     /// For the header `X-CSRF-Token` of writes; null for a token.
     pub csrf: Option<String>,
 }

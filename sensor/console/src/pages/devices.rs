@@ -11,6 +11,7 @@ use crate::route::{Kind, Parameter, Returns, Route};
 use askama::Template;
 use ot_engine::context::{Change, Field};
 use ot_engine::model::Role;
+use ot_store::Scope;
 use ot_store::read::{JournalQuery, PointQuery, Reader};
 use ot_views::device::{DeviceLine, DeviceStory, PointLine, device, find_device};
 use ot_views::{Names, WorkLine, devices, journal, points};
@@ -48,7 +49,9 @@ pub static ROUTES: &[Route] = &[
         .gives(Returns::Bytes("text/csv"))
         .read(csv),
     Route::page("/devices/{device}", "page-device", "All that is known of a device.").with(&[VIEW]).read(page),
-    Route::form("/devices/{device}", "form-device", "Says what people know of a device.").plain(edit),
+    Route::form("/devices/{device}", "form-device", "Says what people know of a device.")
+        .of_scope(Scope::Edit)
+        .plain(edit),
 ];
 
 #[derive(Template)]

@@ -8,6 +8,7 @@ use crate::form;
 use crate::problem::Problem;
 use crate::route::Route;
 use askama::Template;
+use ot_store::Scope;
 use ot_store::UserRole;
 use ot_views::import::{self, ImportView};
 
@@ -17,8 +18,11 @@ pub static ROUTES: &[Route] = &[
         .for_role(UserRole::Analyst)
         .plain(|call| shown(call, String::new(), None, None)),
     Route::form("/devices/import/preview", "form-import-preview", "What an import would change; changes nothing.")
+        .of_scope(Scope::Edit)
         .plain(preview),
-    Route::form("/devices/import", "form-import", "Imports devices out of a CSV file.").plain(carry_out),
+    Route::form("/devices/import", "form-import", "Imports devices out of a CSV file.")
+        .of_scope(Scope::Edit)
+        .plain(carry_out),
 ];
 
 #[derive(Template)]

@@ -10,6 +10,7 @@ use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Route};
 use askama::Template;
 use ot_protocol::Operation;
+use ot_store::Scope;
 use ot_store::read::Reader;
 use ot_views::Names;
 use ot_views::maintenance::{Reported, WindowLine, WindowReport, WorkSum, windows};
@@ -31,13 +32,13 @@ pub static ROUTES: &[Route] = &[
     Route::page("/maintenance/report", "page-maintenance-report", "The work seen, held against what was planned.")
         .with(&[VIEW])
         .read(report),
-    Route::form("/maintenance", "form-maintenance-add", "Plans a maintenance window.").plain(add),
-    Route::form("/maintenance/{window}/remove", "form-maintenance-remove", "Removes a maintenance window.").plain(
-        |call| {
+    Route::form("/maintenance", "form-maintenance-add", "Plans a maintenance window.").of_scope(Scope::Edit).plain(add),
+    Route::form("/maintenance/{window}/remove", "form-maintenance-remove", "Removes a maintenance window.")
+        .of_scope(Scope::Edit)
+        .plain(|call| {
             let result = api::maintenance::remove(call, form::value(&call.form(), "why"))?;
             Ok(Answer::to(&done("/maintenance", told("window-removed", &result), result.act)))
-        },
-    ),
+        }),
 ];
 
 #[derive(Template)]

@@ -8,6 +8,7 @@ use crate::mining::{self, LISTS, List, Question, list_ids};
 use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Returns, Route};
 use askama::Template;
+use ot_store::Scope;
 use ot_store::UserRole;
 use ot_store::read::Reader;
 use ot_views::mining::Mined;
@@ -33,8 +34,11 @@ pub static ROUTES: &[Route] = &[
         .with(&[VIEW])
         .gives(Returns::Bytes("text/csv"))
         .read(csv),
-    Route::form("/mining/questions", "form-question-keep", "Keeps a question under a name.").plain(keep),
+    Route::form("/mining/questions", "form-question-keep", "Keeps a question under a name.")
+        .of_scope(Scope::Edit)
+        .plain(keep),
     Route::form("/mining/questions/{question}/remove", "form-question-forget", "Forgets a question that one keeps.")
+        .of_scope(Scope::Edit)
         .plain(|call| {
             mining::forget(call)?;
             Ok(Answer::to("/mining?done=forgotten"))

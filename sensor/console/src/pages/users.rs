@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Route};
 use crate::secret;
 use askama::Template;
-use ot_store::UserRole;
+use ot_store::{NewToken, Scope, UserRole};
 use ot_views::when::span;
 
 /// Lines of the audit log on the page.
@@ -44,7 +44,10 @@ pub static ROUTES: &[Route] = &[
             Ok(Answer::to("/users?done=token"))
         }),
     Route::page("/account", "page-account", "One's own account.").with(&[DONE]).plain(account),
-    Route::form("/account", "user-own-password", "Sets one's own password.").for_role(UserRole::Viewer).plain(own),
+    Route::form("/account", "user-own-password", "Sets one's own password.")
+        .for_role(UserRole::Viewer)
+        .of_scope(Scope::Admin)
+        .plain(own),
 ];
 
 /// A name as it is kept.
@@ -73,6 +76,7 @@ struct Token {
     user: String,
     label: String,
     role: &'static str,
+    scopes: String,
     expires: String,
     last: String,
 }
@@ -84,6 +88,7 @@ struct Page {
     users: Vec<User>,
     tokens: Vec<Token>,
     roles: Vec<&'static str>,
+    scopes: Vec<&'static str>,
     made: Option<String>,
     audit: Vec<AuditView>,
     older: Option<u64>,
@@ -113,6 +118,10 @@ fn shown(call: &Call, made: Option<String>) -> Result<Answer, Problem> {
         user: token.user,
         label: token.label,
         role: token.role.as_str(),
+        scopes: match &token.scopes {
+            None => "all of the role".to_owned(),
+            Some(scopes) => scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "),
+        },
         expires: time(token.expires),
         last: time(token.last_used),
     });
@@ -123,6 +132,7 @@ fn shown(call: &Call, made: Option<String>) -> Result<Answer, Problem> {
         users: users.collect(),
         tokens: tokens.collect(),
         roles: UserRole::ALL.map(UserRole::as_str).to_vec(),
+        scopes: Scope::ALL.map(Scope::as_str).to_vec(),
         made,
         older: audit.last().map(|line| line.id).filter(|_| full),
         audit,
@@ -182,7 +192,14 @@ fn token(call: &Call) -> Result<Answer, Problem> {
         text => Some(now().plus(span(text).map_err(Problem::bad_request)?)),
     };
     let token = secret::generate().map_err(|error| Problem::internal(error.to_string()))?;
-    let added = call.app.access().add_token(&secret::digest(&token), text("user"), &label, role, now(), expires)?;
+    let chosen = fields.iter().filter(|(name, value)| name == "scope" && !value.is_empty());
+    let scopes = chosen.map(|(_, value)| {
+        Scope::parse(value).ok_or_else(|| Problem::bad_request("The scope is read, triage, edit or admin."))
+    });
+    let scopes: Vec<Scope> = scopes.collect::<Result<_, _>>()?;
+    let (digest, user) = (secret::digest(&token), text("user"));
+    let new = NewToken { digest: &digest, user, label: &label, role, scopes: &scopes, now: now(), expires };
+    let added = call.app.access().add_token(&new)?;
     if added.is_none() {
         return Err(Problem::conflict("There is no such user, or there are too many tokens."));
     }
