@@ -6,7 +6,7 @@ use ot_engine::context::{Context, Field, Said, Source};
 use ot_engine::maintenance::{self, Selector, Share, Window};
 use ot_engine::model::{
     Alert, AlertKey, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind,
-    Event, IdentityValue, Origin, Peer, Point, ProtocolUse, Role, RoleReason, Status,
+    Event, IdentityValue, Origin, Peer, Point, ProtocolUse, Role, RoleReason, Status, Work,
 };
 use ot_engine::{Changes, State};
 use ot_protocol::time::SECOND;
@@ -261,6 +261,7 @@ struct Made {
     alert: Alert,
     violations: Vec<AlertViolation>,
     events: Vec<Event>,
+    work: Option<Work>,
 }
 
 fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
@@ -373,7 +374,26 @@ fn alert(number: u32, plan: Plan, random: &mut Random) -> Made {
         event(1, "operation", format!("{} -> {}: Write Single Register (6)", address(client), address(server)), None),
         event(0, "alert-opened", format!("{}: {description}", kind.title), Some(number)),
     ];
-    Made { alert, violations, events }
+    // Every fifth alert is of work on a controller.
+    let work = number.is_multiple_of(5).then(|| Work {
+        number: u64::from(number / 5),
+        device: DeviceId(server),
+        actor: Some(DeviceId(client)),
+        protocol: "modbus",
+        operation: "write",
+        function: "Write Single Register (6)".to_owned(),
+        object: format!("holding-registers {register}"),
+        value: value.to_string(),
+        outcome: Some(Outcome::Ok),
+        first_seen: first,
+        last_seen: last,
+        count: 1,
+        first_frame: frame(frames),
+        last_frame: frame(frames),
+        alert: Some(number),
+        window: None,
+    });
+    Made { alert, violations, events, work }
 }
 
 /// Maintenance windows of a made store.
@@ -450,10 +470,12 @@ pub fn write(path: &Path, plan: Plan, mut told: impl FnMut(u32)) -> Result<()> {
             changes.alerts.push(made.alert);
             changes.violations.extend(made.violations);
             changes.events.extend(made.events);
+            changes.journal.extend(made.work);
         }
         next = end;
         state.last_alert = next - 1;
         state.last_event = u64::from(next - 1) * 2;
+        state.last_work = u64::from((next - 1) / 5);
         changes.state = state.clone();
         position += 1;
         store.commit(run, &changes, position)?;

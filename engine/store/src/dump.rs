@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Every row of the store as one line, `table column=value column=value`, in a fixed order: to compare two stores. Left
-/// out is what may differ between two stores that tell the same: columns of wall time, how often a run was started, what is
-/// kept only while a run is under way, and what was forwarded to whom.
+/// out is what may differ between two stores that tell the same: columns of wall time, how often a run was started, which
+/// number a combination of alerts got, what is kept only while a run is under way, and what was forwarded to whom.
 pub fn dump(path: &Path) -> Result<Vec<String>, StoreError> {
     let connection = open::reader(path)?;
     lines(&connection).map_err(|error| StoreError::from_sqlite(path, error))
@@ -34,7 +34,9 @@ fn lines(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         let shown: Vec<&str> = columns
             .iter()
             .map(|(name, _)| name.as_str())
-            .filter(|name| !name.starts_with("wall_") && (table != "run" || *name != "attempts"))
+            .filter(|name| {
+                !name.starts_with("wall_") && *name != "combination" && (table != "run" || *name != "attempts")
+            })
             .collect();
         let mut key: Vec<&(String, i64)> = columns.iter().filter(|(_, place)| *place > 0).collect();
         key.sort_by_key(|(_, place)| *place);

@@ -11,7 +11,7 @@ use ot_engine::model::{
 };
 use ot_engine::points::PointKey;
 use ot_protocol::FrameRef;
-use rusqlite::{CachedStatement, Transaction, params};
+use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -372,6 +372,7 @@ fn kept(transaction: &Transaction<'_>, state: &State, written: &Written) -> rusq
         transaction
             .prepare_cached("DELETE FROM alert WHERE closed < ?1 AND status = 'closed' AND NOT learned AND NOT muted")?
             .execute([time.0])?;
+        no_combinations(transaction)?;
     }
     if state.first_event > 0 && before.is_none_or(|before| before.first_event != state.first_event) {
         transaction.prepare_cached("DELETE FROM event WHERE number < ?1")?.execute([integer(state.first_event)])?;
@@ -495,9 +496,9 @@ fn alerts(
         "INSERT INTO alert (number, id, run, type, engine, category, key, opening, severity, status, learned, muted,
              first_detection, last_detection, count, protocol, outcome, outcome_code, outcome_name, source_count,
              destination_count, description, why, violation_count, learned_act, learned_until, closed, expected_count,
-             expected)
+             expected, combination)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-             ?23, ?24, ?25, ?26, ?27, ?28, ?29)
+             ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
          ON CONFLICT (number) DO UPDATE SET severity = excluded.severity, status = excluded.status,
              learned = excluded.learned, muted = excluded.muted, first_detection = excluded.first_detection,
              last_detection = excluded.last_detection, count = excluded.count, protocol = excluded.protocol,
@@ -505,7 +506,7 @@ fn alerts(
              source_count = excluded.source_count, destination_count = excluded.destination_count,
              description = excluded.description, why = excluded.why, violation_count = excluded.violation_count,
              learned_act = excluded.learned_act, learned_until = excluded.learned_until, closed = excluded.closed,
-             expected_count = excluded.expected_count, expected = excluded.expected",
+             expected_count = excluded.expected_count, expected = excluded.expected, combination = excluded.combination",
     )?;
     // A merge of two devices changes the keys that named the one that goes.
     let mut moved = transaction
@@ -515,14 +516,16 @@ fn alerts(
          ON CONFLICT DO UPDATE SET count = excluded.count WHERE count < excluded.count",
     )?;
     let mut peer = transaction.prepare_cached(
-        "INSERT INTO alert_peer (alert, role, place, device, ip, mac, sub, first_detection, last_detection, open)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        "INSERT INTO alert_peer (alert, role, place, device, ip, mac, sub, first_detection, last_detection, open, count,
+             combination)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT DO UPDATE SET device = excluded.device, ip = excluded.ip, mac = excluded.mac, sub = excluded.sub
          WHERE device IS NOT excluded.device OR ip IS NOT excluded.ip OR mac IS NOT excluded.mac
             OR sub <> excluded.sub",
     )?;
     let mut peer_cut =
         transaction.prepare_cached("DELETE FROM alert_peer WHERE alert = ?1 AND role = ?2 AND place >= ?3")?;
+    let mut combinations = Combinations::new(transaction)?;
     let mut techniques = Places::new(transaction, "alert_technique", "alert", &["technique"])?;
     let mut entries = Places::new(transaction, "alert_entry", "alert", &["entry"])?;
     let mut frames = Places::new(transaction, "alert_frame", "alert", &["file", "frame"])?;
@@ -532,6 +535,7 @@ fn alerts(
         let number = alert.number;
         let key = key_text(&alert.key);
         let (outcome, code, name) = outcome_columns(alert.outcome);
+        let combination = combinations.of(alert)?;
         upsert.execute(params![
             number,
             alert.id,
@@ -562,6 +566,7 @@ fn alerts(
             alert.closed.map(|time| time.0),
             integer(alert.expected),
             alert.is_expected(),
+            combination,
         ])?;
         for (place, share) in (0_i64..).zip(&alert.shares) {
             shares.upsert.execute(params![number, place, share.window, integer(share.count)])?;
@@ -611,6 +616,8 @@ fn alerts(
                     alert.first_detection.0,
                     alert.last_detection.0,
                     alert.status != Status::Closed,
+                    integer(alert.count),
+                    combination,
                 ])?;
             }
             if !new {
@@ -628,6 +635,61 @@ fn alerts(
             entries.cut.execute(params![number, length(&alert.entries)])?;
         }
     }
+    no_combinations(transaction)
+}
+
+/// Numbers of the combinations of what a list of alerts filters by and that has few values.
+struct Combinations<'a> {
+    find: CachedStatement<'a>,
+    insert: CachedStatement<'a>,
+    techniques: String,
+}
+
+impl<'a> Combinations<'a> {
+    fn new(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            find: transaction.prepare_cached(
+                "SELECT combination FROM alert_group
+                 WHERE type = ?1 AND status = ?2 AND severity = ?3 AND engine = ?4 AND protocol = ?5 AND expected = ?6
+                     AND techniques = ?7",
+            )?,
+            insert: transaction.prepare_cached(
+                "INSERT INTO alert_group (type, status, severity, engine, protocol, expected, techniques, combination, count)
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, COALESCE(MAX(combination), 0) + 1, 0 FROM alert_group
+                 RETURNING combination",
+            )?,
+            techniques: String::new(),
+        })
+    }
+
+    /// That of an alert. One that is new counts no alert yet: the rows of alerts count themselves.
+    fn of(&mut self, alert: &Alert) -> rusqlite::Result<i64> {
+        self.techniques.clear();
+        for technique in &alert.techniques {
+            if !self.techniques.is_empty() {
+                self.techniques.push(',');
+            }
+            self.techniques.push_str(technique);
+        }
+        let values = params![
+            alert.kind.id,
+            alert.status.as_str(),
+            severity_rank(alert.severity),
+            alert.kind.engine.as_str(),
+            alert.protocol.unwrap_or_default(),
+            alert.is_expected(),
+            self.techniques,
+        ];
+        match self.find.query_row(values, |row| row.get(0)).optional()? {
+            Some(known) => Ok(known),
+            None => self.insert.query_row(values, |row| row.get(0)),
+        }
+    }
+}
+
+/// Forgets the combinations that no alert has any longer.
+fn no_combinations(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM alert_group WHERE count <= 0")?.execute([])?;
     Ok(())
 }
 

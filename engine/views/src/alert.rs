@@ -81,6 +81,8 @@ pub struct AlertLine {
     pub tactics: Vec<String>,
     /// What happened.
     pub description: String,
+    /// Why it was noticed: the baseline or rule it departs from.
+    pub why: String,
     /// Site of the destination, else of the source, else of the sensor.
     pub site: Option<String>,
     /// Zone of the destination, else of the source.
@@ -113,8 +115,6 @@ pub struct AlertStory {
     pub line: AlertLine,
     /// The maintenance windows in which its violations lay.
     pub maintenance: Vec<ExpectedView>,
-    /// Why it was noticed: the baseline or rule it departs from.
-    pub why: String,
     /// What the code of a refusal means, where the command was refused.
     pub outcome_detail: Option<String>,
     /// Whether a person may learn it.
@@ -461,7 +461,6 @@ pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
                 why: row.why,
             })
             .collect(),
-        why: row.why,
     })
 }
 
@@ -532,6 +531,7 @@ pub(crate) fn line(names: &Names<'_>, row: &AlertRow) -> Result<AlertLine, ViewE
         techniques: row.techniques.clone(),
         tactics: tactics(&row.techniques).iter().map(|tactic| tactic.id.to_owned()).collect(),
         description: row.description.clone(),
+        why: row.why.clone(),
         site,
         zone,
         importance,

@@ -610,7 +610,9 @@ pub fn points(names: &Names<'_>, query: &PointQuery) -> Result<Vec<PointLine>, V
             Ok(PointLine {
                 schema: SCHEMA,
                 device_id: point.device.0,
-                device: device.as_ref().map_or_else(|| format!("device {}", point.device.0), device_address),
+                device: device
+                    .as_ref()
+                    .map_or_else(|| format!("device {}", point.device.0), |device| device_address(device)),
                 protocol: point.protocol.to_owned(),
                 space: point.space.to_owned(),
                 number: point.number,

@@ -9,6 +9,7 @@ use ot_store::read::{DeviceQuery, Reader};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use utoipa::ToSchema;
 
 /// One side of an alert or conversation.
@@ -80,7 +81,7 @@ pub struct FrameView {
 #[derive(Debug)]
 pub struct Names<'a> {
     reader: &'a Reader,
-    devices: RefCell<BTreeMap<DeviceId, Option<Device>>>,
+    devices: RefCell<BTreeMap<DeviceId, Option<Rc<Device>>>>,
     files: RefCell<BTreeMap<u32, String>>,
     windows: RefCell<BTreeMap<u32, Option<MaintenanceRow>>>,
 }
@@ -97,11 +98,12 @@ impl<'a> Names<'a> {
     }
 
     /// The device of this number.
-    pub fn device(&self, id: DeviceId) -> Result<Option<Device>, ViewError> {
+    pub fn device(&self, id: DeviceId) -> Result<Option<Rc<Device>>, ViewError> {
         if let Some(known) = self.devices.borrow().get(&id) {
             return Ok(known.clone());
         }
-        let found = self.reader.devices(&DeviceQuery { devices: vec![id], ..DeviceQuery::default() })?.pop();
+        let found =
+            self.reader.devices(&DeviceQuery { devices: vec![id], ..DeviceQuery::default() })?.pop().map(Rc::new);
         self.devices.borrow_mut().insert(id, found.clone());
         Ok(found)
     }
@@ -130,7 +132,7 @@ impl<'a> Names<'a> {
         let found = self.reader.devices(&DeviceQuery { devices: wanted.clone(), ..DeviceQuery::default() })?;
         let mut known = self.devices.borrow_mut();
         known.extend(wanted.into_iter().map(|id| (id, None)));
-        known.extend(found.into_iter().map(|device| (device.id, Some(device))));
+        known.extend(found.into_iter().map(|device| (device.id, Some(Rc::new(device)))));
         Ok(())
     }
 

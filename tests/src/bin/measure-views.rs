@@ -2,19 +2,24 @@
 
 use anyhow::{Context as _, Result};
 use ot_engine::catalogue::{self, EngineKind, Severity};
+use ot_engine::context::{Field, Importance};
 use ot_engine::model::{DeviceId, Role, Status};
 use ot_protocol::Timestamp;
 use ot_protocol::time::SECOND;
-use ot_store::read::{AlertSort, DeviceQuery, EventQuery, PointQuery, Reader};
+use ot_store::read::{AlertSort, DeviceQuery, EventQuery, JournalQuery, PointQuery, Reader};
 use ot_tests::store::{DAYS, Random, START, WINDOWS, address, zone};
 use ot_views::alert::{AlertFilter, alerts};
-use ot_views::{Names, alert, device, devices, events, find_alert, points};
+use ot_views::{Names, alert, device, devices, events, find_alert, journal, points};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 const USAGE: &str = "usage: measure-views STORE [--rounds N] [--page N]";
 const SORTS: [AlertSort; 5] =
     [AlertSort::LastDetection, AlertSort::FirstDetection, AlertSort::Severity, AlertSort::Count, AlertSort::Type];
+/// Pairs of conditions, chosen at random.
+const PAIRS: u32 = 30;
+/// Pages that are turned before a deep one is measured.
+const DEEP: u32 = 40;
 
 struct Bench<'a> {
     reader: &'a Reader,
@@ -28,8 +33,8 @@ struct Bench<'a> {
 
 /// Processor time of this thread so far; the wall clock would count what others on the machine do.
 fn computed() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(stat.split_whitespace().next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(spent.tv_sec).unwrap_or_default(), u32::try_from(spent.tv_nsec).unwrap_or_default())
 }
 
 fn percentile(times: &[Duration], share: usize) -> f64 {
@@ -67,6 +72,34 @@ impl Bench<'_> {
             filter.query.limit = Some(bench.page);
             set(bench, &mut filter);
             Ok(alerts(names, &filter)?.len())
+        })
+    }
+
+    /// A page far within a list: by the place of the last alert of the page before.
+    fn deep(&mut self, sort: AlertSort) -> Result<()> {
+        let mut filter = AlertFilter::default();
+        filter.query.sort = sort;
+        filter.query.statuses = vec![Status::Closed];
+        let page = self.page;
+        for _ in 0..DEEP {
+            let places = self.reader.alert_places(&filter.query, page * 20)?;
+            filter.query.after = places.last().map(|(_, place)| place.clone());
+        }
+        filter.query.limit = Some(page);
+        self.measure(&format!("list: a page after {} alerts, by {sort:?}", DEEP * page * 20), |bench, names| {
+            // From here on by one page each time.
+            let found = alerts(names, &filter)?.len();
+            let places = bench.reader.alert_places(&filter.query, page)?;
+            filter.query.after = places.last().map(|(_, place)| place.clone());
+            Ok(found)
+        })
+    }
+
+    fn devices(&mut self, name: &str, set: impl Fn(&mut Self, &mut DeviceQuery)) -> Result<()> {
+        self.measure(&format!("devices: {name}"), |bench, names| {
+            let mut query = DeviceQuery { limit: Some(bench.page), ..DeviceQuery::default() };
+            set(bench, &mut query);
+            Ok(devices(names, &query)?.len())
         })
     }
 
@@ -112,15 +145,19 @@ impl Bench<'_> {
                 query.since = Some(from);
                 query.until = Some(from.plus(i64::from(self.random.below(86_400)) * SECOND));
             }
-            13 => query.expected = Some(true),
-            14 => query.expected = Some(false),
-            15 => query.windows.push(self.random.below(WINDOWS) + 1),
-            _ => query.text = Some(format!("register {}", self.random.below(60_000))),
+            13 => query.text = Some(format!("register {}", self.random.below(60_000))),
+            14 => query.said = vec![(Field::Site, vec![format!("Plant {}", self.random.below(8))])],
+            15 => query.said = vec![(Field::Owner, vec![format!("shift {}", self.random.below(5))])],
+            16 => query.said = vec![(Field::Tag, vec![format!("line-{}", self.random.below(40))])],
+            17 => query.importances.extend(self.pick(&Importance::ALL)),
+            18 => query.expected = Some(true),
+            19 => query.expected = Some(false),
+            _ => query.windows.push(self.random.below(WINDOWS) + 1),
         }
     }
 }
 
-const CONDITIONS: [&str; 17] = [
+const CONDITIONS: [&str; 21] = [
     "severity",
     "status",
     "engine",
@@ -134,10 +171,14 @@ const CONDITIONS: [&str; 17] = [
     "since",
     "until",
     "since and until, a day at most",
+    "text",
+    "site",
+    "owner",
+    "tag",
+    "importance",
     "expected",
     "not expected",
     "ticket",
-    "text",
 ];
 
 fn main() -> Result<()> {
@@ -206,10 +247,29 @@ fn main() -> Result<()> {
     for several in [2, 3, 4] {
         bench.list(&format!("list: any {several} conditions"), |bench, filter| {
             for _ in 0..several {
-                let which = bench.random.below(16);
+                let which = bench.random.below(21);
                 bench.condition(which, filter);
             }
         })?;
+    }
+    let mut pairs = Random::new(8);
+    for _ in 0..PAIRS {
+        let (one, other) = (pairs.below(21), pairs.below(21));
+        let name = |which: u32| CONDITIONS.get(which as usize).copied().unwrap_or_default();
+        bench.list(&format!("list: {} + {}", name(one), name(other)), |bench, filter| {
+            bench.condition(one, filter);
+            bench.condition(other, filter);
+        })?;
+    }
+    bench.list("list: nothing meets it", |_, filter| filter.query.text = Some("no such words".to_owned()))?;
+    bench.list("list: no zone of this name", |_, filter| filter.query.zones = vec!["nowhere".to_owned()])?;
+    bench.list("list: all meet it", |bench, filter| {
+        filter.query.severities = Severity::ALL.to_vec();
+        filter.query.since = Some(Timestamp::new(START, 0));
+        filter.query.sort = bench.pick(&SORTS).unwrap_or_default();
+    })?;
+    for sort in SORTS {
+        bench.deep(sort)?;
     }
     bench.list("list: severity major.., new or active", |_, filter| {
         filter.query.severities = vec![Severity::Major, Severity::Critical];
@@ -235,13 +295,56 @@ fn main() -> Result<()> {
         let id = DeviceId(bench.random.skewed(bench.devices) + 1);
         Ok(device::device(names, id)?.alerts.len())
     })?;
-    bench.measure("devices, a page of a role", |bench, names| {
-        let roles = vec![bench.pick(&Role::ALL).unwrap_or_default()];
-        Ok(devices(names, &DeviceQuery { roles, limit: Some(bench.page), ..DeviceQuery::default() })?.len())
+    bench.devices("the first page", |_, _| {})?;
+    bench.devices("a role", |bench, query| query.roles = vec![bench.pick(&Role::ALL).unwrap_or_default()])?;
+    bench.devices("a zone", |bench, query| query.zone = Some(zone(bench.random.below(bench.devices))))?;
+    bench.devices("a protocol", |_, query| query.protocols = vec!["s7comm".to_owned()])?;
+    bench.devices("a protocol that none speaks", |_, query| query.protocols = vec!["dnp3".to_owned()])?;
+    bench.devices("an importance", |bench, query| query.importances.extend(bench.pick(&Importance::ALL)))?;
+    for (name, field, many) in
+        [("a site", Field::Site, "Plant "), ("an owner", Field::Owner, "shift "), ("a tag", Field::Tag, "line-")]
+    {
+        bench.devices(name, |bench, query| {
+            query.said = vec![(field, vec![format!("{many}{}", bench.random.below(5))])];
+        })?;
+    }
+    bench.devices("not learned", |_, query| query.learned = Some(false))?;
+    bench.devices("no OT protocol (none)", |_, query| query.ot = Some(false))?;
+    bench.devices("a text, an address", |bench, query| query.text = Some(bench.any_device()))?;
+    bench.devices("a text that none holds", |_, query| query.text = Some("no such words".to_owned()))?;
+    bench.devices("site, owner and role", |bench, query| {
+        query.said = vec![
+            (Field::Site, vec![format!("Plant {}", bench.random.below(8))]),
+            (Field::Owner, vec![format!("shift {}", bench.random.below(5))]),
+        ];
+        query.roles = vec![Role::Controller];
     })?;
-    bench.measure("devices, a zone", |bench, names| {
-        let zone = Some(zone(bench.random.below(bench.devices)));
-        Ok(devices(names, &DeviceQuery { zone, limit: Some(bench.page), ..DeviceQuery::default() })?.len())
+    bench.measure("journal of a device, often a busy one", |bench, names| {
+        let devices = vec![DeviceId(bench.random.skewed(bench.devices) + 1)];
+        Ok(journal(names, &JournalQuery { devices, limit: Some(bench.page), ..JournalQuery::default() })?.len())
+    })?;
+    bench.measure("journal of a window", |bench, names| {
+        let since = bench.time();
+        let until = Some(since.plus(86_400 * SECOND));
+        let query = JournalQuery { since: Some(since), until, limit: Some(bench.page), ..JournalQuery::default() };
+        Ok(journal(names, &query)?.len())
+    })?;
+    bench.measure("timeline: text within a day", |bench, names| {
+        let since = bench.time();
+        let query = EventQuery {
+            text: Some(bench.any_device()),
+            since: Some(since),
+            until: Some(since.plus(86_400 * SECOND)),
+            newest_first: true,
+            limit: Some(bench.page),
+            ..EventQuery::default()
+        };
+        Ok(events(names, &query)?.len())
+    })?;
+    bench.measure("timeline: text, newest", |bench, names| {
+        let text = Some("Write Single".to_owned());
+        let query = EventQuery { text, newest_first: true, limit: Some(bench.page), ..EventQuery::default() };
+        Ok(events(names, &query)?.len())
     })?;
     bench.measure("points of a device", |bench, names| {
         let id = DeviceId(bench.random.below(bench.devices) + 1);

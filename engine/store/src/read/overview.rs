@@ -43,7 +43,8 @@ impl Reader {
     /// As the store's.
     pub fn alert_groups(&self) -> Result<Vec<GroupRow>, StoreError> {
         self.rows(
-            "SELECT type, status, severity, engine, protocol, count FROM alert_group ORDER BY 1, 2, 3, 4, 5",
+            "SELECT type, status, severity, engine, protocol, SUM(count) FROM alert_group
+             GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
             &Conditions::default(),
             |row| {
                 Ok(GroupRow {
@@ -85,8 +86,10 @@ impl Reader {
     pub fn alerts_of_technique(&self, technique: &str, since: Timestamp, most: u32) -> Result<u64, StoreError> {
         self.connection
             .prepare_cached(
-                "SELECT COUNT(*) FROM (SELECT 1 FROM alert_technique INDEXED BY alert_technique_technique
-                     WHERE technique = ?1 AND last_detection >= ?2 LIMIT ?3)",
+                "SELECT COUNT(*) FROM (
+                     SELECT 1 FROM alert_group g
+                     CROSS JOIN alert a INDEXED BY alert_combination ON a.combination = g.combination
+                     WHERE instr(',' || g.techniques || ',', ',' || ?1 || ',') > 0 AND a.last_detection >= ?2 LIMIT ?3)",
             )
             .and_then(|mut statement| statement.query_row(params![technique, since.0, most], |row| count(row, 0)))
             .map_err(|error| self.fail(error))
@@ -97,7 +100,7 @@ impl Reader {
     /// # Errors
     /// As the store's.
     pub fn device_count(&self) -> Result<u64, StoreError> {
-        self.one("SELECT COUNT(*) FROM device")
+        self.counted("SELECT COUNT(*) FROM device")
     }
 
     /// How many commands of people wait for the engine.
@@ -105,10 +108,10 @@ impl Reader {
     /// # Errors
     /// As the store's.
     pub fn commands_pending(&self) -> Result<u64, StoreError> {
-        self.one("SELECT COUNT(*) FROM command WHERE state = 'pending'")
+        self.counted("SELECT COUNT(*) FROM command WHERE state = 'pending'")
     }
 
-    fn one(&self, sql: &str) -> Result<u64, StoreError> {
+    fn counted(&self, sql: &str) -> Result<u64, StoreError> {
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.query_row([], |row| count(row, 0)))

@@ -52,7 +52,7 @@ pub fn show(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow:
     peers(output, "Destination", line.all_destinations(), line.destination_count)?;
 
     output.heading("Why it was noticed")?;
-    output.paragraph("", 2, &alert.why)?;
+    output.paragraph("", 2, &alert.line.why)?;
     if !alert.why_it_matters.is_empty() {
         output.paragraph("", 2, &alert.why_it_matters)?;
     }

@@ -80,7 +80,7 @@ pub fn html(case: &Case) -> String {
     page.table(&["Side", "Device", "MAC", "Role", "Vendor", "Zone", "Importance"], &rows);
 
     page.heading("Why it was noticed");
-    page.paragraph(&alert.why);
+    page.paragraph(&alert.line.why);
     page.paragraph(&alert.why_it_matters);
 
     if !alert.violations.is_empty() {
