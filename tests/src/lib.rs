@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod frames;
 pub mod http;
 pub mod lab;
+pub mod novelty;
 pub mod plant;
 pub mod scan;
 pub mod sensor;
