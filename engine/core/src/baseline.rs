@@ -3,7 +3,9 @@
 //! An entry is made at the first observation. While learning it is allowed at once; afterwards it is only *observed*
 //! until a person learns the alert that holds it.
 
+mod entries;
 mod grants;
+mod ranges;
 
 pub use grants::MOST_WIDE;
 
@@ -11,10 +13,12 @@ use crate::config::Limits;
 use crate::learning::Learners;
 use crate::model::{BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope};
 use crate::table::Dirty;
+use entries::Entries;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use ot_protocol::{FrameRef, Intervals, Timestamp};
+use ranges::Ranges;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One observation of something the baseline may hold.
@@ -44,15 +48,15 @@ pub struct Met {
 /// The table of entries.
 #[derive(Debug, Default)]
 pub struct Baseline {
-    entries: HashMap<EntryId, BaselineEntry, FixedState>,
+    entries: Entries,
     /// Highest number given out.
     last: u32,
-    /// Entries that were only observed, oldest first: they go where the table is full. Some are allowed by now.
+    /// Entries that were only observed, oldest first: they go where the table is full of such, or full. Some are allowed by
+    /// now.
     observed: VecDeque<EntryId>,
-    by_key: HashMap<EntryKey, EntryId, FixedState>,
     of_device: HashMap<DeviceId, BTreeSet<EntryId>, FixedState>,
     /// Range entries by everything but the range.
-    ranges: HashMap<EntryKey, BTreeSet<EntryId>, FixedState>,
+    ranges: HashMap<EntryKey, Ranges, FixedState>,
     /// Writer entries by server and point.
     writers: HashMap<EntryKey, BTreeSet<EntryId>, FixedState>,
     /// What people allow, by entry and act.
@@ -91,7 +95,7 @@ impl Baseline {
                 baseline.observed.push_back(entry.id);
             }
             let id = entry.id;
-            baseline.entries.insert(id, entry);
+            baseline.entries.insert(entry);
             baseline.index_wide(id);
         }
         for grant in grants {
@@ -104,13 +108,12 @@ impl Baseline {
     }
 
     fn index(&mut self, key: &EntryKey, id: EntryId) {
-        self.by_key.insert(key.clone(), id);
         for device in [key.client, key.server].into_iter().flatten() {
             self.of_device.entry(device).or_default().insert(id);
         }
         match key.kind {
             EntryKind::Range => {
-                self.ranges.entry(without_range(key)).or_default().insert(id);
+                self.ranges.entry(without_range(key)).or_default().insert(key, id);
             }
             EntryKind::Writer => {
                 self.writers.entry(without_client(key)).or_default().insert(id);
@@ -121,10 +124,13 @@ impl Baseline {
 
     /// Counts an observation and tells whether it is allowed. `None` where the table is full and the key is new.
     pub fn observe(&mut self, key: EntryKey, label: &'static str, seen: Observation, limits: &Limits) -> Option<Met> {
-        if let Some(&entry) = self.by_key.get(&key) {
+        if let Some(entry) = self.find(&key).map(|entry| entry.id) {
             self.touch(entry, seen);
             let allowed = self.get(entry).is_some_and(|entry| self.is_allowed(entry));
             return Some(Met { entry, allowed, new: false });
+        }
+        if !seen.learning && self.observed.len() >= limits.observed {
+            self.evict();
         }
         if self.entries.len() >= limits.entries && !self.evict() {
             self.refused += seen.count;
@@ -159,7 +165,7 @@ impl Baseline {
             intervals: Intervals::default(),
             label,
         };
-        self.entries.insert(id, entry);
+        self.entries.insert(entry);
         self.dirty.mark(id.0);
         id
     }
@@ -185,12 +191,27 @@ impl Baseline {
 
     /// Takes an entry out of the table and out of all its indexes.
     fn take(&mut self, id: EntryId) -> Option<BaselineEntry> {
-        let entry = self.entries.remove(&id)?;
+        let entry = self.entries.remove(id)?;
         self.drop_wide(id, entry.key.network);
-        self.by_key.remove(&entry.key);
         match entry.key.kind {
-            EntryKind::Range => drop_from(&mut self.ranges, &without_range(&entry.key), id),
-            EntryKind::Writer => drop_from(&mut self.writers, &without_client(&entry.key), id),
+            EntryKind::Range => {
+                let group = without_range(&entry.key);
+                if let Some(ranges) = self.ranges.get_mut(&group) {
+                    ranges.remove(&entry.key, id);
+                    if ranges.is_empty() {
+                        self.ranges.remove(&group);
+                    }
+                }
+            }
+            EntryKind::Writer => {
+                let group = without_client(&entry.key);
+                if let Some(list) = self.writers.get_mut(&group) {
+                    list.remove(&id);
+                    if list.is_empty() {
+                        self.writers.remove(&group);
+                    }
+                }
+            }
             _ => {}
         }
         for device in [entry.key.client, entry.key.server].into_iter().flatten() {
@@ -206,7 +227,7 @@ impl Baseline {
 
     /// Counts repetitions of an observation whose entry is known.
     pub fn touch(&mut self, id: EntryId, seen: Observation) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entries.get_mut(id) else { return };
         // What a person or an import made was never seen before.
         if entry.count == 0 {
             (entry.first_seen, entry.last_seen) = (seen.times[0], seen.times[1]);
@@ -229,7 +250,7 @@ impl Baseline {
 
     /// Adds intervals between repetitions.
     pub fn add_intervals(&mut self, id: EntryId, more: &Intervals) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entries.get_mut(id) else { return };
         if more.count == 0 {
             return;
         }
@@ -243,7 +264,7 @@ impl Baseline {
 
     /// Widens the values of a writer entry.
     pub fn widen(&mut self, id: EntryId, value: f64) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entries.get_mut(id) else { return };
         let (min, max) = (entry.min.unwrap_or(value).min(value), entry.max.unwrap_or(value).max(value));
         if entry.min != Some(min) || entry.max != Some(max) {
             entry.min = Some(min);
@@ -254,12 +275,12 @@ impl Baseline {
 
     /// An entry by number.
     pub fn get(&self, id: EntryId) -> Option<&BaselineEntry> {
-        self.entries.get(&id)
+        self.entries.get(id)
     }
 
     /// An entry by key.
     pub fn find(&self, key: &EntryKey) -> Option<&BaselineEntry> {
-        self.by_key.get(key).and_then(|&id| self.get(id))
+        self.entries.find(key)
     }
 
     /// Exact entries in which a device takes part, in order of number.
@@ -280,14 +301,20 @@ impl Baseline {
 
     /// All entries, in order of number.
     pub fn iter(&self) -> impl Iterator<Item = &BaselineEntry> {
-        let mut ids: Vec<EntryId> = self.entries.keys().copied().collect();
-        ids.sort_unstable();
-        ids.into_iter().filter_map(|id| self.get(id))
+        let mut entries: Vec<&BaselineEntry> = self.entries.values().collect();
+        entries.sort_unstable_by_key(|entry| entry.id);
+        entries.into_iter()
     }
 
-    /// Range entries that differ from `key` in nothing but the range.
+    /// Range entries that differ from `key` in nothing but the range, in order of the range.
     pub fn ranges(&self, key: &EntryKey) -> impl Iterator<Item = &BaselineEntry> {
-        self.ranges.get(&without_range(key)).into_iter().flatten().filter_map(|&id| self.get(id))
+        self.ranges.get(&without_range(key)).into_iter().flat_map(Ranges::all).filter_map(|id| self.get(id))
+    }
+
+    /// Those of them that hold or adjoin a part of `start..=end`.
+    fn ranges_near(&self, key: &EntryKey, start: u32, end: u32) -> impl Iterator<Item = &BaselineEntry> {
+        let ranges = self.ranges.get(&without_range(key));
+        ranges.into_iter().flat_map(move |ranges| ranges.near(start, end)).filter_map(|id| self.get(id))
     }
 
     /// Writer entries of the same server and point, by any client.
@@ -305,7 +332,7 @@ impl Baseline {
         limits: &Limits,
     ) -> Option<Met> {
         let (Some(start), Some(end)) = (key.start, key.end) else { return self.observe(key, label, seen, limits) };
-        if self.by_key.contains_key(&key) {
+        if self.find(&key).is_some() {
             let met = self.observe(key.clone(), label, seen, limits)?;
             return Some(Met { allowed: met.allowed || self.covered(&key, start, end).is_some(), ..met });
         }
@@ -316,32 +343,38 @@ impl Baseline {
         if !seen.learning {
             return self.observe(key, label, seen, limits);
         }
-        let neighbour = self
-            .ranges(&key)
-            .filter(|entry| entry.allowed)
-            .find(|entry| {
-                let (Some(s), Some(e)) = (entry.key.start, entry.key.end) else { return false };
-                start <= e.saturating_add(1) && s <= end.saturating_add(1)
-            })
-            .map(|entry| entry.id);
-        let Some(id) = neighbour else { return self.observe(key, label, seen, limits) };
-        if let Some(entry) = self.entries.get_mut(&id) {
-            self.by_key.remove(&entry.key);
-            entry.key.start = entry.key.start.map(|s| s.min(start));
-            entry.key.end = entry.key.end.map(|e| e.max(end));
-            self.by_key.insert(entry.key.clone(), id);
-        }
+        let neighbours = self.ranges_near(&key, start, end).filter(|entry| entry.allowed && entry.key.start.is_some());
+        let Some(id) = neighbours.map(|entry| entry.id).min() else { return self.observe(key, label, seen, limits) };
+        self.grow(id, start, end);
         self.touch(id, seen);
         Some(Met { entry: id, allowed: true, new: true })
+    }
+
+    /// Makes a range hold `start..=end` too. An entry that was only observed and says the same goes.
+    fn grow(&mut self, id: EntryId, start: u32, end: u32) {
+        let Some(entry) = self.get(id) else { return };
+        let before = entry.key.clone();
+        let grown = EntryKey {
+            start: before.start.map(|s| s.min(start)),
+            end: before.end.map(|e| e.max(end)),
+            ..before.clone()
+        };
+        if let Some(twin) = self.find(&grown).map(|twin| twin.id).filter(|twin| *twin != id) {
+            self.drop_entry(twin);
+        }
+        if let Some(ranges) = self.ranges.get_mut(&without_range(&before)) {
+            ranges.remove(&before, id);
+            ranges.insert(&grown, id);
+        }
+        self.entries.rename(id, |key| *key = grown);
     }
 
     /// Whether the allowed ranges together cover `start..=end`; the entry that holds its start.
     fn covered(&self, key: &EntryKey, start: u32, end: u32) -> Option<EntryId> {
         let mut allowed: Vec<(u32, u32, EntryId)> = self
-            .ranges(key)
+            .ranges_near(key, start, end)
             .filter(|entry| self.is_allowed(entry))
             .filter_map(|entry| Some((entry.key.start?, entry.key.end?, entry.id)))
-            // Only these can hold a part of it; a client that walks an address space leaves thousands of others.
             .filter(|(s, e, _)| *s <= end && *e >= start)
             .collect();
         allowed.sort_unstable();
@@ -382,8 +415,8 @@ impl Baseline {
                     *device = into;
                 }
             }
-            if let Some(&twin) = self.by_key.get(&entry.key)
-                && let Some(kept) = self.entries.get_mut(&twin)
+            if let Some(twin) = self.find(&entry.key).map(|twin| twin.id)
+                && let Some(kept) = self.entries.get_mut(twin)
             {
                 kept.count += entry.count;
                 kept.learned_count += entry.learned_count;
@@ -396,7 +429,7 @@ impl Baseline {
                 continue;
             }
             self.index(&entry.key, id);
-            self.entries.insert(id, entry);
+            self.entries.insert(entry);
             self.index_wide(id);
             grants.into_iter().for_each(|grant| self.grant(grant));
             self.dirty.mark(id.0);
@@ -450,15 +483,6 @@ impl Baseline {
         let changed = self.dirty.take();
         let entries = changed.into_iter().filter_map(|id| self.get(EntryId(id)).cloned()).collect();
         (entries, std::mem::take(&mut self.removed))
-    }
-}
-
-fn drop_from(map: &mut HashMap<EntryKey, BTreeSet<EntryId>, FixedState>, key: &EntryKey, id: EntryId) {
-    if let Some(list) = map.get_mut(key) {
-        list.remove(&id);
-        if list.is_empty() {
-            map.remove(key);
-        }
     }
 }
 

@@ -176,6 +176,8 @@ pub struct Limits {
     pub devices: usize,
     /// Baseline entries.
     pub entries: usize,
+    /// Those of them that were only observed and that nobody allowed.
+    pub observed: usize,
     /// Points of process memory.
     pub points: usize,
     /// Versions of program blocks and files.
@@ -198,7 +200,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             devices: 65_536,
-            entries: 196_608,
+            entries: 1_310_720,
+            observed: 196_608,
             points: 1_048_576,
             program_versions: 4_096,
             program_bytes: 16 << 20,

@@ -77,26 +77,17 @@ fn same(a: &'static str, b: &'static str) -> bool {
     std::ptr::eq(a, b) || a == b
 }
 
-/// Where the point of an address is. Points of a range are mostly made one after the other: the one behind the point
-/// of the address `before` is looked at first.
-fn place(
-    points: &[Point],
-    addresses: &HashMap<u32, u32, FixedState>,
-    space: &Space,
-    address: u32,
-    before: Option<u32>,
-) -> Option<u32> {
-    if let Some(next) = before.and_then(|at| at.checked_add(1))
-        && let Some(point) = points.get(next as usize)
-        && point.address == address
+/// Where the point of an address is, if it is the one behind the point of the address `before`: those of a range are mostly
+/// made one after the other.
+fn next(points: &[Point], space: &Space, address: u32, before: Option<u32>) -> Option<u32> {
+    let next = before?.checked_add(1)?;
+    let point = points.get(next as usize)?;
+    let is_it = point.address == address
         && point.device == space.device
         && point.number == space.number
         && same(point.space, space.space)
-        && same(point.protocol, space.protocol)
-    {
-        return Some(next);
-    }
-    addresses.get(&address).copied()
+        && same(point.protocol, space.protocol);
+    is_it.then_some(next)
 }
 
 impl Points {
@@ -167,7 +158,8 @@ impl Points {
         let mut before = None;
         for offset in 0..target.count.min(65_536) {
             let address = target.address(offset);
-            let Some(at) = place(&self.points, addresses, &space, address, before) else { continue };
+            let at = next(&self.points, &space, address, before).or_else(|| addresses.get(&address).copied());
+            let Some(at) = at else { continue };
             before = Some(at);
             if let Some(point) = self.points.get_mut(at as usize)
                 && point.poll_interval.is_none_or(|known| (known - interval).abs() > known / 100)
@@ -191,8 +183,9 @@ impl Points {
         let mut tries = 0;
         for (offset, range) in (0_u32..).zip(ranges) {
             let address = target.address(offset);
-            let known = self.spaces.get(&space);
-            let at = match known.and_then(|addresses| place(&self.points, addresses, &space, address, before)) {
+            let at = next(&self.points, &space, address, before)
+                .or_else(|| self.spaces.get(&space).and_then(|addresses| addresses.get(&address).copied()));
+            let at = match at {
                 Some(at) => {
                     if let Some(used) = self.used.get_mut(at as usize) {
                         *used = true;

@@ -63,8 +63,8 @@ impl Baseline {
 
     /// The number of an entry with this key; makes one, not allowed and never observed, where there is none.
     pub fn entry_for(&mut self, key: EntryKey, label: &'static str, values: Option<(f64, f64)>) -> EntryId {
-        let id = match self.by_key.get(&key) {
-            Some(&id) => id,
+        let id = match self.find(&key) {
+            Some(entry) => entry.id,
             None => {
                 let times = [self.now; 2];
                 self.insert(key, label, Observation { count: 0, times, frame: FrameRef::default(), learning: false })
@@ -80,7 +80,7 @@ impl Baseline {
     /// Allows an entry by an act.
     pub fn grant(&mut self, grant: Grant) {
         let place = (grant.entry, grant.act);
-        if !self.entries.contains_key(&grant.entry) || self.grants.get(&place) == Some(&grant) {
+        if !self.entries.contains(grant.entry) || self.grants.get(&place) == Some(&grant) {
             return;
         }
         if let Some(end) = grant.until {
@@ -146,7 +146,7 @@ impl Baseline {
 
     /// What an entry is after its grants changed: allowed while one of them stands, or as traffic taught.
     pub(super) fn settle_entry(&mut self, id: EntryId) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entries.get_mut(id) else { return };
         let mut grants = self.grants.range((id, 0)..=(id, u64::MAX)).map(|(_, grant)| grant);
         let learned = entry.learned_count > 0;
         match grants.next() {
@@ -179,7 +179,7 @@ impl Baseline {
 
     /// Keeps the list of allowed wide entries.
     pub(super) fn index_wide(&mut self, id: EntryId) {
-        let Some(entry) = self.entries.get(&id) else { return };
+        let Some(entry) = self.entries.get(id) else { return };
         if entry.key.scope == Scope::Exact {
             return;
         }
@@ -218,7 +218,7 @@ impl Baseline {
         match key.kind {
             // Of S7 the block is what is learned, not each address.
             EntryKind::Range if key.protocol.starts_with("s7") => {
-                self.ranges(key).find(|entry| self.is_allowed(entry)).map(|entry| entry.id)
+                self.ranges(key).filter(|entry| self.is_allowed(entry)).map(|entry| entry.id).min()
             }
             EntryKind::Range => self.covered(key, key.start?, key.end?),
             // The same port may have been learned under the protocol that is spoken there.

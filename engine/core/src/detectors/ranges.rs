@@ -88,16 +88,17 @@ impl Detector for Ranges {
             text: Some(access.into()),
             ..EntryKey::new(EntryKind::Range)
         };
-        let learned: Vec<(u32, u32, EntryId)> = core
-            .baseline
-            .ranges(&key)
-            .filter(|entry| entry.allowed)
-            .filter_map(|entry| Some((entry.key.start?, entry.key.end?, entry.id)))
-            .collect();
+        let group = key.clone();
         let Some(met) = core.observe(key, access_label(access), seen.times, seen.count, seen.frames[0]) else { return };
         if met.allowed {
             return;
         }
+        let learned: Vec<(u32, u32, EntryId)> = core
+            .baseline
+            .ranges(&group)
+            .filter(|entry| entry.allowed)
+            .filter_map(|entry| Some((entry.key.start?, entry.key.end?, entry.id)))
+            .collect();
         let (client, server) = (core.display(seen.client), core.display(seen.server));
         let place = words::target(target);
         if let Some(kind) = kind_of(activity.protocol) {
