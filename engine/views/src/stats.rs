@@ -78,6 +78,7 @@ pub fn engine_limits() -> Vec<LimitView> {
     let Limits {
         devices,
         entries,
+        observed,
         points,
         program_versions,
         program_bytes,
@@ -90,6 +91,7 @@ pub fn engine_limits() -> Vec<LimitView> {
     vec![
         LimitView::new("devices", devices),
         LimitView::new("baseline-entries", entries),
+        LimitView::new("baseline-entries-only-observed", observed),
         LimitView::new("points", points),
         LimitView::new("program-versions", program_versions),
         LimitView::new("program-bytes", program_bytes),
