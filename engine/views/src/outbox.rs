@@ -35,8 +35,6 @@ pub struct AlertMessage {
     pub link: Option<String>,
     /// The alert, with status, severity and marks as they were after the change.
     pub alert: AlertLine,
-    /// Why it was noticed: the baseline or rule it departs from.
-    pub why: String,
     /// What the code of a refusal means, where the command was refused.
     pub outcome_detail: Option<String>,
     /// The techniques with names, pages and tactics.
@@ -130,7 +128,6 @@ fn message(names: &Names<'_>, row: &OutboxRow, console: Option<&str>) -> Result<
         why_it_matters: kind.map_or("", |kind| kind.why_it_matters).to_owned(),
         false_alarms: kind.map_or("", |kind| kind.false_alarms).to_owned(),
         remediation: kind.map_or(&[][..], |kind| kind.remediation).iter().map(|&step| step.to_owned()).collect(),
-        why: alert.why,
         alert: told,
     }))
 }

@@ -125,13 +125,13 @@ pub(crate) fn sample() -> AlertMessage {
                 "192.0.2.66 commanded 192.0.2.11 unit 1 for the first time: Write Single Coil (function 5) on \
                           coil 3 with off; the device accepted it. This is an example, nothing of it happened."
                     .to_owned(),
+            why: "Until now 192.0.2.11 was used by others; 192.0.2.66 never wrote to it or controlled it.".to_owned(),
             site: Some("example site".to_owned()),
             zone: Some("cell 1".to_owned()),
             importance: Some("high".to_owned()),
             sensor: Some("ot-sensor".to_owned()),
             frames: Vec::new(),
         },
-        why: "Until now 192.0.2.11 was used by others; 192.0.2.66 never wrote to it or controlled it.".to_owned(),
         outcome_detail: None,
         attack,
         why_it_matters: "Whoever commands a controller moves the plant.".to_owned(),

@@ -37,7 +37,7 @@ pub(super) fn render(message: &AlertMessage) -> String {
         ("cs3", "ATT&CK for ICS", &techniques.join(", ")),
         ("cs4", "Zone", alert.zone.as_deref().unwrap_or_default()),
         ("cs5", "Site", alert.site.as_deref().unwrap_or_default()),
-        ("cs6", "Why", &message.why),
+        ("cs6", "Why", &message.alert.why),
     ] {
         if !text.is_empty() {
             extension.text(&format!("{key}Label"), label, 1_023);

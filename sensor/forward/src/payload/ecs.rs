@@ -86,7 +86,7 @@ pub(super) fn object(message: &AlertMessage) -> Value {
                 ("action", Some(format!("alert-{}", message.change).into())),
                 ("severity", Some(severity(&alert.severity).into())),
                 ("outcome", Some(outcome.into())),
-                ("reason", value(message.reason.as_deref().or(Some(&message.why)))),
+                ("reason", value(message.reason.as_deref().or(Some(&message.alert.why)))),
                 ("start", Some(rfc3339_millis(&alert.first_detection).into())),
                 ("end", Some(rfc3339_millis(&alert.last_detection).into())),
                 ("sequence", Some(message.sequence.into())),

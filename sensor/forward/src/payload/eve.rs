@@ -62,7 +62,7 @@ pub(super) fn object_of(message: &AlertMessage) -> Value {
                 ("change", value(Some(&message.change))),
                 ("happened", value(Some(&message.happened()))),
                 ("description", value(Some(&alert.description))),
-                ("why", value(Some(&message.why))),
+                ("why", value(Some(&message.alert.why))),
                 ("count", Some(alert.count.into())),
                 ("source", value(source.and_then(host))),
                 ("destination", value(destination.and_then(host))),

@@ -40,7 +40,7 @@ pub(super) fn render(message: &AlertMessage) -> String {
         ("sensor", text(Some(sensor(message)))),
         ("techniques", text(Some(&techniques.join(",")))),
         ("description", text(Some(&alert.description))),
-        ("why", text(Some(&message.why))),
+        ("why", text(Some(&message.alert.why))),
         ("reason", text(message.reason.as_deref())),
         ("comment", text(message.comment.as_deref())),
         ("url", text(message.link.as_deref())),

@@ -72,7 +72,7 @@ pub(super) fn object_of(message: &AlertMessage) -> Value {
             Some(object([
                 ("uid", value(Some(&alert.id))),
                 ("title", value(Some(&title(message)))),
-                ("desc", value(Some(&message.why))),
+                ("desc", value(Some(&message.alert.why))),
                 ("types", Some(json!([alert.kind, alert.category]))),
                 ("first_seen_time", Some(millis(&alert.first_detection).into())),
                 ("last_seen_time", Some(millis(&alert.last_detection).into())),

@@ -120,7 +120,7 @@ fn extended(message: &AlertMessage) -> Value {
         ("count", Some(alert.count.to_string().into())),
         ("source", text(name(alert.all_sources()).as_deref())),
         ("destination", text(name(alert.all_destinations()).as_deref())),
-        ("why", Some(cut(&message.why, MOST_TEXT).into())),
+        ("why", Some(cut(&message.alert.why, MOST_TEXT).into())),
         ("by", text(message.by.as_deref())),
         ("reason", text(message.reason.as_deref())),
         ("comment", text(message.comment.as_deref())),

@@ -120,7 +120,8 @@ pub(super) fn bundle(message: &AlertMessage) -> Value {
         (
             "content",
             Some(
-                cut(&format!("{} Why: {} ({})", alert.description, message.why, message.happened()), MOST_TEXT).into(),
+                cut(&format!("{} Why: {} ({})", alert.description, message.alert.why, message.happened()), MOST_TEXT)
+                    .into(),
             ),
         ),
         ("labels", Some(json!(labels))),

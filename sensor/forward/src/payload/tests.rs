@@ -53,7 +53,7 @@ prop_compose! {
         (message.change, message.alert.severity, message.alert.status) = (change.into(), severity.into(), status.into());
         (message.by, message.reason, message.comment, message.before) =
             (Some(next()), Some(next()), Some(next()), Some(next()));
-        (message.why, message.alert.description, message.alert.title) = (next(), next(), next());
+        (message.alert.why, message.alert.description, message.alert.title) = (next(), next(), next());
         (message.alert.zone, message.alert.site) = (Some(next()), Some(next()));
         if let Some(source) = &mut message.alert.source {
             (source.name, source.ip, source.vendor) = (Some(next()), ip.map(str::to_owned), Some(next()));
