@@ -152,7 +152,7 @@ async function pages() {
     const device = (await api(page, "/api/v1/devices?ot=true")).items[0].device_id;
     const list = ["/", "/alerts", "/alerts?text=nothing-has-this", "/alerts?group=type", `/alerts/${alert}?tab=all`, `/alerts/${alert}/learn`,
       "/devices", "/devices/import", ...["identity", "recommendations", "alerts", "traffic", "points", "programs", "timeline", "edit"].map((tab) => `/devices/${device}?tab=${tab}`),
-      "/map", "/map?by=subnet&alerts=true", `/map?device=%23${device}`, "/events", "/mining", "/mining?question=unauthenticated-writes", "/mining?list=alerts", "/maintenance", "/maintenance/report", "/baseline", "/attack?span=all", "/catalogue", "/catalogue/new-master", "/health", "/users", "/account"];
+      "/map", "/map?by=subnet&alerts=true", `/map?device=%23${device}`, "/events", "/mining", "/mining?question=unauthenticated-writes", "/mining?list=alerts", "/maintenance", "/maintenance/report", "/baseline/mode", "/baseline", "/attack?span=all", "/catalogue", "/catalogue/new-master", "/health", "/users", "/account"];
     for (const path of list) {
       await page.goto(path);
       await check(page, `${path} (${scheme})`);

@@ -81,6 +81,8 @@ const EXAMPLES: &[Example] = &[
     get("journal", "/api/v1/journal?limit=5"),
     get("events", "/api/v1/events?limit=5"),
     get("learning", "/api/v1/learning"),
+    get("learning-mode", "/api/v1/learning/mode"),
+    api("learning-mode-set", "/api/v1/learning/mode", r#"{"mode": "learning", "for": "1s", "why": "test"}"#),
     get("baseline", "/api/v1/baseline?limit=5"),
     get("baseline-export", "/api/v1/baseline.txt"),
     get("maintenance", "/api/v1/maintenance?all=true"),
@@ -149,6 +151,8 @@ const EXAMPLES: &[Example] = &[
     get("page-maintenance-report", "/maintenance/report"),
     form("form-maintenance-add", "/maintenance", "ticket=CHG-2&devices=10.20.0.12&start=2026-01-15T08:00:00Z&for=1h"),
     Example { id: "form-maintenance-remove", path: "/maintenance/999999/remove", body: "why=x", status: 404 },
+    get("page-mode", "/baseline/mode"),
+    form("form-mode", "/baseline/mode", "mode=operational&why=test"),
     get("page-attack", "/attack?span=all"),
     get("page-navigator", "/attack/navigator.json"),
     get("page-catalogue", "/catalogue?text=modbus"),
@@ -587,6 +591,76 @@ fn a_token_does_what_its_role_may() -> Result<()> {
     ensure!(send(console.address, "POST", &path, &headers, br#"{"comment": "x"}"#)?.status == 403);
     let wrong = [("authorization", "Bearer 0000")];
     ensure!(send(console.address, "GET", "/api/v1/alerts", &wrong, b"")?.status == 401);
+    Ok(())
+}
+
+/// A capture some seconds later.
+fn shifted(mut pcap: Vec<u8>, seconds: u32) -> Result<Vec<u8>> {
+    let mut at = 24;
+    while at + 16 <= pcap.len() {
+        let word = |from: usize| -> Result<u32> {
+            Ok(u32::from_le_bytes(pcap.get(from..from + 4).context("the capture is cut")?.try_into()?))
+        };
+        let (time, length) = (word(at)? + seconds, usize::try_from(word(at + 8)?)?);
+        pcap.get_mut(at..at + 4).context("the capture is cut")?.copy_from_slice(&time.to_le_bytes());
+        at += 16 + length;
+    }
+    Ok(pcap)
+}
+
+/// Learning is begun and ended by a person: what comes meanwhile is normal, what comes later is told.
+#[test]
+fn the_mode_is_changed_after_a_preview() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("store.db");
+    ot_tests::console::replay(&store, &["benign-polling"])?;
+    let later = folder.path().join("later.pcap");
+    let more = |store: &std::path::Path, fixture: &str, seconds: u32| -> Result<()> {
+        let capture = ot_tests::sensor::root().join("fixtures").join(fixture).join("capture.pcap.zst");
+        std::fs::write(&later, shifted(zstd::decode_all(std::fs::File::open(capture)?)?, seconds)?)?;
+        let mut command = ot_tests::sensor::sensor();
+        command.args(["replay", "--quiet", "--store"]).arg(store).arg(&later);
+        ot_tests::sensor::succeed(&mut command).map(drop)
+    };
+    let console = Console::over(folder, store.clone())?;
+    let session = console.sign_in("administrator")?;
+    let count =
+        |kind: &str| -> Result<usize> { Ok(console.alerts(&session, &format!("type={kind}&fields=id"))?.len()) };
+    let preview = session.get("/api/v1/learning/mode")?.json()?;
+    ensure!(preview["mode"] == "operational" && preview["silent_types"].as_u64().is_some_and(|n| n > 20), "{preview}");
+    for (body, words) in [
+        (json!({"mode": "learning"}), "for: "),
+        (json!({"mode": "learning", "for": "9000d"}), "366d"),
+        (json!({"mode": "asleep"}), "mode: "),
+        (json!({"mode": "operational", "for": "1h"}), "for: "),
+    ] {
+        let reply = session.act("POST", "/api/v1/learning/mode", &body, &[])?;
+        ensure!(reply.status == 400 && reply.text().contains(words), "{body}: {} {}", reply.status, reply.text());
+    }
+    let set = |body: Value| -> Result<String> {
+        let reply = session.act("POST", "/api/v1/learning/mode", &body, &[])?;
+        ensure!(reply.status == 200, "{}", reply.text());
+        Ok(reply.json()?["commands"][0]["state"].as_str().unwrap_or_default().to_owned())
+    };
+    ensure!(set(json!({"mode": "operational"}))? == "refused", "what is operational cannot become so");
+    ensure!(set(json!({"mode": "learning", "for": "1h", "why": "new drive"}))? == "applied");
+    ensure!(session.get("/api/v1/learning")?.json()?["mode"] == "learning");
+    more(&store, "new-function", 0)?;
+    ensure!(count("modbus-function-not-learned")? == 0, "a function was told while all was learned");
+    let page = session.get("/baseline/mode")?.text();
+    ensure!(page.contains("End learning") && page.contains("Last hour"), "{page}");
+    let ended = session.form("/baseline/mode", "mode=operational&why=done")?;
+    ensure!(ended.header("location").is_some_and(|to| to.contains("done=mode")), "{}", ended.text());
+    ensure!(session.get("/api/v1/learning")?.json()?["mode"] == "operational");
+    more(&store, "new-function", 600)?;
+    ensure!(count("modbus-function-not-learned")? == 0, "what was learned is told");
+    more(&store, "unauthorised-write", 1_200)?;
+    ensure!(count("new-master")? > 0, "a new master is not told once it is operational");
+    let events = session.get("/api/v1/events?kind=learning-began,learning-ended")?.text();
+    ensure!(events.contains("administrator changed the mode: learning until"), "{events}");
+    ensure!(events.contains("administrator changed the mode: operational"), "{events}");
+    let analyst = console.sign_in("analyst")?;
+    ensure!(analyst.act("POST", "/api/v1/learning/mode", &json!({"mode": "operational"}), &[])?.status == 403);
     Ok(())
 }
 

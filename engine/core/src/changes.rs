@@ -207,6 +207,8 @@ pub enum Action {
     BaselineUndo(u64),
     /// Reads the files of rules anew: for the process that runs the engine, which alone knows them.
     RulesReload,
+    /// Learns all for a span of packet time from the newest packet on, without forgetting anything; `None`: ends learning.
+    LearningMode(Option<Nanos>),
     /// Sets what is said of a device.
     SetContext(DeviceId, Vec<Change>),
     /// Plans a maintenance window.
@@ -267,6 +269,7 @@ impl Action {
             Self::BaselineUndo(_) => "taken back",
             Self::MaintenanceAdd(_) => "planned",
             Self::MaintenanceRemove(_) => "removed",
+            Self::LearningMode(_) => "mode changed",
             Self::RulesReload => "rules read anew",
             Self::SetContext(..) => "set",
         }
@@ -284,6 +287,7 @@ impl Action {
             Self::BaselineReset(_) => "baseline-reset",
             Self::BaselineAllow(_) => "baseline-allow",
             Self::BaselineUndo(_) => "baseline-undo",
+            Self::LearningMode(_) => "learning-mode",
             Self::RulesReload => "rules-reload",
             Self::SetContext(..) => "device-set",
             Self::MaintenanceAdd(_) => "maintenance-add",

@@ -65,6 +65,7 @@ impl Store {
                     Action::Learn(learn) => (scope, span) = (Some(learn.scope.as_str()), learn.span),
                     Action::BaselineUndo(act) => undo = Some(integer(*act)),
                     Action::MaintenanceRemove(number) => window = Some(*number),
+                    Action::LearningMode(length) => span = *length,
                     Action::Unlearn
                     | Action::Mute
                     | Action::Unmute
@@ -389,6 +390,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Command> {
         "unmute" => Action::Unmute,
         "comment" => Action::Comment(row.get(7)?),
         "rules-reload" => Action::RulesReload,
+        "learning-mode" => Action::LearningMode(row.get(24)?),
         "baseline-reset" => Action::BaselineReset(Reset { device: device(row, 21)?, learn_for: row.get(24)? }),
         "baseline-allow" => {
             let (scope, network) = scope(row, 26)?;

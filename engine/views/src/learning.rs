@@ -2,9 +2,12 @@
 
 use crate::names::Names;
 use crate::{SCHEMA, ViewError, time};
+use ot_engine::catalogue;
 use ot_engine::config::EngineConfig;
+use ot_engine::model::Status;
 use ot_protocol::time::SECOND;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// How learning goes on.
@@ -76,6 +79,78 @@ pub struct DeviceLearningView {
     pub seconds_left: i64,
     /// Whether the device itself is learned, not only what it does.
     pub whole: bool,
+}
+
+/// What a change of the mode would mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ModePreview {
+    /// Version of these keys.
+    pub schema: u32,
+    /// `learning` or `operational`: how it is now.
+    pub mode: &'static str,
+    /// Newest packet time, from which on it would hold; null before the first packet.
+    pub newest_packet: Option<String>,
+    /// Alert types that are silent while it learns.
+    pub silent_types: u64,
+    /// Open alerts of these types: what learning would not have told, and takes for normal when it comes again.
+    pub silent_open: u64,
+    /// These by type, most first; eight at most.
+    pub by_type: Vec<SilentCount>,
+    /// Entries that traffic taught within the last hour of packet time: as many a first hour of being operational might
+    /// have told.
+    pub new_last_hour: u64,
+    /// Within the last day.
+    pub new_last_day: u64,
+}
+
+/// Open alerts of a type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SilentCount {
+    /// Alert type id.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its title.
+    pub title: String,
+    /// How many are open.
+    pub open: u64,
+}
+
+/// What a change of the mode would mean; changes nothing.
+///
+/// # Errors
+/// As the store's.
+pub fn mode_preview(names: &Names<'_>) -> Result<ModePreview, ViewError> {
+    let reader = names.reader();
+    let state = reader.state()?;
+    let silent = |id: &str| catalogue::by_id(id).is_some_and(|kind| kind.needs_baseline);
+    let mut open: BTreeMap<String, u64> = BTreeMap::new();
+    for group in
+        reader.alert_groups()?.into_iter().filter(|group| group.status != Status::Closed && silent(&group.kind))
+    {
+        *open.entry(group.kind).or_default() += group.count;
+    }
+    let silent_open = open.values().sum();
+    let mut by_type: Vec<SilentCount> = open
+        .into_iter()
+        .map(|(kind, open)| SilentCount {
+            title: catalogue::by_id(&kind).map_or_else(|| kind.clone(), |known| known.title.to_owned()),
+            kind,
+            open,
+        })
+        .collect();
+    by_type.sort_by(|a, b| b.open.cmp(&a.open).then_with(|| a.kind.cmp(&b.kind)));
+    by_type.truncate(8);
+    let learned = |span: i64| state.now.map_or(Ok(0), |now| reader.learned_since(now.plus(-span)));
+    Ok(ModePreview {
+        schema: SCHEMA,
+        mode: if state.learning { "learning" } else { "operational" },
+        newest_packet: state.now.map(time),
+        silent_types: u64::try_from(catalogue::all().iter().filter(|kind| kind.needs_baseline).count()).unwrap_or(0),
+        silent_open,
+        by_type,
+        new_last_hour: learned(3_600 * SECOND)?,
+        new_last_day: learned(86_400 * SECOND)?,
+    })
 }
 
 /// How learning goes on in a store, by this configuration.

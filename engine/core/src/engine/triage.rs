@@ -6,8 +6,8 @@ use crate::baseline::MOST_WIDE;
 use crate::catalogue::AlertType;
 use crate::changes::{Action, Command, Imported, Learn, Reset};
 use crate::learning::DeviceLearning;
-use crate::model::{DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope, Status};
-use ot_protocol::{Intervals, Timestamp};
+use crate::model::{DeviceId, EntryId, EntryKey, EntryKind, Event, Grant, Origin, Scope, Status};
+use ot_protocol::{FrameRef, Intervals, Nanos, Timestamp};
 
 /// Intervals that an imported rhythm counts for.
 const IMPORTED_INTERVALS: u32 = 100;
@@ -24,6 +24,7 @@ impl Engine {
             Action::BaselineAllow(imported) => return self.import(command, imported, now),
             Action::BaselineUndo(act) => return self.undo(*act, now),
             Action::RulesReload => return Ok(String::new()),
+            Action::LearningMode(span) => return self.set_mode(&command.who, *span, now),
             Action::MaintenanceAdd(plan) => return self.plan(command, plan, now),
             Action::MaintenanceRemove(number) => return self.unplan(command, *number, now),
             Action::SetContext(id, changes) => {
@@ -83,6 +84,7 @@ impl Engine {
             | Action::BaselineAllow(_)
             | Action::BaselineUndo(_)
             | Action::RulesReload
+            | Action::LearningMode(_)
             | Action::SetContext(..)
             | Action::MaintenanceAdd(_)
             | Action::MaintenanceRemove(_) => Ok(String::new()),
@@ -122,6 +124,42 @@ impl Engine {
             answer.push_str(&format!(", learning until {}", crate::words::time(until)));
         }
         Ok(answer)
+    }
+
+    /// Learns all for a span of packet time, or ends learning.
+    fn set_mode(&mut self, who: &str, span: Option<Nanos>, now: Timestamp) -> Result<String, String> {
+        let learns = self.core.learning_at(now);
+        let (kind, text) = match span {
+            Some(span) => {
+                let until = now.plus(span.max(0));
+                let state = &mut self.core.state;
+                (state.learning, state.learning_until) = (true, Some(until));
+                if !learns {
+                    state.learning_since = Some(now);
+                }
+                ("learning-began", format!("learning until {}", crate::words::time(until)))
+            }
+            None if !learns => return Err("it does not learn; there is nothing to end".to_owned()),
+            None => {
+                let state = &mut self.core.state;
+                (state.learning, state.learning_until) = (false, Some(now));
+                // What was silent while all was learned is looked at again.
+                self.core.baseline.look_again();
+                ("learning-ended", "operational: what the baseline does not hold is told".to_owned())
+            }
+        };
+        self.core.event(Event {
+            number: 0,
+            time: now,
+            kind,
+            source: None,
+            destination: None,
+            protocol: None,
+            text: format!("{who} changed the mode: {text}"),
+            frame: FrameRef::default(),
+            alert: None,
+        });
+        Ok(text)
     }
 
     /// Allows what an alert holds, or wider, and closes it.

@@ -354,6 +354,7 @@ pub fn carry_out(
                         | Action::BaselineUndo(_)
                         | Action::BaselineReset(_)
                         | Action::MaintenanceAdd(_)
+                        | Action::LearningMode(_)
                         | Action::MaintenanceRemove(_)
                 );
                 let answer = if told && !answer.is_empty() { format!(": {answer}") } else { String::new() };

@@ -8,10 +8,12 @@ use crate::filter::{self, BASELINE, FIELDS, PAGE};
 use crate::problem::Problem;
 use crate::route::{Method, Returns, Route, Shape};
 use ot_engine::{Action, Reset};
+use ot_protocol::time::SECOND;
 use ot_store::UserRole;
 use ot_store::read::EntryQuery;
 use ot_views::baseline::{ActLine, EntryLine, HEADER, acts, entries, export};
 use ot_views::device::find_device;
+use ot_views::learning::{ModePreview, mode_preview};
 use ot_views::when::span;
 use ot_views::{LearningStatus, Names, learning};
 use serde::Deserialize;
@@ -23,6 +25,18 @@ pub static ROUTES: &[Route] = &[
         .with(&[FIELDS])
         .gives(Returns::One(Shape::of::<LearningStatus>()))
         .read(|call, reader| call.json(&learning(&Names::new(reader), call.app.host.engine())?)),
+    Route::api("/api/v1/learning/mode", "learning-mode", "What a change of the mode would mean; changes nothing.")
+        .with(&[FIELDS])
+        .gives(Returns::One(Shape::of::<ModePreview>()))
+        .read(|call, reader| call.json(&mode_preview(&Names::new(reader))?)),
+    Route::act(Method::Post, "/api/v1/learning/mode", "learning-mode-set", "Learns all for a time, or ends learning.")
+        .for_role(UserRole::Administrator)
+        .takes(Shape::of::<ModeBody>())
+        .gives(Returns::One(Shape::of::<ActResult>()))
+        .plain(|call| {
+            let body: ModeBody = call.json_body()?;
+            call.json(&set_mode(call, &body.mode, &body.span, &body.why)?)
+        }),
     Route::api("/api/v1/baseline", "baseline", "Entries of the baseline, by number, page by page.")
         .with(&[BASELINE, PAGE, FIELDS])
         .gives(Returns::Page(Shape::of::<EntryLine>()))
@@ -71,6 +85,44 @@ pub struct ResetBody {
     /// Why, for those who read the history.
     #[serde(default)]
     pub why: String,
+}
+
+/// A mode to change to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModeBody {
+    /// `learning` or `operational`.
+    pub mode: String,
+    /// Of learning: for this span of packet time (`8h`, `7d`).
+    #[serde(default, rename = "for")]
+    pub span: String,
+    /// Why, for those who read the history.
+    #[serde(default)]
+    pub why: String,
+}
+
+/// Spans of learning at most: a year.
+const LONGEST: i64 = 366 * 86_400 * SECOND;
+
+/// Changes the mode.
+///
+/// # Errors
+/// What is wrong, or where it is in that mode already.
+pub fn set_mode(call: &Call, mode: &str, for_span: &str, why: &str) -> Result<ActResult, Problem> {
+    let wanted = match (mode, for_span.trim()) {
+        ("operational", "") => None,
+        ("operational", _) => return Err(Problem::bad_request("for: only learning takes a time")),
+        ("learning", text) => {
+            let length = span(text).map_err(|problem| Problem::bad_request(format!("for: {problem}")))?;
+            if !(SECOND..=LONGEST).contains(&length) {
+                return Err(Problem::bad_request("for: write a span from 1s to 366d"));
+            }
+            Some(length)
+        }
+        _ => return Err(Problem::bad_request("mode: write learning or operational")),
+    };
+    let why = act::words("why", why)?;
+    act::carry_out(call, &act::commands(call, &[], &Action::LearningMode(wanted), &why))
 }
 
 /// Takes back what the act in the path allowed.

@@ -1,15 +1,19 @@
 //! What is normal, how learning goes on, and what people allowed.
 
-use super::alerts::with;
+use super::alerts::{done, told, with};
 use super::{Frame, render, show};
+use crate::api;
 use crate::call::{Answer, Call};
 use crate::filter::{self, BASELINE, PAGE};
+use crate::form;
 use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Route};
 use askama::Template;
 use ot_engine::model::EntryKind;
+use ot_store::UserRole;
 use ot_store::read::Reader;
 use ot_views::baseline::{ActLine, EntryLine, acts, entries};
+use ot_views::learning::{ModePreview, mode_preview};
 use ot_views::{LearningStatus, Names, learning};
 
 /// Acts shown.
@@ -20,8 +24,20 @@ const DONE: &[Parameter] = &[
 ];
 
 /// Routes of the baseline.
-pub static ROUTES: &[Route] =
-    &[Route::page("/baseline", "page-baseline", "What is normal.").with(&[BASELINE, PAGE, DONE]).read(page)];
+pub static ROUTES: &[Route] = &[
+    Route::page("/baseline", "page-baseline", "What is normal.").with(&[BASELINE, PAGE, DONE]).read(page),
+    Route::page("/baseline/mode", "page-mode", "What a change of the mode would mean, and the change.")
+        .for_role(UserRole::Administrator)
+        .read(mode),
+    Route::form("/baseline/mode", "form-mode", "Learns all for a time, or ends learning.")
+        .for_role(UserRole::Administrator)
+        .plain(|call| {
+            let fields = call.form();
+            let text = |name: &str| form::value(&fields, name);
+            let result = api::baseline::set_mode(call, text("mode"), text("for"), text("why"))?;
+            Ok(Answer::to(&done("/baseline", told("mode", &result), result.act)))
+        }),
+];
 
 #[derive(Template)]
 #[template(path = "baseline.html")]
@@ -36,6 +52,18 @@ struct Page {
     allowed: String,
     first: bool,
     next: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "mode.html")]
+struct Mode {
+    frame: Frame,
+    preview: ModePreview,
+}
+
+fn mode(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
+    let frame = Frame::new("Change the mode", "baseline", call);
+    render(&Mode { frame, preview: mode_preview(&Names::new(reader))? })
 }
 
 fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {

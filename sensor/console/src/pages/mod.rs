@@ -72,6 +72,7 @@ const DONE: &[(&str, &str)] = &[
         "Planned, although a device that it names was not seen so far; look whether it is written right.",
     ),
     ("window-removed", "The window is removed; what it marked stays marked."),
+    ("mode", "The mode is changed; the timeline says by whom."),
     ("imported", "Imported: what the file says of the devices holds now."),
     ("kept", "The question is kept; all users see it."),
     ("forgotten", "The question is forgotten."),
