@@ -187,8 +187,8 @@ impl Measures {
     }
 }
 
-/// So many a second, over a span.
+/// So many a second, over a span; a shorter one counts as a second.
 pub fn rate(count: u64, span: Nanos) -> u64 {
     let count = u128::from(count).saturating_mul(u128::from(SECOND.unsigned_abs()));
-    u64::try_from(count / u128::from(span.max(1).unsigned_abs())).unwrap_or(u64::MAX)
+    u64::try_from(count / u128::from(span.max(SECOND).unsigned_abs())).unwrap_or(u64::MAX)
 }

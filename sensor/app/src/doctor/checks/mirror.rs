@@ -76,7 +76,8 @@ fn unicast(interface: &InterfaceMeasures, all: &Measures) -> Option<Verdict> {
     );
     let share = permille(casts.unicast, casts.all());
     let copy = if all.live { "this port" } else { "the port that was recorded" };
-    if share < NO_MIRROR {
+    // Where conversations are seen, the port is a mirror, however much is broadcast beside them.
+    if share < NO_MIRROR && interface.sight.sessions == 0 {
         let actions = vec![
             format!(
                 "On the switch: make {copy} the destination of a mirror session, and the ports of the controllers its sources, \
@@ -89,8 +90,8 @@ fn unicast(interface: &InterfaceMeasures, all: &Measures) -> Option<Verdict> {
     }
     if share < MUCH_MULTICAST {
         let actions = vec![
-            "Normal where devices speak by multicast (PROFINET, GOOSE, EtherNet/IP I/O). Otherwise check that the ports of \
-             all controllers are sources of the mirror session."
+            "Normal where devices speak by multicast (PROFINET, GOOSE, EtherNet/IP I/O) or little is said between them. Otherwise \
+             check that the ports of all controllers are sources of the mirror session."
                 .to_owned(),
         ];
         return verdict(Level::Note, measured, actions);
@@ -271,13 +272,24 @@ mod tests {
     #[test]
     fn a_port_that_is_no_mirror_gets_broadcasts_only() {
         let casts = |unicast, multicast, broadcast| Casts { unicast, multicast, broadcast };
-        let level = |casts| of_interface("unicast", |interface| interface.casts = casts);
+        let seen = |casts, sessions| {
+            of_interface("unicast", |interface| {
+                interface.casts = casts;
+                interface.sight.sessions = sessions;
+            })
+        };
+        let level = |casts| seen(casts, 0);
         assert_eq!(level(casts(0, 50, 50)), Level::Problem);
         assert_eq!(level(casts(9, 50, 41)), Level::Problem);
         assert_eq!(level(casts(10, 90, 0)), Level::Note);
         assert_eq!(level(casts(50, 50, 0)), Level::Ok);
         assert_eq!(level(casts(0, 0, 49)), Level::Ok, "too few to tell");
-        let finding = told("unicast", |all| all.interfaces[0].casts = casts(0, 50, 50)).unwrap();
+        assert_eq!(seen(casts(4, 0, 96), 3), Level::Note, "conversations are seen");
+        let finding = told("unicast", |all| {
+            all.interfaces[0].casts = casts(0, 50, 50);
+            all.interfaces[0].sight.sessions = 0;
+        })
+        .unwrap();
         assert_eq!(
             finding.measured,
             "0.0 percent of 100 frames are unicast, 50.0 percent multicast, 50.0 percent broadcast"
