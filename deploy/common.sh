@@ -45,10 +45,11 @@ need_rust() {
 # need_stacks: the environment with the Modbus, S7 and DNP3 stacks of the live tests.
 need_stacks() { need_python live; }
 
-# need_receivers: rsyslog with TLS, and the parsers and schemas of others that forwarded messages are held against.
+# need_receivers: rsyslog with TLS, NATS, and the parsers and schemas of others that forwarded messages are held against.
 need_receivers() {
     need rsyslogd rsyslog
     need openssl openssl
+    need nats-server nats-server
     if ! ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1; then install_package rsyslog-openssl; fi
     need_python forward
     need_node forward

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -499,6 +499,90 @@ fn rsyslog_gets_everything_over_udp_tcp_and_mutual_tls_though_it_is_killed() -> 
     assert!(line.starts_with("<13") && line.contains(" ot-sensor: {"), "{line}");
     let line = read(&bench.path("tls.log"))?.pop().context("nothing")?;
     assert!(line.starts_with("<13") && line.contains(">1 20") && line.contains("[meta sequenceId="), "{line}");
+    Ok(())
+}
+
+/// What a NATS server with JetStream says to one request.
+fn ask(port: u16, subject: &str, body: &str) -> Result<Value> {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(SOON))?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    write!(
+        stream,
+        "CONNECT {{\"verbose\":false,\"user\":\"sensor\",\"pass\":\"{KEY}\"}}\r\nSUB answers 1\r\nPUB {subject} answers {}\r\n{body}\r\n",
+        body.len()
+    )?;
+    loop {
+        let mut line = String::new();
+        ensure!(reader.read_line(&mut line)? > 0, "the server ended the connection");
+        ensure!(!line.starts_with("-ERR"), "{line}");
+        if line.starts_with("MSG answers") {
+            line.clear();
+            reader.read_line(&mut line)?;
+            return Ok(serde_json::from_str(&line)?);
+        }
+    }
+}
+
+#[test]
+fn a_jetstream_stores_everything_once_though_it_and_the_forwarder_are_killed() -> Result<()> {
+    if !have("nats-server") {
+        return Ok(());
+    }
+    let bench = Bench::new()?;
+    let port = port()?;
+    let server = || -> Result<Running> {
+        let child = Command::new("nats-server")
+            .args(["-a", "127.0.0.1", "-p", &port.to_string(), "--user", "sensor", "--pass", KEY, "-js", "-sd"])
+            .arg(bench.path("jetstream"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let running = Running(child);
+        wait_for("nats-server to listen", SOON, || Ok(ask(port, "$JS.API.INFO", "").ok()))?;
+        Ok(running)
+    };
+    bench.configure(&format!(
+        "[[forward]]\nname = 'central'\nkind = 'nats'\naddress = 'nats://127.0.0.1:{port}'\nretry_max = '1s'\n\
+         subject = 'plant.{{sensor}}.alerts'\nuser = 'sensor'\npassword_env = 'WEBHOOK_KEY'\n"
+    ))?;
+    let first = server()?;
+    let forwarder = bench.forwarder()?;
+    // No stream has the subject yet.
+    wait_for("a failure that is told", SOON, || {
+        let error =
+            bench.status()?.remove("central").map(|status| status["last_error"].to_string()).unwrap_or_default();
+        Ok(error.contains("no stream stores plant.replay.alerts").then_some(()))
+    })?;
+    let made =
+        ask(port, "$JS.API.STREAM.CREATE.OT", r#"{"name":"OT","subjects":["plant.*.alerts"],"storage":"file"}"#)?;
+    ensure!(made.get("error").is_none(), "{made}");
+    let stored = || -> Result<usize> {
+        let info = ask(port, "$JS.API.STREAM.INFO.OT", "")?;
+        Ok(info["state"]["messages"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
+    };
+    let until = |wanted: usize| wait_for("messages in the stream", SOON, || Ok((stored()? >= wanted).then_some(())));
+    let alerts = bench.ids()?.len();
+    until(alerts)?;
+    bench.comment(2)?;
+    drop(first);
+    bench.comment(3)?;
+    let second = server()?;
+    until(alerts + 5)?;
+    bench.comment(2)?;
+    drop(forwarder);
+    bench.comment(2)?;
+    let forwarder = bench.forwarder()?;
+    until(alerts + 9)?;
+    wait_for("the forwarder to keep what it knows", SOON, || {
+        Ok(bench.status()?.remove("central").filter(|status| status["waiting"] == 0 && status["state"] == "ok"))
+    })?;
+    // What came twice has the same id, so the stream holds it once.
+    assert_eq!(stored()?, alerts + 9);
+    let tried = succeed(bench.command(&["forward", "test", "central"]).env("WEBHOOK_KEY", KEY))?;
+    assert!(tried.contains("the stream stored it"), "{tried}");
+    assert_eq!(stored()?, alerts + 10);
+    drop((forwarder, second));
     Ok(())
 }
 

@@ -147,7 +147,7 @@ pub struct DestinationLine {
     pub schema: u32,
     /// Its name.
     pub name: String,
-    /// `syslog`, `webhook` or `file`.
+    /// `syslog`, `webhook`, `nats` or `file`.
     pub kind: String,
     /// Where to, without secrets.
     pub address: String,

@@ -179,7 +179,7 @@ pub enum Command {
         command: RulesCommand,
     },
     #[cfg(feature = "forward")]
-    /// Tell other systems of alerts, as the configuration says: syslog, webhooks, files
+    /// Tell other systems of alerts, as the configuration says: syslog, webhooks, NATS, files
     #[command(
         args_conflicts_with_subcommands = true,
         after_help = "Example:\n  ot-sensor forward --store plant.db --config /etc/ot-sensor.toml\n  \

@@ -39,7 +39,7 @@ impl Destination {
     pub fn new(name: &str, target: Target) -> Self {
         let format = match target {
             Target::Syslog(_) => Format::Cef,
-            Target::Webhook(_) | Target::File(_) => Format::Json,
+            Target::Webhook(_) | Target::Nats(_) | Target::File(_) => Format::Json,
         };
         Self {
             name: name.to_owned(),
@@ -70,19 +70,22 @@ pub enum Target {
     Syslog(Syslog),
     /// A web server that takes each message as a POST.
     Webhook(Webhook),
+    /// A stream of NATS JetStream.
+    Nats(Nats),
     /// A file of lines.
     File(LogFile),
 }
 
 impl Target {
     /// Ids of the kinds.
-    pub const KINDS: [&str; 3] = ["syslog", "webhook", "file"];
+    pub const KINDS: [&str; 4] = ["syslog", "webhook", "nats", "file"];
 
     /// Its kind.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Syslog(_) => "syslog",
             Self::Webhook(_) => "webhook",
+            Self::Nats(_) => "nats",
             Self::File(_) => "file",
         }
     }
@@ -97,6 +100,10 @@ impl fmt::Display for Target {
                 let scheme = if webhook.tls.is_some() { "https" } else { "http" };
                 write!(f, "{scheme}://{}", webhook.server)
             }
+            Self::Nats(nats) => {
+                let scheme = if nats.tls.is_some() { "tls" } else { "nats" };
+                write!(f, "{scheme}://{} {}", nats.server, nats.subject)
+            }
             Self::File(file) => write!(f, "{}", file.path.display()),
         }
     }
@@ -109,6 +116,13 @@ pub struct Server {
     pub host: String,
     /// Port.
     pub port: u16,
+}
+
+impl Server {
+    /// Whether it is on this machine.
+    pub fn is_local(&self) -> bool {
+        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
 }
 
 impl fmt::Display for Server {
@@ -316,7 +330,65 @@ impl Webhook {
 
     /// Whether it is on this machine.
     pub fn is_local(&self) -> bool {
-        self.server.host == "localhost" || self.server.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        self.server.is_local()
+    }
+}
+
+/// A stream of NATS JetStream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nats {
+    /// Where.
+    pub server: Server,
+    /// Of TLS; `None`: none.
+    pub tls: Option<Tls>,
+    /// Subject to publish to; `{sensor}` stands for the id of the sensor.
+    pub subject: String,
+    /// Who we are.
+    pub access: NatsAccess,
+}
+
+/// Who we are to a NATS server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NatsAccess {
+    /// It does not ask.
+    Anybody,
+    /// A token.
+    Token(Secret),
+    /// User and password.
+    Password(String, Secret),
+}
+
+impl NatsAccess {
+    /// What of it is secret.
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Anybody => None,
+            Self::Token(secret) | Self::Password(_, secret) => Some(secret),
+        }
+    }
+}
+
+impl Nats {
+    /// Reads `nats://host:4222` or `tls://host:4222`.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn parse(address: &str) -> Result<Self, String> {
+        let (scheme, server, path) = split(address, &[("nats", 4222), ("tls", 4222)])?;
+        if !path.is_empty() && path != "/" {
+            return Err(format!(
+                "{path:?} has no meaning here; write {scheme}://HOST:PORT, and the subject as `subject`"
+            ));
+        }
+        let tls = (scheme == "tls").then(Tls::default);
+        Ok(Self { server, tls, subject: "ot-sensor.alerts.{sensor}".to_owned(), access: NatsAccess::Anybody })
+    }
+
+    /// Whether messages can be published to a subject.
+    pub fn is_subject(subject: &str) -> bool {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_$".contains(&byte);
+        subject.len() <= 256
+            && subject.replace("{sensor}", "x").split('.').all(|part| !part.is_empty() && part.bytes().all(fits))
     }
 }
 

@@ -49,6 +49,7 @@ pub fn try_out(
             _ => "sent; the receiver kept the connection or ended it in order: look for it there".to_owned(),
         },
         Target::Webhook(_) => "the receiver took it".to_owned(),
+        Target::Nats(_) => "the stream stored it".to_owned(),
         Target::File(file) => format!("written to {}", file.path.display()),
     };
     Ok(Tried { id: message.id, payload: sent, answer })

@@ -6,7 +6,8 @@ use crate::protocols::PROTOCOLS;
 use crate::when::span;
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_forward::settings::{
-    FACILITIES, Framing, LogFile, MOST_DESTINATIONS, Secret, Standard, Syslog, Target, Tls, Transport, Webhook,
+    FACILITIES, Framing, LogFile, MOST_DESTINATIONS, Nats, NatsAccess, Secret, Standard, Syslog, Target, Tls,
+    Transport, Webhook,
 };
 use ot_forward::{Destination, Filter, Format};
 use ot_store::Change;
@@ -35,6 +36,7 @@ pub(super) fn forward_of(tables: Vec<Keys>) -> Result<Vec<Destination>, String> 
         let target = match kind.as_str() {
             "syslog" => Target::Syslog(syslog_of(&mut keys, Syslog::parse(&address).map_err(wrong)?)?),
             "webhook" => Target::Webhook(webhook_of(&mut keys, Webhook::parse(&address).map_err(wrong)?)?),
+            "nats" => Target::Nats(nats_of(&mut keys, Nats::parse(&address).map_err(wrong)?)?),
             "file" => Target::File(file_of(&mut keys, &address)?),
             other => return Err(format!("{path}kind: {}", unknown(other, Target::KINDS.into_iter()))),
         };
@@ -131,6 +133,33 @@ fn webhook_of(keys: &mut Keys, mut webhook: Webhook) -> Result<Webhook, String> 
     Ok(webhook)
 }
 
+fn nats_of(keys: &mut Keys, mut nats: Nats) -> Result<Nats, String> {
+    if let Some(subject) = keys.text("subject")? {
+        if !Nats::is_subject(&subject) {
+            return Err(format!(
+                "{}subject: {subject:?} is none to publish to; write words with dots between, for example plant.{{sensor}}.alerts",
+                keys.path
+            ));
+        }
+        nats.subject = subject;
+    }
+    let user = keys.text("user")?;
+    let password = secret_of(keys, "password_env", "password_file")?;
+    let token = secret_of(keys, "token_env", "token_file")?;
+    nats.access = match (user, password, token) {
+        (None, None, None) => NatsAccess::Anybody,
+        (None, None, Some(token)) => NatsAccess::Token(token),
+        (Some(user), Some(password), None) => NatsAccess::Password(user, password),
+        _ => return Err(format!("{}user: write user with a password, or a token, or neither", keys.path)),
+    };
+    if nats.tls.is_some() {
+        nats.tls = Some(tls_of(keys)?);
+    } else if nats.access.secret().is_some() && !nats.server.is_local() {
+        return Err(format!("{}address: nats:// would show the secret to everybody on the way; use tls://", keys.path));
+    }
+    Ok(nats)
+}
+
 fn secret_of(keys: &mut Keys, variable: &'static str, file: &'static str) -> Result<Option<Secret>, String> {
     match (keys.text(variable)?, keys.text(file)?) {
         (Some(_), Some(_)) => Err(format!("{}{variable}: and `{file}` exclude each other; write one", keys.path)),
@@ -168,6 +197,14 @@ pub(super) fn beside(folder: &Path, destination: &mut Destination) {
                 }
             }
         }
+        Target::Nats(nats) => {
+            nats.tls.iter_mut().for_each(tls);
+            if let NatsAccess::Token(Secret::File(path)) | NatsAccess::Password(_, Secret::File(path)) =
+                &mut nats.access
+            {
+                at(path);
+            }
+        }
         Target::File(file) => at(&mut file.path),
     }
 }
@@ -176,7 +213,7 @@ pub(super) fn beside(folder: &Path, destination: &mut Destination) {
 mod tests {
     use crate::config::Config;
     use ot_forward::Format;
-    use ot_forward::settings::{Framing, Secret, Target};
+    use ot_forward::settings::{Framing, NatsAccess, Secret, Target};
 
     const EXAMPLE: &str = r#"
         [sensor]
@@ -218,13 +255,20 @@ mod tests {
         standard = "rfc3164"
         framing = "octet-counting"
         format = "leef"
+        [[forward]]
+        name = "central"
+        kind = "nats"
+        address = "tls://nats.plant.example"
+        subject = "plant-north.{sensor}.alerts"
+        user = "line-3"
+        password_file = "nats.password"
     "#;
 
     #[test]
     fn reads_an_example() {
         let config = Config::parse(EXAMPLE).unwrap();
         assert_eq!(config.console_url.as_deref(), Some("https://sensor-3.plant.example:8443"));
-        let [siem, chat, log, old] = config.forward.as_slice() else { panic!("{config:?}") };
+        let [siem, chat, log, old, central] = config.forward.as_slice() else { panic!("{config:?}") };
         assert_eq!(
             (siem.format, siem.rate, siem.open_alerts, siem.retry_most.as_secs()),
             (Format::Cef, 20, false, 300)
@@ -237,6 +281,9 @@ mod tests {
         assert_eq!((chat.format, chat.open_alerts), (Format::Json, true));
         let Target::File(file) = &log.target else { panic!("{log:?}") };
         assert_eq!((log.format, file.size, file.older), (Format::Ecs, 10 << 20, 3));
+        let Target::Nats(nats) = &central.target else { panic!("{central:?}") };
+        assert_eq!((nats.server.port, nats.tls.is_some(), central.format), (4222, true, Format::Json));
+        assert_eq!(nats.access, NatsAccess::Password("line-3".into(), Secret::File("nats.password".into())));
         let Target::Syslog(syslog) = &old.target else { panic!("{old:?}") };
         assert_eq!((syslog.server.port, syslog.framing), (601, Framing::OctetCounting));
     }
@@ -280,6 +327,10 @@ mod tests {
             (base("webhook", "https://u:p@host/"), "would be shown"),
             (base("webhook", "https://h/") + "secret_env = 'A'\nsecret_file = 'b'", "exclude each other"),
             (base("webhook", "http://h/") + "authorization_env = 'A'", "use https://"),
+            (base("nats", "nats://h:4222/x"), "has no meaning here"),
+            (base("nats", "nats://h") + "subject = 'a.*'", "subject: \"a.*\" is none to publish to"),
+            (base("nats", "nats://h") + "user = 'a'", "write user with a password"),
+            (base("nats", "nats://h") + "token_env = 'A'", "use tls://"),
             (base("file", "x") + "rate = 0", "forward 1: rate: 0 messages"),
             (base("file", "x") + "retry_max = '1ms'", "is not within 1s to 1h"),
             (base("file", "x") + "protocols = ['modbuss']", "did you mean \"modbus\"?"),

@@ -2,6 +2,7 @@
 
 mod file;
 mod http;
+mod nats;
 mod stream;
 mod syslog;
 mod webhook;
@@ -77,6 +78,7 @@ pub fn open(destination: &Destination) -> Result<Box<dyn Sink>, SendError> {
     Ok(match &destination.target {
         Target::Syslog(syslog) => syslog::open(syslog, destination.format)?,
         Target::Webhook(webhook) => Box::new(webhook::WebhookSink::open(webhook, destination.format)?),
+        Target::Nats(nats) => Box::new(nats::NatsSink::open(nats, destination.format)?),
         Target::File(file) => Box::new(file::FileSink::open(file, destination.format)?),
     })
 }
@@ -92,5 +94,9 @@ pub fn check(destination: &Destination) -> Result<(), String> {
         }
         Target::Syslog(_) | Target::File(_) => Ok(()),
         Target::Webhook(webhook) => webhook::check(webhook),
+        Target::Nats(nats) => {
+            nats.access.secret().map_or(Ok(()), |secret| secret.read().map(drop))?;
+            nats.tls.as_ref().map_or(Ok(()), |tls| stream::client(tls).map(drop))
+        }
     }
 }

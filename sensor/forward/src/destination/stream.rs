@@ -29,7 +29,11 @@ pub(super) enum Stream {
 impl Stream {
     /// Connects; the handshake of TLS is done when this returns.
     pub fn open(server: &Server, tls: Option<&Tls>) -> Result<Self, SendError> {
-        let socket = connect(server)?;
+        Self::over(connect(server)?, server, tls)
+    }
+
+    /// The same over a connection that is there.
+    pub fn over(socket: TcpStream, server: &Server, tls: Option<&Tls>) -> Result<Self, SendError> {
         let Some(tls) = tls else { return Ok(Self::Plain(socket)) };
         let config = client(tls).map_err(SendError::Broken)?;
         let name = tls.server_name.as_deref().unwrap_or(&server.host).to_owned();
@@ -145,7 +149,8 @@ pub(super) fn addresses(server: &Server) -> Result<Vec<SocketAddr>, SendError> {
     Ok(found)
 }
 
-fn connect(server: &Server) -> Result<TcpStream, SendError> {
+/// Connects by TCP.
+pub(super) fn connect(server: &Server) -> Result<TcpStream, SendError> {
     let mut last = None;
     // Of a name with many addresses some are tried, so that one try stays short.
     for address in addresses(server)?.into_iter().take(4) {
