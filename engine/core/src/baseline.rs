@@ -18,7 +18,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use ot_protocol::{FrameRef, Intervals, Timestamp};
-use ranges::Ranges;
+use ranges::{Groups, Ranges};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One observation of something the baseline may hold.
@@ -56,7 +56,7 @@ pub struct Baseline {
     observed: VecDeque<EntryId>,
     of_device: HashMap<DeviceId, BTreeSet<EntryId>, FixedState>,
     /// Range entries by everything but the range.
-    ranges: HashMap<EntryKey, Ranges, FixedState>,
+    ranges: Groups,
     /// Writer entries by server and point.
     writers: HashMap<EntryKey, BTreeSet<EntryId>, FixedState>,
     /// What people allow, by entry and act.
@@ -113,7 +113,7 @@ impl Baseline {
         }
         match key.kind {
             EntryKind::Range => {
-                self.ranges.entry(without_range(key)).or_default().insert(key, id);
+                self.ranges.insert(key, id, &self.entries);
             }
             EntryKind::Writer => {
                 self.writers.entry(without_client(key)).or_default().insert(id);
@@ -191,28 +191,21 @@ impl Baseline {
 
     /// Takes an entry out of the table and out of all its indexes.
     fn take(&mut self, id: EntryId) -> Option<BaselineEntry> {
+        if let Some(entry) = self.entries.get(id)
+            && entry.key.kind == EntryKind::Range
+        {
+            self.ranges.remove(&entry.key, id, &self.entries);
+        }
         let entry = self.entries.remove(id)?;
         self.drop_wide(id, entry.key.network);
-        match entry.key.kind {
-            EntryKind::Range => {
-                let group = without_range(&entry.key);
-                if let Some(ranges) = self.ranges.get_mut(&group) {
-                    ranges.remove(&entry.key, id);
-                    if ranges.is_empty() {
-                        self.ranges.remove(&group);
-                    }
+        if entry.key.kind == EntryKind::Writer {
+            let group = without_client(&entry.key);
+            if let Some(list) = self.writers.get_mut(&group) {
+                list.remove(&id);
+                if list.is_empty() {
+                    self.writers.remove(&group);
                 }
             }
-            EntryKind::Writer => {
-                let group = without_client(&entry.key);
-                if let Some(list) = self.writers.get_mut(&group) {
-                    list.remove(&id);
-                    if list.is_empty() {
-                        self.writers.remove(&group);
-                    }
-                }
-            }
-            _ => {}
         }
         for device in [entry.key.client, entry.key.server].into_iter().flatten() {
             if let Some(list) = self.of_device.get_mut(&device) {
@@ -308,12 +301,12 @@ impl Baseline {
 
     /// Range entries that differ from `key` in nothing but the range, in order of the range.
     pub fn ranges(&self, key: &EntryKey) -> impl Iterator<Item = &BaselineEntry> {
-        self.ranges.get(&without_range(key)).into_iter().flat_map(Ranges::all).filter_map(|id| self.get(id))
+        self.ranges.find(key, &self.entries).into_iter().flat_map(Ranges::all).filter_map(|id| self.get(id))
     }
 
     /// Those of them that hold or adjoin a part of `start..=end`.
     fn ranges_near(&self, key: &EntryKey, start: u32, end: u32) -> impl Iterator<Item = &BaselineEntry> {
-        let ranges = self.ranges.get(&without_range(key));
+        let ranges = self.ranges.find(key, &self.entries);
         ranges.into_iter().flat_map(move |ranges| ranges.near(start, end)).filter_map(|id| self.get(id))
     }
 
@@ -362,10 +355,8 @@ impl Baseline {
         if let Some(twin) = self.find(&grown).map(|twin| twin.id).filter(|twin| *twin != id) {
             self.drop_entry(twin);
         }
-        if let Some(ranges) = self.ranges.get_mut(&without_range(&before)) {
-            ranges.remove(&before, id);
-            ranges.insert(&grown, id);
-        }
+        self.ranges.remove(&before, id, &self.entries);
+        self.ranges.insert(&grown, id, &self.entries);
         self.entries.rename(id, |key| *key = grown);
     }
 
