@@ -51,6 +51,7 @@ try {
       "mining-list": "/mining?list=devices&role=controller",
       timeline: "/events",
       baseline: "/baseline",
+      "baseline-entry": "/baseline/entries/1",
       mode: "/baseline/mode",
       attack: "/attack?span=all",
       catalogue: "/catalogue",

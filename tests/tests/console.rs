@@ -95,6 +95,13 @@ const EXAMPLES: &[Example] = &[
     Example { id: "maintenance-remove", path: "/api/v1/maintenance/999999/remove", body: "{}", status: 404 },
     get("baseline-acts", "/api/v1/baseline/acts"),
     Example { id: "baseline-undo", path: "/api/v1/baseline/acts/999999/undo", body: "{}", status: 404 },
+    Example { id: "baseline-remove", path: "/api/v1/baseline/entries/999999/remove", body: "{}", status: 404 },
+    Example {
+        id: "baseline-expire",
+        path: "/api/v1/baseline/entries/999999/expire",
+        body: r#"{"for": "30d", "why": "contractor"}"#,
+        status: 404,
+    },
     api("baseline-reset", "/api/v1/baseline/reset", r#"{"device": "10.20.0.66", "why": "gone"}"#),
     get("questions", "/api/v1/questions"),
     get("question", "/api/v1/questions/unauthenticated-writes?limit=5"),
@@ -151,6 +158,9 @@ const EXAMPLES: &[Example] = &[
     get("page-maintenance-report", "/maintenance/report"),
     form("form-maintenance-add", "/maintenance", "ticket=CHG-2&devices=10.20.0.12&start=2026-01-15T08:00:00Z&for=1h"),
     Example { id: "form-maintenance-remove", path: "/maintenance/999999/remove", body: "why=x", status: 404 },
+    get("page-entry", "/baseline/entries/1"),
+    Example { id: "form-entry-remove", path: "/baseline/entries/999999/remove", body: "why=x", status: 404 },
+    Example { id: "form-entry-expire", path: "/baseline/entries/999999/expire", body: "never=1&why=x", status: 404 },
     get("page-mode", "/baseline/mode"),
     form("form-mode", "/baseline/mode", "mode=operational&why=test"),
     get("page-attack", "/attack?span=all"),
@@ -845,6 +855,65 @@ fn an_alert_is_triaged_by_forms() -> Result<()> {
     // Nobody is sent to another site.
     let away = session.form("/alerts/act", &format!("alert={id}&action=new&back=https://evil.example/"))?;
     ensure!(away.header("location").is_some_and(|to| to.starts_with("/?")), "{away:?}");
+    Ok(())
+}
+
+#[test]
+fn an_entry_of_the_baseline_is_taken_back_given_an_end_and_given_back() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let found = session.get("/api/v1/baseline?kind=function&allowed=true&limit=1")?.json()?;
+    let entry = found["items"][0]["entry_id"].as_u64().context("no entry is allowed")?;
+    let allowed = || -> Result<(bool, bool)> {
+        let found = session.get("/api/v1/baseline?kind=function&limit=500")?.json()?;
+        let all = found["items"].as_array().context("no list")?;
+        let this = all.iter().find(|line| line["entry_id"] == entry).context("the entry is gone")?;
+        Ok((this["allowed"] == true, this["expires"].is_string()))
+    };
+    ensure!(allowed()? == (true, false));
+    let (page, api) = (format!("/baseline/entries/{entry}"), format!("/api/v1/baseline/entries/{entry}"));
+    ensure!(session.get("/baseline?kind=function")?.text().contains(&format!("href=\"{page}\"")));
+    ensure!(session.get(&page)?.text().contains("Take it back"));
+    // An end, by the API; what is no end is refused, and nothing is changed.
+    for body in [
+        json!({}),
+        json!({"for": "30d", "never": true}),
+        json!({"until": "tomorrow"}),
+        json!({"for": "-1d"}),
+        json!({"for": "100000d"}),
+    ] {
+        let refused = session.act("POST", &format!("{api}/expire"), &body, &[])?;
+        ensure!(refused.status == 400, "{body}: {} {}", refused.status, refused.text());
+    }
+    let past = session.act("POST", &format!("{api}/expire"), &json!({"until": "2001-01-01T00:00:00Z"}), &[])?.json()?;
+    ensure!(past["commands"][0]["state"] == "refused", "{past}");
+    ensure!(allowed()? == (true, false));
+    let set =
+        session.act("POST", &format!("{api}/expire"), &json!({"for": "30d", "why": "contractor"}), &[])?.json()?;
+    ensure!(set["commands"][0]["state"] == "applied", "{set}");
+    ensure!(allowed()? == (true, true));
+    // Taken back, by the form.
+    let removed = session.form(&format!("{page}/remove"), "why=the+HMI+is+gone")?;
+    let to = removed.header("location").context("no way back")?.to_owned();
+    ensure!(to.starts_with(&format!("{page}?done=entry-removed")), "{to}");
+    let told = session.get(&to)?.text();
+    for words in ["taken back", "the HMI is gone", "contractor", "no longer allowed", "Undo"] {
+        ensure!(told.contains(words), "{words} is missing: {told}");
+    }
+    ensure!(allowed()? == (false, false));
+    let again = session.act("POST", &format!("{api}/remove"), &json!({}), &[])?;
+    ensure!(again.status == 409, "{} {}", again.status, again.text());
+    // The timeline and the audit log tell of it.
+    let events = session.get("/api/v1/events?kind=baseline-changed")?.text();
+    ensure!(events.contains(&format!("analyst took baseline entry {entry} back: the HMI is gone")), "{events}");
+    let audit = console.sign_in("administrator")?.get("/api/v1/audit?limit=50")?.text();
+    ensure!(audit.contains("form-entry-remove") && audit.contains("baseline-expire"), "{audit}");
+    // Undone one by one.
+    let act = to.rsplit_once("act=").context("no act")?.1;
+    session.form(&format!("/baseline/acts/{act}/undo"), &format!("back={page}"))?;
+    ensure!(allowed()? == (true, true));
+    let undone = session.act("POST", &format!("/api/v1/baseline/acts/{}/undo", set["act"]), &json!({}), &[])?;
+    ensure!(undone.status == 200 && allowed()? == (true, false), "{}", undone.text());
     Ok(())
 }
 

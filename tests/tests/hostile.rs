@@ -177,6 +177,7 @@ fn what_packets_say_never_runs() -> Result<()> {
         "/map.svg",
         "/events",
         "/baseline",
+        "/baseline/entries/1",
         "/attack?span=all",
         "/mining",
         "/mining?question=firmware",

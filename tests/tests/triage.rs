@@ -266,6 +266,56 @@ fn alerts_close_and_go_with_time() -> Result<()> {
 }
 
 #[test]
+fn an_entry_that_is_taken_back_is_told_again() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    replay(&store, true, "benign-polling")?;
+    replay(&store, false, "benign-polling")?;
+    let quiet = counts(&store)?;
+    let entries = lines(sensor().args(["baseline", "list", "--kind", "function", "--json", "--store"]).arg(&store))?;
+    let numbers: Vec<String> = entries.iter().take(10).map(|entry| entry["entry_id"].to_string()).collect();
+    ensure!(!numbers.is_empty());
+    let baseline = |verb: &str, arguments: &[&str]| {
+        run(sensor()
+            .args(["baseline", verb])
+            .args(arguments)
+            .args(&numbers)
+            .args(["--who", "anna", "--store"])
+            .arg(&store))
+    };
+    // What is not there, or was said wrong, changes nothing.
+    let before = ot_store::dump(&store)?;
+    let missing = run(sensor().args(["baseline", "remove", "999999", "--store"]).arg(&store))?;
+    assert_eq!(missing.status.code(), Some(1), "{missing:?}");
+    assert_eq!(baseline("expire", &[])?.status.code(), Some(2));
+    assert_eq!(baseline("expire", &["--never", "--for", "1d"])?.status.code(), Some(2));
+    assert_eq!(before, ot_store::dump(&store)?);
+    // Taken back, the same traffic is told.
+    let removed = baseline("remove", &["--why", "reviewed"])?;
+    let text = String::from_utf8(removed.stdout)?;
+    ensure!(removed.status.success() && text.contains("no longer allowed") && text.contains("baseline undo"), "{text}");
+    assert_eq!(baseline("remove", &[])?.status.code(), Some(1));
+    replay(&store, false, "benign-polling")?;
+    ensure!(!of_type(&alerts(&store)?, "modbus-function-not-learned").is_empty(), "{:?}", counts(&store)?);
+    let told = counts(&store)?;
+    // Undone, it is silent; with an end, until then.
+    let acts = lines(sensor().args(["baseline", "undo", "--json", "--store"]).arg(&store))?;
+    let act = acts.first().context("no act")?;
+    assert!(act["what"].as_str().is_some_and(|what| what.starts_with("took back entr")), "{act}");
+    assert_eq!((&act["why"], act["entries"].as_u64()), (&Value::from("reviewed"), Some(numbers.len() as u64)));
+    succeed(sensor().args(["baseline", "undo", &act["act"].to_string(), "--store"]).arg(&store))?;
+    replay(&store, false, "benign-polling")?;
+    assert_eq!(told, counts(&store)?);
+    assert!(quiet.len() < told.len());
+    succeed(sensor().args(["baseline", "expire", "--for", "1d"]).args(&numbers).arg("--store").arg(&store))?;
+    operational(&store, &later(directory.path(), "benign-polling", 3_600)?)?;
+    assert_eq!(told, counts(&store)?);
+    operational(&store, &later(directory.path(), "benign-polling", 2 * 86_400)?)?;
+    assert_ne!(told, counts(&store)?);
+    Ok(())
+}
+
+#[test]
 fn an_exported_baseline_comes_back() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let store = directory.path().join("store.db");

@@ -173,19 +173,21 @@ impl Alerts {
     /// Takes a finding: updates the open alert with its key or opens one.
     ///
     /// With it, the row of the alert that holds the finding, where there is one: for [`Alerts::repeat`].
-    /// `window`: the maintenance window that covers it.
+    /// `window`: the maintenance window that covers it. `taken_back`: whether it departs from an entry that is no longer
+    /// allowed because a person said so; then no alert that was learned earlier keeps it silent.
     pub fn raise(
         &mut self,
         config: &EngineConfig,
         finding: &Finding<'_>,
         window: Option<&Window>,
+        taken_back: bool,
     ) -> (Raised, Option<u32>) {
         let mut key = key_of(config, finding);
         match self.current.get(&key) {
             // What a person did not learn with the alert is told by an alert of its own.
             Some(&number)
                 if self.alerts.contains_key(&number)
-                    && !self.goes_beyond(number, finding)
+                    && !self.goes_beyond(number, finding, taken_back)
                     && !self.is_over(number, finding.times[0]) =>
             {
                 return self.update(number, finding, window);
@@ -206,12 +208,12 @@ impl Alerts {
     }
 
     /// Whether a learned alert does not hold what the finding would have a person allow.
-    fn goes_beyond(&self, number: u32, finding: &Finding<'_>) -> bool {
+    fn goes_beyond(&self, number: u32, finding: &Finding<'_>, taken_back: bool) -> bool {
         self.alerts.get(&number).is_some_and(|alert| {
             alert.learned
                 && alert.status == Status::Closed
                 && !alert.muted
-                && !finding.entries.iter().all(|entry| alert.entries.contains(entry))
+                && (taken_back || !finding.entries.iter().all(|entry| alert.entries.contains(entry)))
         })
     }
 
@@ -788,7 +790,7 @@ mod tests {
             row: 0,
             text: &Text::default,
         };
-        alerts.raise(config, &finding, None).0
+        alerts.raise(config, &finding, None, false).0
     }
 
     #[test]

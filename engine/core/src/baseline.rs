@@ -11,7 +11,7 @@ pub use grants::MOST_WIDE;
 
 use crate::config::Limits;
 use crate::learning::Learners;
-use crate::model::{BaselineEntry, DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope};
+use crate::model::{BaselineEntry, DeviceId, Effect, EntryId, EntryKey, EntryKind, Grant, Origin, Scope};
 use crate::table::Dirty;
 use entries::Entries;
 use foldhash::fast::FixedState;
@@ -63,6 +63,8 @@ pub struct Baseline {
     grants: BTreeMap<(EntryId, u64), Grant>,
     changed_grants: BTreeSet<(EntryId, u64)>,
     removed_grants: BTreeSet<(EntryId, u64)>,
+    /// Entries whose newest limit or end, by a person, stands.
+    limited: BTreeSet<EntryId>,
     /// Grants by their end.
     expiring: BTreeSet<(Timestamp, EntryId, u64)>,
     /// Allowed wide entries, and the networks that they are about.
@@ -99,8 +101,11 @@ impl Baseline {
             baseline.index_wide(id);
         }
         for grant in grants {
-            if let Some(end) = grant.until {
+            if let Some(end) = grant.until.filter(|_| grant.effect != Effect::Ends) {
                 baseline.expiring.insert((end, grant.entry, grant.act));
+            }
+            if grant.effect != Effect::Adds {
+                baseline.limited.insert(grant.entry);
             }
             baseline.grants.insert((grant.entry, grant.act), grant);
         }
@@ -170,10 +175,10 @@ impl Baseline {
         id
     }
 
-    /// Gives up the oldest entry that was only observed. Whether there was one.
+    /// Gives up the oldest entry that was only observed, not one that a person took back. Whether there was one.
     fn evict(&mut self) -> bool {
         while let Some(id) = self.observed.pop_front() {
-            if self.get(id).is_some_and(|entry| !entry.allowed) {
+            if self.get(id).is_some_and(|entry| !entry.allowed) && !self.limited.contains(&id) {
                 self.drop_entry(id);
                 self.evicted += 1;
                 return true;
@@ -231,8 +236,12 @@ impl Baseline {
         if seen.learning && entry.key.scope == Scope::Exact && !self.learners.skips_entry(&entry.key) {
             entry.learned_count += seen.count;
             self.any_allowed = true;
-            entry.expires = None;
-            if !entry.allowed {
+            // What a person took back, or set an end to, traffic does not teach again.
+            let limited = self.limited.contains(&id);
+            if !limited {
+                entry.expires = None;
+            }
+            if !entry.allowed && !limited {
                 entry.allowed = true;
                 entry.origin = Origin::Traffic;
                 entry.allowed_at = Some(seen.times[0]);
@@ -417,6 +426,9 @@ impl Baseline {
                 self.dirty.mark(twin.0);
                 self.removed.push(id);
                 grants.into_iter().for_each(|grant| self.grant(Grant { entry: twin, ..grant }));
+                if self.limited.contains(&twin) {
+                    self.settle_entry(twin);
+                }
                 continue;
             }
             self.index(&entry.key, id);
@@ -522,6 +534,7 @@ mod tests {
                 origin: Origin::Person("a".to_owned()),
                 time: Timestamp(6),
                 until: (n != 4).then_some(Timestamp(10 + act as i64)),
+                effect: Effect::Adds,
             });
         }
         assert_eq!(baseline.expire(Timestamp(12)), entries[..2]);
@@ -549,6 +562,7 @@ mod tests {
             origin: Origin::Person("a".to_owned()),
             time: Timestamp(6),
             until: None,
+            effect: Effect::Adds,
         });
         assert!(baseline.observe_range(range(0, 25), "", seen(false), &limits).unwrap().allowed);
         assert_eq!(baseline.revoke(|grant| grant.alert == 1), [outside.entry]);

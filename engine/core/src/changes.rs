@@ -203,7 +203,11 @@ pub enum Action {
     BaselineReset(Reset),
     /// Allows an entry, from an imported baseline.
     BaselineAllow(Box<Imported>),
-    /// Takes back what an act allowed: a learning of alerts, or an import.
+    /// Takes an entry back: what people or traffic allowed of it ends.
+    BaselineRemove(EntryId),
+    /// Sets when an entry stops being allowed, or that it does not.
+    BaselineExpire(EntryId, End),
+    /// Takes back what an act did: a learning of alerts, an import, or that an entry was taken back or given an end.
     BaselineUndo(u64),
     /// Reads the files of rules anew: for the process that runs the engine, which alone knows them.
     RulesReload,
@@ -215,6 +219,17 @@ pub enum Action {
     MaintenanceAdd(Box<Plan>),
     /// Removes the maintenance window of this number.
     MaintenanceRemove(u32),
+}
+
+/// When an entry stops being allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At a packet time.
+    At(Timestamp),
+    /// After a span of packet time from the newest packet on.
+    After(Nanos),
+    /// Not by time.
+    Never,
 }
 
 /// What is forgotten.
@@ -266,7 +281,8 @@ impl Action {
             Self::Comment(_) => "commented",
             Self::BaselineReset(_) => "baseline forgotten",
             Self::BaselineAllow(_) => "allowed",
-            Self::BaselineUndo(_) => "taken back",
+            Self::BaselineUndo(_) | Self::BaselineRemove(_) => "taken back",
+            Self::BaselineExpire(..) => "end set",
             Self::MaintenanceAdd(_) => "planned",
             Self::MaintenanceRemove(_) => "removed",
             Self::LearningMode(_) => "mode changed",
@@ -287,6 +303,8 @@ impl Action {
             Self::BaselineReset(_) => "baseline-reset",
             Self::BaselineAllow(_) => "baseline-allow",
             Self::BaselineUndo(_) => "baseline-undo",
+            Self::BaselineRemove(_) => "baseline-remove",
+            Self::BaselineExpire(..) => "baseline-expire",
             Self::LearningMode(_) => "learning-mode",
             Self::RulesReload => "rules-reload",
             Self::SetContext(..) => "device-set",

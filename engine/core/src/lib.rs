@@ -29,7 +29,7 @@ pub mod vendors;
 pub mod words;
 
 pub use alerts::{Finding, Raised, Text};
-pub use changes::{Action, Changes, Command, Imported, Learn, Reset, Snapshot, State};
+pub use changes::{Action, Changes, Command, End, Imported, Learn, Reset, Snapshot, State};
 pub use config::EngineConfig;
 pub use engine::{Engine, Reconfigured};
 pub use shared::{Core, Seen, SeenFlow};

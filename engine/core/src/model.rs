@@ -402,6 +402,39 @@ pub struct Grant {
     pub time: Timestamp,
     /// Packet time at which it ends.
     pub until: Option<Timestamp>,
+    /// What it does beside the acts on the same entry.
+    pub effect: Effect,
+}
+
+/// What an act does beside what else allows an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// It allows the entry as well.
+    #[default]
+    Adds,
+    /// From it on the entry is allowed until its end and no longer, whatever allowed it before: traffic, or earlier acts.
+    Limits,
+    /// What allowed the entry before it allows it no more: a person took the entry back, or a limit has passed.
+    Ends,
+}
+
+impl Effect {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Adds, Self::Limits, Self::Ends];
+
+    /// Stable id for the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Adds => "adds",
+            Self::Limits => "limits",
+            Self::Ends => "ends",
+        }
+    }
+
+    /// By its id.
+    pub fn parse(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effect| effect.as_str() == id)
+    }
 }
 
 /// Who put an entry into the baseline.
@@ -411,7 +444,7 @@ pub enum Origin {
     Traffic,
     /// Seen while operational; not allowed.
     Observed,
-    /// A person learned an alert; who.
+    /// A person learned an alert or, of an entry that is not allowed, took it back; who.
     Person(String),
     /// Imported from a file.
     Import(String),

@@ -279,7 +279,8 @@ impl Core {
                 times: finding.times,
             })
         };
-        let (raised, row) = self.alerts.raise(&self.config, finding, window);
+        let (raised, row) =
+            self.alerts.raise(&self.config, finding, window, self.baseline.is_taken_back(finding.entries));
         if let Raised::Opened(number) | Raised::Updated(number) = raised {
             self.raised = self.raised.or(Some(number));
         }

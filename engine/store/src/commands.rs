@@ -4,8 +4,8 @@ use crate::load::{entry_key, scope};
 use crate::value::{count, device, integer, intern, parsed, time};
 use crate::{ReplayedCommand, Store, StoreError, maintenance, run, write};
 use ot_engine::context::{Change, Field};
-use ot_engine::model::{DeviceId, EntryKey, Scope, Status};
-use ot_engine::{Action, Changes, Command, Imported, Learn, Reset};
+use ot_engine::model::{DeviceId, EntryId, EntryKey, Scope, Status};
+use ot_engine::{Action, Changes, Command, End, Imported, Learn, Reset};
 use ot_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 use std::collections::HashMap;
@@ -43,8 +43,8 @@ impl Store {
         self.transact(|transaction, _| {
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO command (wall_time, who, why, alert, action, status, text, device, scope, span, undo,
-                     maintenance)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                     maintenance, entry, until)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?;
             let mut join = transaction.prepare_cached("UPDATE command SET act = ?2 WHERE id = ?1")?;
             let mut insert_entry = transaction.prepare_cached(
@@ -57,6 +57,7 @@ impl Store {
             for command in commands {
                 let (mut status, mut text, mut device) = (None, None, None);
                 let (mut scope, mut span, mut undo, mut window) = (None, None, None, None);
+                let (mut entry, mut until) = (None, None);
                 match &command.action {
                     Action::SetStatus(wanted) => status = Some(wanted.as_str()),
                     Action::Comment(comment) => text = Some(comment),
@@ -64,6 +65,15 @@ impl Store {
                     Action::BaselineReset(reset) => (device, span) = (reset.device.map(|id| id.0), reset.learn_for),
                     Action::Learn(learn) => (scope, span) = (Some(learn.scope.as_str()), learn.span),
                     Action::BaselineUndo(act) => undo = Some(integer(*act)),
+                    Action::BaselineRemove(of) => entry = Some(of.0),
+                    Action::BaselineExpire(of, end) => {
+                        entry = Some(of.0);
+                        match end {
+                            End::At(time) => until = Some(time.0),
+                            End::After(length) => span = Some(*length),
+                            End::Never => {}
+                        }
+                    }
                     Action::MaintenanceRemove(number) => window = Some(*number),
                     Action::LearningMode(length) => span = *length,
                     Action::Unlearn
@@ -86,6 +96,8 @@ impl Store {
                     span,
                     undo,
                     window,
+                    entry,
+                    until,
                 ])?;
                 let id = transaction.last_insert_rowid();
                 join.execute(params![id, ids.first().map_or(id, |&first| integer(first))])?;
@@ -251,6 +263,19 @@ fn history(transaction: &Transaction<'_>, command: &Command, answer: &str, chang
         integer(command.id)
     ];
     transaction.prepare_cached(&format!("{columns} WHERE id = ?1"))?.execute(values)?;
+    // An entry that ends is a matter of each alert with which it was learned.
+    if let Action::BaselineRemove(entry) | Action::BaselineExpire(entry, _) = command.action {
+        let held = "learned AND number IN (SELECT alert FROM alert_entry WHERE entry = ?1)";
+        transaction.prepare_cached(&format!("{columns} WHERE {held}"))?.execute(params![
+            entry.0,
+            command.wall_time.0,
+            command.who,
+            command.action.id(),
+            command.why,
+            detail,
+            integer(command.id)
+        ])?;
+    }
     // What is taken back with an act is taken back for each alert that it learned.
     if matches!(command.action, Action::BaselineUndo(_)) {
         let mut insert = transaction.prepare_cached(&format!("{columns} WHERE number = ?1"))?;
@@ -265,6 +290,20 @@ fn history(transaction: &Transaction<'_>, command: &Command, answer: &str, chang
                 integer(command.id)
             ])?;
         }
+    }
+    // What was done to entries with the act is a matter of the alerts whose history tells of that.
+    if let Action::BaselineUndo(act) = command.action {
+        let told = "number IN (SELECT h.alert FROM command c JOIN alert_history h ON h.command = c.id
+             WHERE c.act = ?1 AND c.action IN ('baseline-remove', 'baseline-expire'))";
+        transaction.prepare_cached(&format!("{columns} WHERE {told}"))?.execute(params![
+            integer(act),
+            command.wall_time.0,
+            command.who,
+            command.action.id(),
+            command.why,
+            detail,
+            integer(command.id)
+        ])?;
     }
     Ok(())
 }
@@ -308,7 +347,7 @@ fn select<T>(
                  e.protocol, e.port, e.function, e.subfunction, e.space, e.number, e.start_address, e.end_address,
                  e.text, COALESCE(c.position, 0), c.device, c.act, c.scope, c.span, c.undo, COALESCE(e.scope, 'exact'),
                  e.network, COALESCE(e.label, ''), e.min_value, e.max_value, e.every, e.until, COALESCE(e.file, ''),
-                 c.maintenance
+                 c.maintenance, c.entry, c.until
              FROM command c LEFT JOIN command_entry e ON e.command = c.id
              WHERE {condition} ORDER BY COALESCE(c.position, 0), c.id"
         ))?
@@ -404,6 +443,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Command> {
             }))
         }
         "baseline-undo" => Action::BaselineUndo(count(row, 25)?),
+        "baseline-remove" => Action::BaselineRemove(EntryId(row.get(35)?)),
+        "baseline-expire" => {
+            let end = match (time(row, 36)?, row.get(24)?) {
+                (Some(time), _) => End::At(time),
+                (None, Some(span)) => End::After(span),
+                (None, None) => End::Never,
+            };
+            Action::BaselineExpire(EntryId(row.get(35)?), end)
+        }
         // Its changes stand in a table of their own.
         "device-set" => Action::SetContext(device(row, 21)?.unwrap_or(DeviceId(0)), Vec::new()),
         // So does the plan.

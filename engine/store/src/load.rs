@@ -8,8 +8,8 @@ use ot_engine::context::{Context, Field, Said, Source};
 use ot_engine::learning::DeviceLearning;
 use ot_engine::maintenance::Share;
 use ot_engine::model::{
-    Alert, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, EntryKey, EntryKind, Grant, IdentityValue, Origin,
-    Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Scope, Status, Work,
+    Alert, BaselineEntry, Device, DeviceAddress, DeviceId, Effect, EntryId, EntryKey, EntryKind, Grant, IdentityValue,
+    Origin, Peer, Point, ProgramVersion, ProtocolUse, Role, RoleReason, Scope, Status, Work,
 };
 use ot_engine::{Snapshot, State};
 use ot_protocol::{FrameRef, Intervals, Timestamp};
@@ -228,7 +228,7 @@ pub(crate) fn grants(connection: &Connection, prefix: &str, condition: &str) -> 
     rows(
         connection,
         &format!(
-            "SELECT entry, act, alert, type, origin, by, time, until FROM {prefix}baseline_grant {condition}
+            "SELECT entry, act, alert, type, origin, by, time, until, effect FROM {prefix}baseline_grant {condition}
              ORDER BY entry, act"
         ),
         &[],
@@ -246,6 +246,7 @@ pub(crate) fn grants(connection: &Connection, prefix: &str, condition: &str) -> 
                 })?,
                 time: Timestamp(row.get(6)?),
                 until: time(row, 7)?,
+                effect: parsed(row, 8, Effect::parse)?,
             })
         },
     )

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/010.sql"),
     include_str!("../migrations/011.sql"),
     include_str!("../migrations/012.sql"),
+    include_str!("../migrations/013.sql"),
 ];
 
 /// The format this version writes: SQLite's `user_version`.

@@ -328,8 +328,8 @@ fn grants(transaction: &Transaction<'_>, grants: &[Grant], removed: &[(EntryId, 
             .execute(params![entry.0, integer(*act)])?;
     }
     let mut insert = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO baseline_grant (entry, act, alert, type, origin, by, time, until)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT OR REPLACE INTO baseline_grant (entry, act, alert, type, origin, by, time, until, effect)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     for grant in grants {
         let (origin, by) = match &grant.origin {
@@ -346,6 +346,7 @@ fn grants(transaction: &Transaction<'_>, grants: &[Grant], removed: &[(EntryId, 
             by,
             grant.time.0,
             grant.until.map(|time| time.0),
+            grant.effect.as_str(),
         ])?;
     }
     Ok(())

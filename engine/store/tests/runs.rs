@@ -5,8 +5,8 @@
 mod common;
 
 use common::{alert, assert_same, at, changes, expected, input, spec, state};
-use ot_engine::model::{DeviceId, EntryId, EntryKey, EntryKind, Grant, Origin, Scope, SensorAct, Status};
-use ot_engine::{Action, Changes, Imported, Learn, Reset};
+use ot_engine::model::{DeviceId, Effect, EntryId, EntryKey, EntryKind, Grant, Origin, Scope, SensorAct, Status};
+use ot_engine::{Action, Changes, End, Imported, Learn, Reset};
 use ot_protocol::Timestamp;
 use ot_store::{CommandState, NewCommand, RunKind, Store, dump};
 use std::io::{BufRead, BufReader};
@@ -273,9 +273,13 @@ fn commands_are_kept_applied_once_and_given_back() {
         NewCommand { alert: None, ..command("", Action::BaselineReset(Reset::default())) },
         NewCommand { alert: None, ..command("", Action::BaselineAllow(Box::new(imported))) },
         NewCommand { alert: None, ..command("", Action::BaselineUndo(7)) },
+        NewCommand { alert: None, ..command("", Action::BaselineRemove(EntryId(4))) },
+        NewCommand { alert: None, ..command("", Action::BaselineExpire(EntryId(5), End::At(Timestamp(70)))) },
+        NewCommand { alert: None, ..command("", Action::BaselineExpire(EntryId(6), End::After(9))) },
+        NewCommand { alert: None, ..command("", Action::BaselineExpire(EntryId(7), End::Never)) },
     ];
     let ids = other.append_commands(&wanted).unwrap();
-    assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
     let pending = store.pending_commands().unwrap();
     assert!(pending.iter().all(|command| command.act == 1));
     assert_eq!(other.alerts_of_act(1).unwrap(), std::slice::from_ref(&id));
@@ -297,7 +301,7 @@ fn commands_are_kept_applied_once_and_given_back() {
     assert_eq!(other.command_state(3).unwrap(), Some(CommandState::Refused("not learnable".to_owned())));
     assert_eq!(other.command_state(4).unwrap(), Some(CommandState::Pending));
     assert_eq!(other.command_state(99).unwrap(), None);
-    assert_eq!(store.pending_commands().unwrap().len(), 7);
+    assert_eq!(store.pending_commands().unwrap().len(), 11);
     let history: Vec<String> =
         dump(&path).unwrap().into_iter().filter(|line| line.starts_with("alert_history")).collect();
     assert_eq!(history.len(), 2, "{history:?}");
@@ -320,7 +324,7 @@ fn commands_are_kept_applied_once_and_given_back() {
     let mut later = changes(0, 27);
     later.alerts[0].status = Status::Active;
     store.commit(run, &later, 27).unwrap();
-    assert_eq!(store.pending_commands().unwrap().len(), 6);
+    assert_eq!(store.pending_commands().unwrap().len(), 10);
     assert_eq!(store.alert(&id).unwrap().unwrap().status, Status::Active);
 }
 
@@ -396,7 +400,7 @@ fn grants_and_what_the_sensor_did_are_kept_and_old_alerts_are_not() {
     let inputs = input();
     let mut store = Store::open(&path).unwrap();
     let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
-    let grant = |entry, act, until| Grant {
+    let grant = |entry, act, until, effect| Grant {
         entry: EntryId(entry),
         act,
         alert: 1,
@@ -404,9 +408,15 @@ fn grants_and_what_the_sensor_did_are_kept_and_old_alerts_are_not() {
         origin: Origin::Person("anna".to_owned()),
         time: at(5),
         until,
+        effect,
     };
     let mut first = changes(0, 50);
-    first.grants = vec![grant(1, 7, None), grant(2, 7, Some(at(9))), grant(2, 8, None)];
+    first.grants = vec![
+        grant(1, 7, None, Effect::Adds),
+        grant(2, 7, Some(at(9)), Effect::Limits),
+        grant(2, 8, None, Effect::Ends),
+        grant(3, 8, Some(at(9)), Effect::Limits),
+    ];
     let open = first.alerts.len();
     assert!(open > 3);
     for (alert, closed) in first.alerts.iter_mut().zip([10, 30, 10]) {
@@ -427,7 +437,10 @@ fn grants_and_what_the_sensor_did_are_kept_and_old_alerts_are_not() {
     store.commit(run, &second, 80).unwrap();
     store.commit(run, &second, 80).unwrap();
     let snapshot = store.snapshot().unwrap();
-    assert_eq!(snapshot.grants, [grant(1, 7, None), grant(2, 8, None)]);
+    assert_eq!(
+        snapshot.grants,
+        [grant(1, 7, None, Effect::Adds), grant(2, 8, None, Effect::Ends), grant(3, 8, Some(at(9)), Effect::Limits)]
+    );
     assert_eq!((snapshot.state.closed_before, snapshot.state.first_event), (Some(at(20)), 15));
     let lines = dump(&path).unwrap();
     let of = |table: &str| lines.iter().filter(|line| line.starts_with(&format!("{table} "))).count();

@@ -7,9 +7,9 @@
 use crate::device::seconds;
 use crate::names::{FrameView, Names};
 use crate::{SCHEMA, ViewError, time};
-use ot_engine::model::{BaselineEntry, DeviceId, EntryKind, Origin, Scope};
+use ot_engine::model::{BaselineEntry, DeviceId, EntryId, EntryKind, Grant, Origin, Scope};
 use ot_protocol::SubAddress;
-use ot_store::read::{EntryQuery, Reader};
+use ot_store::read::{ActRow, EntryQuery, Reader};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -64,7 +64,7 @@ pub struct EntryLine {
     pub detail: Option<String>,
     /// Whether it is allowed.
     pub allowed: bool,
-    /// `traffic`, `observed`, `person` or `import`.
+    /// `traffic`, `observed`, `person` or `import`; `person` of an entry that is not allowed: that person took it back.
     pub origin: &'static str,
     /// The person, or the file.
     pub origin_by: Option<String>,
@@ -152,7 +152,7 @@ fn mean(entry: &BaselineEntry) -> Option<i64> {
     entry.intervals.sum.checked_div(i64::from(entry.intervals.count))
 }
 
-/// An act of a person, or an import, that allows something.
+/// An act of a person, or an import, that allows something, takes an entry back, or gives it an end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ActLine {
     /// Version of these keys.
@@ -169,47 +169,69 @@ pub struct ActLine {
     pub what: String,
     /// Ids of the alerts that it learned.
     pub alerts: Vec<String>,
-    /// How many baseline entries it allows.
+    /// How many baseline entries it is about.
     pub entries: u64,
     /// Packet time at which the last of it ends; null: never.
     pub until: Option<String>,
+    /// What the first part of it did, in words.
+    pub answer: Option<String>,
 }
 
-/// The acts that allow something, the newest first.
+/// The acts that stand, the newest first.
 pub fn acts(reader: &Reader) -> Result<Vec<ActLine>, ViewError> {
-    let found = reader.acts()?.into_iter().map(|act| {
-        let by = act.grants.iter().find_map(|grant| match &grant.origin {
-            Origin::Person(who) => Some(who.clone()),
-            Origin::Import(file) => Some(file.clone()),
-            _ => None,
-        });
-        let (when, who, why, action, scope) = act.asked.unwrap_or_default();
-        let short = act.alerts.iter().take(3).filter_map(|id| id.get(..8)).collect::<Vec<_>>().join(", ");
-        let more = act.alerts.len().saturating_sub(3);
-        let what = match (action.as_str(), act.alerts.len()) {
-            ("baseline-allow", _) => format!("imported {}", by.clone().unwrap_or_default()),
-            (_, 0) => "learned an alert that is not learned any more".to_owned(),
-            (_, _) => {
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                let scope = scope.filter(|scope| scope != "exact").map(|scope| format!(", scope {scope}"));
-                format!("learned {short}{more}{}", scope.unwrap_or_default())
-            }
-        };
-        let ends = act.grants.iter().map(|grant| grant.until);
-        let until = ends.reduce(|a, b| Some(a?.max(b?))).flatten();
-        ActLine {
-            schema: SCHEMA,
-            act: act.act,
-            time: (when.0 > 0).then(|| time(when)),
-            who: if who.is_empty() { by.unwrap_or_default() } else { who },
-            why,
-            what,
-            alerts: act.alerts,
-            entries: u64::try_from(act.grants.len()).unwrap_or(u64::MAX),
-            until: until.map(time),
-        }
+    Ok(reader.acts()?.into_iter().map(act_line).collect())
+}
+
+/// The acts on one entry that stand, the newest first; of each only what it did to this entry.
+pub fn acts_on(reader: &Reader, entry: EntryId) -> Result<Vec<ActLine>, ViewError> {
+    Ok(reader.acts_on(entry)?.into_iter().map(act_line).collect())
+}
+
+fn act_line(act: ActRow) -> ActLine {
+    let by = act.grants.iter().find_map(|grant| match &grant.origin {
+        Origin::Person(who) => Some(who.clone()),
+        Origin::Import(file) => Some(file.clone()),
+        _ => None,
     });
-    Ok(found.collect())
+    let (when, who, why, action, scope) = act.asked.unwrap_or_default();
+    let short = act.alerts.iter().take(3).filter_map(|id| id.get(..8)).collect::<Vec<_>>().join(", ");
+    let more = act.alerts.len().saturating_sub(3);
+    let what = match (action.as_str(), act.alerts.len()) {
+        ("baseline-remove", _) => format!("took back {}", named(&act.grants)),
+        ("baseline-expire", _) => format!("set the end of {}", named(&act.grants)),
+        ("baseline-allow", _) => format!("imported {}", by.clone().unwrap_or_default()),
+        (_, 0) => "learned an alert that is not learned any more".to_owned(),
+        (_, _) => {
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let scope = scope.filter(|scope| scope != "exact").map(|scope| format!(", scope {scope}"));
+            format!("learned {short}{more}{}", scope.unwrap_or_default())
+        }
+    };
+    let ends = act.grants.iter().map(|grant| grant.until);
+    let until = ends.reduce(|a, b| Some(a?.max(b?))).flatten();
+    ActLine {
+        schema: SCHEMA,
+        act: act.act,
+        time: (when.0 > 0).then(|| time(when)),
+        who: if who.is_empty() { by.unwrap_or_default() } else { who },
+        why,
+        what,
+        alerts: act.alerts,
+        entries: u64::try_from(act.grants.len()).unwrap_or(u64::MAX),
+        until: until.map(time),
+        answer: act.answer.filter(|answer| !answer.is_empty()),
+    }
+}
+
+/// Entries by their numbers: `entry 5`, `entries 5, 6, 7 and 4 more`.
+fn named(grants: &[Grant]) -> String {
+    const NAMED: usize = 3;
+    let list = grants.iter().take(NAMED).map(|grant| grant.entry.0.to_string()).collect::<Vec<_>>().join(", ");
+    match grants.len() {
+        0 | 1 => format!("entry {list}"),
+        n if n > NAMED => format!("entries {list} and {} more", n - NAMED),
+        _ => format!("entries {list}"),
+    }
 }
 
 /// A line of an export: what the entry is about, and what may change of it.

@@ -17,8 +17,8 @@ pub use maintenance::{
     MaintenanceAddArgs, MaintenanceCommand, MaintenanceListArgs, MaintenanceRemoveArgs, MaintenanceReportArgs,
 };
 pub use triage::{
-    AlertFilterArgs, AlertsCommentArgs, AlertsLearnArgs, AlertsStatusArgs, BaselineImportArgs, BaselineUndoArgs,
-    ChosenArgs, TriageArgs, WhoArgs,
+    AlertFilterArgs, AlertsCommentArgs, AlertsLearnArgs, AlertsStatusArgs, BaselineExpireArgs, BaselineImportArgs,
+    BaselineRemoveArgs, BaselineUndoArgs, ChosenArgs, TriageArgs, WhoArgs,
 };
 
 use crate::cli_rules::RulesCommand;
@@ -746,7 +746,16 @@ pub enum BaselineCommand {
     #[command(after_help = "Example:\n  ot-sensor baseline import baseline.txt --dry-run\n  \
         ot-sensor baseline import baseline.txt --why \"reviewed, ticket 4711\"")]
     Import(BaselineImportArgs),
-    /// Take back what an act allowed: a learning of alerts, or an import; without a number, list the acts that stand
+    /// Take single entries back: what people or traffic allowed of them ends, and the same traffic is told again
+    #[command(after_help = "Example:\n  ot-sensor baseline list --device 10.0.0.10 --kind function\n  \
+        ot-sensor baseline remove 17 --why \"the old HMI is gone\"")]
+    Remove(BaselineRemoveArgs),
+    /// Set when single entries stop being allowed, or that they do not
+    #[command(after_help = "Example:\n  ot-sensor baseline expire 17 --for 30d --why \"contractor, ticket 4711\"\n  \
+        ot-sensor baseline expire 17 --until 2026-12-31T18:00:00Z\n  ot-sensor baseline expire 17 --never")]
+    Expire(BaselineExpireArgs),
+    /// Take back what an act did: a learning of alerts, an import, entries taken back or given an end; without a number, list
+    /// the acts that stand
     #[command(after_help = "Example:\n  ot-sensor baseline undo\n  \
         ot-sensor baseline undo 17 --why \"was too wide\"")]
     Undo(BaselineUndoArgs),

@@ -1,7 +1,7 @@
 //! What people allow: grants on entries, wider entries, and what of an entry's neighbours allows it.
 
 use super::{Baseline, Observation, without_range};
-use crate::model::{BaselineEntry, EntryId, EntryKey, EntryKind, Grant, OUTSIDE, Origin, Scope};
+use crate::model::{BaselineEntry, Effect, EntryId, EntryKey, EntryKind, Grant, OUTSIDE, Origin, Scope};
 use ipnet::IpNet;
 use ot_protocol::{FrameRef, Timestamp};
 use std::net::IpAddr;
@@ -47,13 +47,42 @@ impl Baseline {
         !self.grants.is_empty()
     }
 
-    /// Grants on an entry that stand now, in the order of their acts.
+    /// Grants that allow an entry now, in the order of their acts.
     pub fn grants_on(&self, id: EntryId) -> impl Iterator<Item = &Grant> {
-        let now = self.now;
-        self.grants
-            .range((id, 0)..=(id, u64::MAX))
-            .map(|(_, grant)| grant)
-            .filter(move |grant| grant.until.is_none_or(|end| now < end))
+        let stands = |until: Option<Timestamp>| until.is_none_or(|end| self.now < end);
+        let limit = self.limit_on(id);
+        // A limit stands for the ends of all acts before it.
+        let before = limit.is_some_and(|limit| limit.effect == Effect::Limits && stands(limit.until));
+        let limit = limit.map(|limit| limit.act);
+        self.on(id).filter(move |grant| {
+            grant.effect == Effect::Adds
+                && match limit {
+                    Some(limit) if grant.act < limit => before,
+                    _ => stands(grant.until),
+                }
+        })
+    }
+
+    /// All grants on an entry, in the order of their acts.
+    fn on(&self, id: EntryId) -> impl DoubleEndedIterator<Item = &Grant> {
+        self.grants.range((id, 0)..=(id, u64::MAX)).map(|(_, grant)| grant)
+    }
+
+    /// The newest act that took an entry back or set its end.
+    fn limit_on(&self, id: EntryId) -> Option<&Grant> {
+        if !self.limited.contains(&id) {
+            return None;
+        }
+        self.on(id).rev().find(|grant| grant.effect != Effect::Adds)
+    }
+
+    /// Whether one of the entries is no longer allowed because a person took it back, or because the end came that a person
+    /// set.
+    pub fn is_taken_back(&self, entries: &[EntryId]) -> bool {
+        !self.limited.is_empty()
+            && entries
+                .iter()
+                .any(|id| self.limited.contains(id) && self.get(*id).is_some_and(|entry| !self.is_allowed(entry)))
     }
 
     /// Grants by which people learned an alert, by entry and act.
@@ -83,8 +112,11 @@ impl Baseline {
         if !self.entries.contains(grant.entry) || self.grants.get(&place) == Some(&grant) {
             return;
         }
-        if let Some(end) = grant.until {
+        if let Some(end) = grant.until.filter(|_| grant.effect != Effect::Ends) {
             self.expiring.insert((end, grant.entry, grant.act));
+        }
+        if grant.effect != Effect::Adds {
+            self.limited.insert(grant.entry);
         }
         if let Some(end) = self.grants.insert(place, grant).and_then(|before| before.until)
             && self.grants.get(&place).and_then(|grant| grant.until) != Some(end)
@@ -103,6 +135,7 @@ impl Baseline {
             self.grants.iter().filter(|(_, grant)| which(grant)).map(|(&place, _)| place).collect();
         for &place in &gone {
             self.drop_grant(place);
+            self.end_over(place.0, self.now);
             self.settle_entry(place.0);
         }
         self.generation += u64::from(!gone.is_empty());
@@ -117,12 +150,41 @@ impl Baseline {
                 break;
             }
             self.expiring.pop_first();
-            self.drop_grant((entry, act));
+            let limit = self.limit_on(entry).map(|limit| (limit.act, limit.effect));
+            // A later act set another end.
+            if limit.is_some_and(|(later, effect)| effect == Effect::Limits && act < later) {
+                continue;
+            }
+            match limit {
+                // It stays: what traffic taught, and what earlier acts allow, is over as well.
+                Some((newest, Effect::Limits)) if act == newest => self.end_over(entry, now),
+                _ => self.drop_grant((entry, act)),
+            }
             self.settle_entry(entry);
             ended.push(entry);
         }
         self.generation += u64::from(!ended.is_empty());
         ended
+    }
+
+    /// Ends the limit on an entry whose time is over, and drops such grants to which no later act set another end.
+    fn end_over(&mut self, id: EntryId, now: Timestamp) {
+        let limit = self.limit_on(id).filter(|limit| limit.effect == Effect::Limits);
+        let (mut limit, until) = limit.map_or((0, None), |limit| (limit.act, limit.until));
+        if until.is_some_and(|end| end <= now)
+            && let Some(grant) = self.grants.get_mut(&(id, limit))
+        {
+            grant.effect = Effect::Ends;
+            self.changed_grants.insert((id, limit));
+            limit = 0;
+        }
+        let over: Vec<u64> = self
+            .on(id)
+            .filter(|grant| grant.effect == Effect::Adds && grant.act > limit)
+            .filter(|grant| grant.until.is_some_and(|end| end <= now))
+            .map(|grant| grant.act)
+            .collect();
+        over.into_iter().for_each(|act| self.drop_grant((id, act)));
     }
 
     fn drop_grant(&mut self, place: (EntryId, u64)) {
@@ -132,6 +194,9 @@ impl Baseline {
             }
             self.changed_grants.remove(&place);
             self.removed_grants.insert(place);
+            if grant.effect != Effect::Adds && self.on(place.0).all(|grant| grant.effect == Effect::Adds) {
+                self.limited.remove(&place.0);
+            }
         }
     }
 
@@ -144,30 +209,46 @@ impl Baseline {
         kept
     }
 
-    /// What an entry is after its grants changed: allowed while one of them stands, or as traffic taught.
+    /// What an entry is after its grants changed: allowed while one of them stands, or as traffic taught; from a limit on
+    /// only until its end, or as later ones say.
     pub(super) fn settle_entry(&mut self, id: EntryId) {
+        let limited = self.limited.contains(&id);
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let mut grants = self.grants.range((id, 0)..=(id, u64::MAX)).map(|(_, grant)| grant);
+        let grants: Vec<&Grant> = self.grants.range((id, 0)..=(id, u64::MAX)).map(|(_, grant)| grant).collect();
+        let at = grants.iter().rposition(|grant| grant.effect != Effect::Adds).filter(|_| limited);
         let learned = entry.learned_count > 0;
-        match grants.next() {
+        // From which grant on they count, and whether what was before counts for nothing.
+        let (from, ended) = match at.and_then(|at| Some((at, grants.get(at)?.effect))) {
+            Some((at, Effect::Ends)) => (at + 1, true),
+            Some((at, _)) => (at, false),
+            None => (0, false),
+        };
+        let counting = grants.get(from..).unwrap_or_default();
+        let adding = |grants: &[&Grant]| {
+            grants.iter().rev().find(|grant| grant.effect == Effect::Adds).map(|grant| grant.origin.clone())
+        };
+        match counting.first() {
             Some(first) => {
-                let mut expires = first.until;
-                let mut origin = &first.origin;
-                for grant in grants {
-                    expires = expires.zip(grant.until).map(|(a, b)| a.max(b));
-                    origin = &grant.origin;
-                }
+                let ends = counting.iter().map(|grant| grant.until);
+                let expires = ends.reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten();
+                let allowed_by = if ended { adding(counting) } else { adding(&grants) };
                 entry.allowed = true;
-                entry.origin = origin.clone();
-                entry.expires = expires.filter(|_| !learned);
+                entry.origin = allowed_by.unwrap_or(Origin::Traffic);
+                entry.expires = expires.filter(|_| !learned || at.is_some());
                 entry.allowed_at = entry.allowed_at.or(Some(first.time));
                 self.any_allowed = true;
+            }
+            None if ended => {
+                entry.allowed = false;
+                entry.origin = grants.last().map_or(Origin::Observed, |grant| grant.origin.clone());
+                entry.expires = None;
+                entry.allowed_at = None;
             }
             None => {
                 entry.allowed = learned;
                 entry.origin = if learned { Origin::Traffic } else { Origin::Observed };
                 entry.expires = None;
-                entry.allowed_at = entry.allowed_at.filter(|_| learned);
+                entry.allowed_at = entry.allowed_at.or(Some(entry.first_seen)).filter(|_| learned);
                 if !learned {
                     self.observed.push_back(id);
                 }

@@ -1,9 +1,9 @@
 //! Learning over all detectors: what is learned is silent, and what is taken back speaks.
 
 use super::testing::{Plant, at, call, dnp3, read, s7_write, write};
-use crate::changes::{Action, Learn, Reset};
+use crate::changes::{Action, End, Learn, Reset};
 use crate::config::{EngineConfig, Learning, Novelty};
-use crate::model::{Alert, Scope, Status};
+use crate::model::{Alert, EntryId, EntryKind, Scope, Status};
 use ot_protocol::{Activity, Function, Operation, Outcome, Values};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -421,4 +421,150 @@ fn learning_ends_when_little_new_comes() {
     assert!(ended.is_some_and(|second| (810..=830).contains(&second)), "{ended:?}");
     plant.act(1_001, write(20, 10, "coils", 1, Values::Numbers(vec![1.0])));
     assert_eq!(plant.alerts_of("modbus-function-not-learned").len(), 1);
+}
+
+/// The entry of the function that client 20 has used on server 10 since learning; nothing of it is told.
+fn taught() -> (Plant, EntryId) {
+    let mut plant = Plant::learning_until(100);
+    for second in 1..5 {
+        plant.act(second, write(20, 10, "coils", 3, Values::Numbers(vec![1.0])));
+        plant.act(second, read(21, 10, 0, 10));
+    }
+    plant.end_of_second(150);
+    let code = |entry: &&crate::model::BaselineEntry| {
+        entry.key.kind == EntryKind::Function && entry.key.scope == Scope::Exact && entry.label.starts_with("Write")
+    };
+    let id = plant.engine.core().baseline.iter().find(code).expect("the function is learned").id;
+    assert!(!told(&mut plant, 200, 20, 10, 3));
+    plant.end_of_second(200);
+    (plant, id)
+}
+
+fn is_allowed(plant: &Plant, id: EntryId) -> bool {
+    let baseline = &plant.engine.core().baseline;
+    baseline.get(id).is_some_and(|entry| baseline.is_allowed(entry))
+}
+
+#[test]
+fn an_entry_that_is_taken_back_is_told_until_that_is_undone() {
+    let (mut plant, id) = taught();
+    let answer = plant.command(1, None, Action::BaselineRemove(id)).unwrap();
+    assert!(answer.contains("no longer allowed"), "{answer}");
+    assert!(!is_allowed(&plant, id));
+    assert!(told(&mut plant, 210, 20, 10, 3));
+    // Nothing else is told.
+    assert!(plant.alerts().iter().all(|alert| alert.kind.id == "modbus-function-not-learned"), "{:?}", plant.alerts());
+    assert!(plant.command(2, None, Action::BaselineRemove(id)).unwrap_err().contains("not allowed"));
+    assert!(plant.command(3, None, Action::BaselineRemove(EntryId(9_999))).unwrap_err().contains("no baseline entry"));
+    // A restart changes nothing of it, nor does learning: a person said so.
+    let mut again = plant.restart();
+    assert!(told(&mut again, 220, 20, 10, 3));
+    again.command(4, None, Action::LearningMode(Some(60_000_000_000))).unwrap();
+    again.act(230, write(20, 10, "coils", 3, Values::Numbers(vec![1.0])));
+    again.end_of_second(400);
+    assert!(!again.engine.learning());
+    assert!(told(&mut again, 401, 20, 10, 3));
+    // Undone, all is as before.
+    let answer = again.command(5, None, Action::BaselineUndo(1)).unwrap();
+    assert!(answer.contains("as before, 1 of them allowed"), "{answer}");
+    assert!(!told(&mut again, 410, 20, 10, 3));
+    assert!(again.command(6, None, Action::BaselineUndo(1)).is_err());
+    let mut last = again.restart();
+    assert!(!told(&mut last, 420, 20, 10, 3));
+}
+
+#[test]
+fn what_a_person_learned_and_took_back_can_be_learned_again() {
+    let (mut plant, alert) = function_used();
+    plant.command(1, Some(&alert.id), learn(Scope::Exact, None)).unwrap();
+    assert!(!told(&mut plant, 300, 21, 10, 3));
+    let held = alert.entries.clone();
+    for &entry in &held {
+        plant.command(2, None, Action::BaselineRemove(entry)).unwrap();
+    }
+    // The alert that was learned stays closed; the same traffic opens one of its own.
+    assert!(told(&mut plant, 301, 21, 10, 3));
+    let alerts = plant.alerts_of("modbus-function-not-learned");
+    assert_eq!((alerts.len(), alerts[0].status, alerts[1].status), (2, Status::Closed, Status::New));
+    plant.command(3, Some(&alerts[1].id), learn(Scope::Exact, None)).unwrap();
+    assert!(!told(&mut plant, 302, 21, 10, 3));
+    // The later act taken back, the earlier one does not come back by itself.
+    plant.command(4, None, Action::BaselineUndo(3)).unwrap();
+    assert!(told(&mut plant, 303, 21, 10, 3));
+    plant.command(5, Some(&alerts[1].id), Action::SetStatus(Status::Closed)).unwrap();
+    plant.command(6, None, Action::BaselineUndo(2)).unwrap();
+    assert!(!told(&mut plant, 304, 21, 10, 3));
+}
+
+#[test]
+fn a_wider_entry_that_still_allows_it_is_named() {
+    let (mut plant, alert) = function_used();
+    plant.command(1, Some(&alert.id), learn(Scope::Server, None)).unwrap();
+    let answer = plant.command(2, None, Action::BaselineRemove(alert.entries[0])).unwrap();
+    let wide = plant.engine.core().baseline.wide_entries().next().unwrap().id;
+    assert!(answer.contains(&format!("entry {} allows the same and more", wide.0)), "{answer}");
+    assert!(!told(&mut plant, 300, 21, 10, 3));
+    plant.command(3, None, Action::BaselineRemove(wide)).unwrap();
+    assert!(told(&mut plant, 301, 21, 10, 3));
+    assert!(told(&mut plant, 302, 22, 10, 3));
+}
+
+#[test]
+fn an_entry_ends_by_packet_time() {
+    let (mut plant, id) = taught();
+    assert!(plant.command(1, None, Action::BaselineExpire(id, End::At(at(200)))).unwrap_err().contains("not after"));
+    plant.command(2, None, Action::BaselineExpire(id, End::After(3_600_000_000_000))).unwrap();
+    assert!(!told(&mut plant, 3_799, 20, 10, 3));
+    // By packet time, also before the sensor has looked at what is over.
+    assert!(told(&mut plant, 3_800, 20, 10, 3));
+    for second in 3_801..3_810 {
+        plant.end_of_second(second);
+    }
+    assert!(told(&mut plant, 3_811, 20, 10, 3));
+    let mut again = plant.restart();
+    assert!(told(&mut again, 3_820, 20, 10, 3));
+    // It cannot be prolonged once it is over, but undone.
+    assert!(again.command(3, None, Action::BaselineExpire(id, End::Never)).is_err());
+    again.command(4, None, Action::BaselineUndo(2)).unwrap();
+    assert!(!told(&mut again, 3_821, 20, 10, 3));
+}
+
+#[test]
+fn the_end_of_a_learning_is_prolonged_and_given_back() {
+    for undo in [false, true] {
+        let (mut plant, alert) = function_used();
+        plant.end_of_second(200);
+        plant.command(1, Some(&alert.id), learn(Scope::Exact, Some(3_600))).unwrap();
+        for &entry in &alert.entries {
+            plant.command(2, None, Action::BaselineExpire(entry, End::At(at(9_000)))).unwrap();
+        }
+        for second in 3_801..3_810 {
+            plant.end_of_second(second);
+        }
+        assert!(!told(&mut plant, 3_811, 21, 10, 3));
+        if undo {
+            plant.command(3, None, Action::BaselineUndo(2)).unwrap();
+            assert!(plant.engine.core().baseline.grants().next().is_none());
+            assert!(told(&mut plant, 3_812, 21, 10, 3));
+            continue;
+        }
+        let mut again = plant.restart();
+        assert!(!told(&mut again, 8_999, 21, 10, 3));
+        assert!(told(&mut again, 9_000, 21, 10, 3));
+        for second in 9_000..9_010 {
+            again.end_of_second(second);
+        }
+        assert!(told(&mut again, 9_011, 21, 10, 3));
+    }
+    // And without an end.
+    let (mut plant, id) = taught();
+    plant.command(1, None, Action::BaselineExpire(id, End::At(at(1_000)))).unwrap();
+    plant.command(2, None, Action::BaselineExpire(id, End::Never)).unwrap();
+    for second in 1_001..1_010 {
+        plant.end_of_second(second);
+    }
+    assert!(!told(&mut plant, 1_011, 20, 10, 3));
+    // The earlier end is in force again, and over.
+    plant.command(3, None, Action::BaselineUndo(2)).unwrap();
+    assert!(told(&mut plant, 1_012, 20, 10, 3));
 }

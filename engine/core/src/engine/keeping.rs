@@ -25,6 +25,12 @@ impl Engine {
         let ended = self.core.baseline.expire(time);
         if !ended.is_empty() {
             self.mark_devices(&ended);
+            for id in ended {
+                if self.core.baseline.is_taken_back(&[id]) {
+                    let text = format!("The time of baseline entry {} is over: what it held is told from now on", id.0);
+                    self.tell_entry(id, text, time);
+                }
+            }
         }
         self.core.alerts.end_learning(time);
         self.end_device_learning(time);

@@ -4,9 +4,9 @@ use super::Engine;
 use crate::alerts::{Learned, Marks};
 use crate::baseline::MOST_WIDE;
 use crate::catalogue::AlertType;
-use crate::changes::{Action, Command, Imported, Learn, Reset};
+use crate::changes::{Action, Command, End, Imported, Learn, Reset};
 use crate::learning::DeviceLearning;
-use crate::model::{DeviceId, EntryId, EntryKey, EntryKind, Event, Grant, Origin, Scope, Status};
+use crate::model::{DeviceId, Effect, EntryId, EntryKey, EntryKind, Event, Grant, Origin, Scope, Status};
 use ot_protocol::{FrameRef, Intervals, Nanos, Timestamp};
 
 /// Intervals that an imported rhythm counts for.
@@ -22,7 +22,9 @@ impl Engine {
         match &command.action {
             Action::BaselineReset(reset) => return self.reset(*reset, now),
             Action::BaselineAllow(imported) => return self.import(command, imported, now),
-            Action::BaselineUndo(act) => return self.undo(*act, now),
+            Action::BaselineUndo(act) => return self.undo(&command.who, *act, now),
+            Action::BaselineRemove(entry) => return self.take_back(command, *entry, now),
+            Action::BaselineExpire(entry, end) => return self.set_end(command, *entry, *end, now),
             Action::RulesReload => return Ok(String::new()),
             Action::LearningMode(span) => return self.set_mode(&command.who, *span, now),
             Action::MaintenanceAdd(plan) => return self.plan(command, plan, now),
@@ -83,6 +85,8 @@ impl Engine {
             Action::BaselineReset(_)
             | Action::BaselineAllow(_)
             | Action::BaselineUndo(_)
+            | Action::BaselineRemove(_)
+            | Action::BaselineExpire(..)
             | Action::RulesReload
             | Action::LearningMode(_)
             | Action::SetContext(..)
@@ -192,6 +196,7 @@ impl Engine {
                 origin: Origin::Person(command.who.clone()),
                 time: now,
                 until,
+                effect: Effect::Adds,
             });
         }
         self.mark_devices(&entries);
@@ -261,8 +266,104 @@ impl Engine {
         self.revoked(&gone)
     }
 
-    /// Takes back what an act allowed.
-    fn undo(&mut self, act: u64, now: Timestamp) -> Result<String, String> {
+    /// Takes one entry back, whatever allowed it.
+    fn take_back(&mut self, command: &Command, id: EntryId, now: Timestamp) -> Result<String, String> {
+        self.limit(command, id, Effect::Ends, None, now)?;
+        let entry = self.core.baseline.get(id);
+        let other = entry.and_then(|entry| self.core.allowing(&entry.key));
+        Ok(match other {
+            Some(other) => format!(
+                "baseline entry {} is no longer allowed, but entry {} allows the same and more: take that back as well \
+                 for it to be told",
+                id.0, other.0
+            ),
+            None => format!("baseline entry {} is no longer allowed: what it held is told from now on", id.0),
+        })
+    }
+
+    /// Sets until when one entry is allowed.
+    fn set_end(&mut self, command: &Command, id: EntryId, end: End, now: Timestamp) -> Result<String, String> {
+        let until = match end {
+            End::At(time) => Some(time),
+            End::After(span) => Some(now.plus(span)),
+            End::Never => None,
+        };
+        if let Some(end) = until.filter(|&end| end <= now) {
+            return Err(format!(
+                "{} is not after the newest packet ({}); `baseline remove` takes an entry back at once",
+                crate::words::time(end),
+                crate::words::time(now)
+            ));
+        }
+        self.limit(command, id, Effect::Limits, until, now)?;
+        Ok(match until {
+            Some(end) => format!("baseline entry {} is allowed until {}", id.0, crate::words::time(end)),
+            None => format!("baseline entry {} is allowed without an end", id.0),
+        })
+    }
+
+    /// Has an act stand for all that allowed an entry before it.
+    fn limit(
+        &mut self,
+        command: &Command,
+        id: EntryId,
+        effect: Effect,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let Some(entry) = self.core.baseline.get(id) else {
+            return Err(format!("there is no baseline entry {}", id.0));
+        };
+        if !self.core.baseline.is_allowed(entry) {
+            return Err(format!(
+                "baseline entry {} is not allowed, so nothing of it can end; learn the alert that names it to allow it",
+                id.0
+            ));
+        }
+        self.core.baseline.grant(Grant {
+            entry: id,
+            act: command.act,
+            alert: 0,
+            kind: "",
+            origin: Origin::Person(command.who.clone()),
+            time: now,
+            until,
+            effect,
+        });
+        self.mark_devices(&[id]);
+        let what = match (effect, until) {
+            (Effect::Limits, Some(end)) => {
+                format!("set the end of baseline entry {} to {}", id.0, crate::words::time(end))
+            }
+            (Effect::Limits, None) => format!("set baseline entry {} to be allowed without an end", id.0),
+            _ => format!("took baseline entry {} back", id.0),
+        };
+        let why = if command.why.is_empty() { String::new() } else { format!(": {}", command.why) };
+        self.tell_entry(id, format!("{} {what}{why}", command.who), now);
+        Ok(())
+    }
+
+    /// Says in the timeline, and in that of its devices, what became of an entry.
+    pub(super) fn tell_entry(&mut self, id: EntryId, text: String, now: Timestamp) {
+        let Some(key) = self.core.baseline.get(id).map(|entry| &entry.key) else { return };
+        let (source, destination) = (key.client, key.server);
+        let protocol = Some(key.protocol).filter(|protocol| !protocol.is_empty());
+        self.core.event(Event {
+            number: 0,
+            time: now,
+            kind: "baseline-changed",
+            source,
+            destination,
+            protocol,
+            text,
+            frame: FrameRef::default(),
+            alert: None,
+        });
+    }
+
+    /// Takes back what an act did.
+    fn undo(&mut self, who: &str, act: u64, now: Timestamp) -> Result<String, String> {
+        let limits = self.core.baseline.grants().any(|grant| grant.act == act && grant.effect != Effect::Adds);
         let mut alerts = self.core.alerts.learned_by(act);
         alerts
             .extend(self.core.baseline.grants().filter(|grant| grant.act == act && grant.alert != 0).map(|g| g.alert));
@@ -270,9 +371,18 @@ impl Engine {
         alerts.dedup();
         let gone = self.core.baseline.revoke(|grant| grant.act == act);
         if alerts.is_empty() && gone.is_empty() {
-            return Err(format!("act {act} allows nothing that still stands; `baseline undo` lists those that do"));
+            return Err(format!("act {act} did nothing that still stands; `baseline undo` lists those that do"));
         }
         self.mark_devices(&gone);
+        if limits {
+            let allowed = gone.iter().filter(|&&id| self.core.baseline.get(id).is_some_and(|entry| entry.allowed));
+            let (n, allowed) = (gone.len(), allowed.count());
+            let words = if n == 1 { "entry is" } else { "entries are" };
+            for &id in &gone {
+                self.tell_entry(id, format!("{who} undid what act {act} did to baseline entry {}", id.0), now);
+            }
+            return Ok(format!("{n} baseline {words} as before, {allowed} of them allowed"));
+        }
         let mut reopened = 0;
         for &number in &alerts {
             let Some(alert) = self.core.alerts.get(number) else { continue };
@@ -330,6 +440,7 @@ impl Engine {
             origin: Origin::Import(imported.file.clone()),
             time: now,
             until: imported.until,
+            effect: Effect::Adds,
         });
         self.mark_devices(&[id]);
         Ok(format!("baseline entry {} allowed", id.0))

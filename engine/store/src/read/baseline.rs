@@ -43,13 +43,15 @@ pub struct DepartureRow {
     pub entries: Vec<EntryId>,
 }
 
-/// An act that allows something.
+/// An act that allows something, takes it back or sets its end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActRow {
     /// Its number.
     pub act: u64,
     /// Wall time, who, why, the action and its scope, as its first command says.
     pub asked: Option<(Timestamp, String, String, String, Option<String>)>,
+    /// What its first command did, in words.
+    pub answer: Option<String>,
     /// Alerts that it learned, by id.
     pub alerts: Vec<String>,
     /// What it allows.
@@ -105,14 +107,9 @@ impl Reader {
         read().map_err(|error| self.fail(error))
     }
 
-    /// What people and imports allow, by act, the newest first.
+    /// What people and imports did to the baseline, by act, the newest first.
     pub fn acts(&self) -> Result<Vec<ActRow>, StoreError> {
-        let mut acts: Vec<ActRow> = Vec::new();
-        let grants = crate::load::grants(&self.connection, "", "").map_err(|error| self.fail(error))?;
-        let mut by_act: BTreeMap<u64, Vec<Grant>> = BTreeMap::new();
-        for grant in grants {
-            by_act.entry(grant.act).or_default().push(grant);
-        }
+        let mut by_act = self.granted("")?;
         // What was learned without an entry stands as well.
         for act in self.rows(
             "SELECT DISTINCT learned_act FROM alert WHERE learned AND learned_act > 0 ORDER BY learned_act",
@@ -121,26 +118,46 @@ impl Reader {
         )? {
             by_act.entry(act).or_default();
         }
+        self.told(by_act)
+    }
+
+    /// What people and imports did to one entry, the newest first; of each act only what it did to this entry.
+    pub fn acts_on(&self, entry: EntryId) -> Result<Vec<ActRow>, StoreError> {
+        self.told(self.granted(&format!("WHERE entry = {}", entry.0))?)
+    }
+
+    fn granted(&self, condition: &str) -> Result<BTreeMap<u64, Vec<Grant>>, StoreError> {
+        let grants = crate::load::grants(&self.connection, "", condition).map_err(|error| self.fail(error))?;
+        let mut by_act: BTreeMap<u64, Vec<Grant>> = BTreeMap::new();
+        for grant in grants {
+            by_act.entry(grant.act).or_default().push(grant);
+        }
+        Ok(by_act)
+    }
+
+    /// Acts with who asked for them, and why.
+    fn told(&self, by_act: BTreeMap<u64, Vec<Grant>>) -> Result<Vec<ActRow>, StoreError> {
+        let mut acts: Vec<ActRow> = Vec::new();
         for (act, grants) in by_act.into_iter().rev() {
             let mut conditions = Conditions::default();
             conditions.value(crate::value::integer(act));
-            let asked = self
-                .rows("SELECT wall_time, who, why, action, scope FROM command WHERE id = ?", &conditions, |row| {
-                    Ok((
-                        Timestamp(row.get(0)?),
-                        row.get::<_, String>(1)?,
-                        row.get::<_, String>(2)?,
-                        row.get::<_, String>(3)?,
-                        row.get::<_, Option<String>>(4)?,
-                    ))
-                })?
-                .pop();
+            let (asked, answer) = self
+                .rows(
+                    "SELECT wall_time, who, why, action, scope, answer FROM command WHERE id = ?",
+                    &conditions,
+                    |row| {
+                        let asked = (Timestamp(row.get(0)?), row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+                        Ok((Some(asked), row.get(5)?))
+                    },
+                )?
+                .pop()
+                .unwrap_or_default();
             let alerts = self.rows(
                 "SELECT id FROM alert WHERE learned AND learned_act = ? ORDER BY number",
                 &conditions,
                 |row| row.get(0),
             )?;
-            acts.push(ActRow { act, asked, alerts, grants });
+            acts.push(ActRow { act, asked, answer, alerts, grants });
         }
         Ok(acts)
     }

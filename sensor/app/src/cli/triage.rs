@@ -5,7 +5,7 @@ use crate::when::When;
 use clap::Args;
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_engine::model::{Scope, Status};
-use ot_protocol::Nanos;
+use ot_protocol::{Nanos, Timestamp};
 use std::path::PathBuf;
 
 /// Which alerts.
@@ -195,6 +195,43 @@ pub struct BaselineImportArgs {
     /// Import what can be, where some lines cannot; without it nothing is changed then
     #[arg(long)]
     pub partial: bool,
+    /// Who and why.
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `baseline remove`.
+#[derive(Args, Clone, Debug)]
+pub struct BaselineRemoveArgs {
+    /// Numbers of the entries, as `baseline list` shows them
+    #[arg(value_name = "ENTRY", required = true)]
+    pub entries: Vec<u32>,
+    /// Who and why.
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `baseline expire`.
+#[derive(Args, Clone, Debug)]
+pub struct BaselineExpireArgs {
+    /// Numbers of the entries, as `baseline list` shows them
+    #[arg(value_name = "ENTRY", required = true)]
+    pub entries: Vec<u32>,
+    /// Allowed until this packet time: RFC 3339 or epoch seconds
+    #[arg(long, value_name = "TIME", value_parser = crate::when::time, required_unless_present_any = ["span", "never"])]
+    pub until: Option<Timestamp>,
+    /// Allowed for this span of packet time from the newest packet on (8h, 30d)
+    #[arg(long = "for", value_name = "SPAN", value_parser = span, conflicts_with = "until")]
+    pub span: Option<Nanos>,
+    /// Allowed without an end
+    #[arg(long, conflicts_with_all = ["until", "span"])]
+    pub never: bool,
     /// Who and why.
     #[command(flatten)]
     pub who: WhoArgs,

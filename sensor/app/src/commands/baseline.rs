@@ -1,9 +1,14 @@
-//! `baseline list`, `baseline export` and `baseline diff`.
+//! `baseline list`, `export` and `diff`, and what is done to single entries: `remove` and `expire`.
 
-use super::reader;
-use crate::cli::{BaselineDiffArgs, BaselineExportArgs, BaselineListArgs, flat};
+use super::{reader, triage};
+use crate::cli::{
+    BaselineDiffArgs, BaselineExpireArgs, BaselineExportArgs, BaselineListArgs, BaselineRemoveArgs, StoreArgs, WhoArgs,
+    flat,
+};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, clean, short_time};
+use ot_engine::model::EntryId;
+use ot_engine::{Action, End};
 use ot_store::read::{EntryQuery, Reader};
 use ot_views::baseline::{self, EntryLine, ExportLine, HEADER};
 use ot_views::{Names, find_devices};
@@ -124,4 +129,52 @@ pub fn diff(output: &mut Output, args: &BaselineDiffArgs) -> anyhow::Result<Exit
         }
     }
     Ok(if found.is_empty() { Exit::Done } else { Exit::NotFound })
+}
+
+/// `baseline remove`.
+pub fn remove(output: &mut Output, args: &BaselineRemoveArgs) -> anyhow::Result<Exit> {
+    act(output, &args.store, &args.who, &args.entries, Action::BaselineRemove)
+}
+
+/// `baseline expire`.
+pub fn expire(output: &mut Output, args: &BaselineExpireArgs) -> anyhow::Result<Exit> {
+    let end = match (args.until, args.span) {
+        (Some(time), _) => End::At(time),
+        (None, Some(span)) => End::After(span),
+        (None, None) => End::Never,
+    };
+    act(output, &args.store, &args.who, &args.entries, |entry| Action::BaselineExpire(entry, end))
+}
+
+/// Something done to single entries, as one act. What cannot be done to one of them is said before anything is changed.
+fn act(
+    output: &mut Output,
+    store: &StoreArgs,
+    who: &WhoArgs,
+    numbers: &[u32],
+    action: impl Fn(EntryId) -> Action,
+) -> anyhow::Result<Exit> {
+    let (config, reader, path) = triage::open(store)?;
+    let mut wanted: Vec<EntryId> = numbers.iter().map(|&number| EntryId(number)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let names = Names::new(&reader);
+    let found = baseline::entries(&names, &EntryQuery { entries: wanted.clone(), ..EntryQuery::default() })?;
+    for id in &wanted {
+        match found.iter().find(|entry| entry.entry_id == id.0) {
+            None => {
+                let text = format!("there is no baseline entry {}; `ot-sensor baseline list --all` shows them", id.0);
+                return Err(Failure::not_found(text).into());
+            }
+            Some(entry) if !entry.allowed => {
+                let text = format!("baseline entry {} is not allowed, so nothing of it can end ({})", id.0, entry.text);
+                return Err(Failure::not_found(text).into());
+            }
+            Some(_) => {}
+        }
+    }
+    let shown: Vec<String> = found.iter().map(|entry| clean(&entry.text)).collect();
+    drop(reader);
+    let commands = wanted.into_iter().map(|entry| triage::command(who, action(entry), None));
+    triage::carry_out(output, &config, &path, &commands.collect::<anyhow::Result<Vec<_>>>()?, &shown)
 }

@@ -83,6 +83,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             BaselineCommand::Export(args) => baseline::export(&mut output, &args),
             BaselineCommand::Diff(args) => baseline::diff(&mut output, &args),
             BaselineCommand::Import(args) => import::run(&mut output, &args),
+            BaselineCommand::Remove(args) => baseline::remove(&mut output, &args),
+            BaselineCommand::Expire(args) => baseline::expire(&mut output, &args),
             BaselineCommand::Undo(args) => triage::undo(&mut output, &args),
             BaselineCommand::Reset(args) => triage::reset(&mut output, &args),
         },

@@ -176,7 +176,7 @@ pub fn undo(output: &mut Output, args: &BaselineUndoArgs) -> anyhow::Result<Exit
     let Some(act) = args.act else { return acts(output, &reader, args.output.json) };
     if reader.acts()?.iter().all(|known| known.act != act) {
         return Err(Failure::not_found(format!(
-            "act {act} allows nothing that still stands; `ot-sensor baseline undo` lists those that do"
+            "act {act} did nothing that still stands; `ot-sensor baseline undo` lists those that do"
         ))
         .into());
     }
@@ -189,7 +189,10 @@ pub fn undo(output: &mut Output, args: &BaselineUndoArgs) -> anyhow::Result<Exit
 fn acts(output: &mut Output, reader: &Reader, json: bool) -> anyhow::Result<Exit> {
     let acts = ot_views::baseline::acts(reader)?;
     if acts.is_empty() {
-        return Err(Failure::not_found("nobody has learned an alert or imported a baseline in this store").into());
+        return Err(Failure::not_found(
+            "nobody has learned an alert, imported a baseline or taken an entry of it back in this store",
+        )
+        .into());
     }
     if json {
         for act in &acts {
@@ -352,6 +355,8 @@ pub fn carry_out(
                     Action::Learn(_)
                         | Action::Unlearn
                         | Action::BaselineUndo(_)
+                        | Action::BaselineRemove(_)
+                        | Action::BaselineExpire(..)
                         | Action::BaselineReset(_)
                         | Action::MaintenanceAdd(_)
                         | Action::LearningMode(_)
@@ -381,8 +386,10 @@ pub fn carry_out(
     {
         output.line(&format!("{}: {applied} of {}", command.action.past(), commands.len()))?;
     }
-    if let (Some(act), Some(Action::Learn(_) | Action::BaselineAllow(_))) =
-        (ids.first(), commands.first().map(|command| &command.action))
+    if let (
+        Some(act),
+        Some(Action::Learn(_) | Action::BaselineAllow(_) | Action::BaselineRemove(_) | Action::BaselineExpire(..)),
+    ) = (ids.first(), commands.first().map(|command| &command.action))
         && applied > 0
     {
         output.line(&format!("act {act}; `ot-sensor baseline undo {act}` takes it back"))?;

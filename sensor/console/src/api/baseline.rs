@@ -7,7 +7,8 @@ use crate::call::{Answer, Call};
 use crate::filter::{self, BASELINE, FIELDS, PAGE};
 use crate::problem::Problem;
 use crate::route::{Method, Returns, Route, Shape};
-use ot_engine::{Action, Reset};
+use ot_engine::model::EntryId;
+use ot_engine::{Action, End, Reset};
 use ot_protocol::time::SECOND;
 use ot_store::UserRole;
 use ot_store::read::EntryQuery;
@@ -56,16 +57,40 @@ pub static ROUTES: &[Route] = &[
             }
             Ok(Answer::file("text/plain; charset=utf-8", "baseline.txt", text.into_bytes()))
         }),
-    Route::api("/api/v1/baseline/acts", "baseline-acts", "Acts of people that allow something, newest first.")
+    Route::api("/api/v1/baseline/acts", "baseline-acts", "Acts of people on the baseline that stand, newest first.")
         .gives(Returns::List(Shape::of::<ActLine>()))
         .read(|call, reader| call.json(&acts(reader)?)),
-    Route::act(Method::Post, "/api/v1/baseline/acts/{act}/undo", "baseline-undo", "Takes back what an act allowed.")
+    Route::act(Method::Post, "/api/v1/baseline/acts/{act}/undo", "baseline-undo", "Takes back what an act did.")
         .takes(Shape::of::<WhyBody>())
         .gives(Returns::One(Shape::of::<ActResult>()))
         .plain(|call| {
             let why = if call.body.is_empty() { WhyBody::default() } else { call.json_body()? };
             call.json(&undo(call, &why.why)?)
         }),
+    Route::act(
+        Method::Post,
+        "/api/v1/baseline/entries/{entry}/remove",
+        "baseline-remove",
+        "Takes an entry back: what people or traffic allowed of it ends.",
+    )
+    .takes(Shape::of::<WhyBody>())
+    .gives(Returns::One(Shape::of::<ActResult>()))
+    .plain(|call| {
+        let why = if call.body.is_empty() { WhyBody::default() } else { call.json_body()? };
+        call.json(&remove(call, &why.why)?)
+    }),
+    Route::act(
+        Method::Post,
+        "/api/v1/baseline/entries/{entry}/expire",
+        "baseline-expire",
+        "Sets when an entry stops being allowed, in packet time.",
+    )
+    .takes(Shape::of::<EndBody>())
+    .gives(Returns::One(Shape::of::<ActResult>()))
+    .plain(|call| {
+        let body: EndBody = call.json_body()?;
+        call.json(&expire(call, &body)?)
+    }),
     Route::act(Method::Post, "/api/v1/baseline/reset", "baseline-reset", "Forgets the baseline, of one device or all.")
         .for_role(UserRole::Administrator)
         .takes(Shape::of::<ResetBody>())
@@ -87,6 +112,24 @@ pub struct ResetBody {
     pub why: String,
 }
 
+/// When an entry stops being allowed: one of the three.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndBody {
+    /// At this packet time: RFC 3339 or epoch seconds.
+    #[serde(default)]
+    pub until: String,
+    /// After this span of packet time from the newest packet on (`8h`, `30d`).
+    #[serde(default, rename = "for")]
+    pub span: String,
+    /// Not by time.
+    #[serde(default)]
+    pub never: bool,
+    /// Why, for those who read the history.
+    #[serde(default)]
+    pub why: String,
+}
+
 /// A mode to change to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +144,8 @@ pub struct ModeBody {
     pub why: String,
 }
 
+/// Ends of entries at most: ten years.
+const FARTHEST: i64 = 3_660 * 86_400 * SECOND;
 /// Spans of learning at most: a year.
 const LONGEST: i64 = 366 * 86_400 * SECOND;
 
@@ -125,16 +170,64 @@ pub fn set_mode(call: &Call, mode: &str, for_span: &str, why: &str) -> Result<Ac
     act::carry_out(call, &act::commands(call, &[], &Action::LearningMode(wanted), &why))
 }
 
+/// Takes the entry in the path back.
+///
+/// # Errors
+/// Where there is none, or it is not allowed.
+pub fn remove(call: &Call, why: &str) -> Result<ActResult, Problem> {
+    let why = act::words("why", why)?;
+    let entry = allowed(call)?;
+    act::carry_out(call, &act::commands(call, &[], &Action::BaselineRemove(entry), &why))
+}
+
+/// Sets when the entry in the path stops being allowed.
+///
+/// # Errors
+/// What is wrong with the end; where there is no such entry, or it is not allowed.
+pub fn expire(call: &Call, body: &EndBody) -> Result<ActResult, Problem> {
+    let why = act::words("why", &body.why)?;
+    let end = match (body.until.trim(), body.span.trim(), body.never) {
+        ("", "", true) => End::Never,
+        (text, "", false) if !text.is_empty() => {
+            End::At(ot_views::when::time(text).map_err(|problem| Problem::bad_request(format!("until: {problem}")))?)
+        }
+        ("", text, false) if !text.is_empty() => {
+            let length = span(text).map_err(|problem| Problem::bad_request(format!("for: {problem}")))?;
+            if !(SECOND..=FARTHEST).contains(&length) {
+                return Err(Problem::bad_request("for: write a span from 1s to 3660d"));
+            }
+            End::After(length)
+        }
+        _ => return Err(Problem::bad_request("write one of until (a time), for (a span) and never")),
+    };
+    let entry = allowed(call)?;
+    act::carry_out(call, &act::commands(call, &[], &Action::BaselineExpire(entry, end), &why))
+}
+
+/// The entry in the path, where it is allowed.
+fn allowed(call: &Call) -> Result<EntryId, Problem> {
+    let id = EntryId(call.number("entry")?);
+    let query = EntryQuery { entries: vec![id], ..EntryQuery::default() };
+    match call.app.readers.read(|reader| Ok(reader.entries(&query)?))?.first() {
+        Some(entry) if entry.allowed => Ok(id),
+        Some(_) => Err(Problem::conflict(format!(
+            "Baseline entry {} is not allowed, so nothing of it can end. To allow it, learn an alert that names it.",
+            id.0
+        ))),
+        None => Err(Problem::not_found(format!("There is no baseline entry {}.", id.0))),
+    }
+}
+
 /// Takes back what the act in the path allowed.
 ///
 /// # Errors
-/// Where it allows nothing that still stands.
+/// Where it did nothing that still stands.
 pub fn undo(call: &Call, why: &str) -> Result<ActResult, Problem> {
     let act = u64::from(call.number("act")?);
     let why = act::words("why", why)?;
     let known = call.app.readers.read(|reader| Ok(reader.acts()?.iter().any(|known| known.act == act)))?;
     if !known {
-        return Err(Problem::not_found(format!("Act {act} allows nothing that still stands.")));
+        return Err(Problem::not_found(format!("Act {act} did nothing that still stands.")));
     }
     act::carry_out(call, &act::commands(call, &[], &Action::BaselineUndo(act), &why))
 }

@@ -74,7 +74,7 @@ pub static ROUTES: &[Route] = &[
     Route::page("/alerts/{id}/violations.csv", "page-alert-violations", "What it folded into one, as CSV.")
         .gives(Returns::Bytes("text/csv"))
         .read(violations),
-    Route::form("/baseline/acts/{act}/undo", "form-undo", "Takes back what an act allowed.").plain(undo),
+    Route::form("/baseline/acts/{act}/undo", "form-undo", "Takes back what an act did.").plain(undo),
 ];
 
 struct Tab {

@@ -2,17 +2,17 @@
 
 use super::alerts::{done, told, with};
 use super::{Frame, render, show};
-use crate::api;
+use crate::api::{self, baseline::EndBody};
 use crate::call::{Answer, Call};
 use crate::filter::{self, BASELINE, PAGE};
 use crate::form;
 use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Route};
 use askama::Template;
-use ot_engine::model::EntryKind;
+use ot_engine::model::{EntryId, EntryKind};
 use ot_store::UserRole;
-use ot_store::read::Reader;
-use ot_views::baseline::{ActLine, EntryLine, acts, entries};
+use ot_store::read::{EntryQuery, Reader};
+use ot_views::baseline::{ActLine, EntryLine, acts, acts_on, entries};
 use ot_views::learning::{ModePreview, mode_preview};
 use ot_views::{LearningStatus, Names, learning};
 
@@ -37,7 +37,28 @@ pub static ROUTES: &[Route] = &[
             let result = api::baseline::set_mode(call, text("mode"), text("for"), text("why"))?;
             Ok(Answer::to(&done("/baseline", told("mode", &result), result.act)))
         }),
+    Route::page("/baseline/entries/{entry}", "page-entry", "An entry of the baseline, and what people did to it.")
+        .with(&[DONE])
+        .read(entry),
+    Route::form("/baseline/entries/{entry}/remove", "form-entry-remove", "Takes an entry back.").plain(|call| {
+        let result = api::baseline::remove(call, form::value(&call.form(), "why"))?;
+        Ok(Answer::to(&done(&address(call), told("entry-removed", &result), result.act)))
+    }),
+    Route::form("/baseline/entries/{entry}/expire", "form-entry-expire", "Sets when an entry stops being allowed.")
+        .plain(|call| {
+            let fields = call.form();
+            let text = |name: &str| form::value(&fields, name).to_owned();
+            let never = !text("never").is_empty();
+            let body = EndBody { until: text("until"), span: text("for"), never, why: text("why") };
+            let result = api::baseline::expire(call, &body)?;
+            Ok(Answer::to(&done(&address(call), told("entry-end", &result), result.act)))
+        }),
 ];
+
+/// The page of the entry in the path.
+fn address(call: &Call) -> String {
+    format!("/baseline/entries/{}", call.part("entry"))
+}
 
 #[derive(Template)]
 #[template(path = "baseline.html")]
@@ -59,6 +80,24 @@ struct Page {
 struct Mode {
     frame: Frame,
     preview: ModePreview,
+}
+
+#[derive(Template)]
+#[template(path = "entry.html")]
+struct Entry {
+    frame: Frame,
+    entry: EntryLine,
+    acts: Vec<ActLine>,
+}
+
+fn entry(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
+    let id = EntryId(call.number("entry")?);
+    let query = EntryQuery { entries: vec![id], ..EntryQuery::default() };
+    let Some(entry) = entries(&Names::new(reader), &query)?.pop() else {
+        return Err(Problem::not_found(format!("There is no baseline entry {}.", id.0)));
+    };
+    let frame = Frame::new(format!("Baseline entry {}", id.0), "baseline", call);
+    render(&Entry { frame, entry, acts: acts_on(reader, id)? })
 }
 
 fn mode(call: &Call, reader: &Reader) -> Result<Answer, Problem> {

@@ -48,7 +48,7 @@ pub struct Frame {
 pub struct Notice {
     /// In words.
     pub text: String,
-    /// The act that allowed something and may be taken back.
+    /// The act that changed the baseline and may be taken back.
     pub undo: Option<u64>,
 }
 
@@ -63,7 +63,9 @@ const DONE: &[(&str, &str)] = &[
     ("unmute", "No longer muted."),
     ("comment", "Comment written."),
     ("set", "What is known of the device was changed."),
-    ("undo", "Taken back: what the act allowed is no longer allowed."),
+    ("undo", "Taken back: all is as if the act had not been."),
+    ("entry-removed", "The entry is taken back. Below stands whether another entry still allows the same."),
+    ("entry-end", "The end of the entry is set."),
     ("pending", "Asked for: the engine that runs on the store does it as soon as it can."),
     ("refused", "Some of it was refused; the history of the alerts says what was done."),
     ("planned", "Planned. Alerts of this work are raised as ever, and marked as expected."),
@@ -103,7 +105,10 @@ impl Frame {
         let mut frame = Self::of(title, here, call.identity.as_ref());
         frame.notice = done.map(|(word, text)| Notice {
             text: (*text).to_owned(),
-            undo: call.one("act").and_then(|act| act.parse().ok()).filter(|_| *word == "learn" && frame.analyst),
+            undo: call
+                .one("act")
+                .and_then(|act| act.parse().ok())
+                .filter(|_| matches!(*word, "learn" | "entry-removed" | "entry-end") && frame.analyst),
         });
         frame
     }
