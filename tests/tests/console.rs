@@ -917,6 +917,44 @@ fn an_entry_of_the_baseline_is_taken_back_given_an_end_and_given_back() -> Resul
     Ok(())
 }
 
+/// Where a store holds the runs of several sensors, the overview tells the open alerts of each.
+#[test]
+fn the_overview_counts_by_site_and_sensor() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("store.db");
+    ot_tests::console::replay(&store, &["benign-polling", "unauthorised-write"])?;
+    let configuration = folder.path().join("north.toml");
+    std::fs::write(&configuration, "[sensor]\nid = \"line-3\"\nsite = \"Plant North\"\n")?;
+    let capture = ot_tests::sensor::root().join("fixtures/s7-download/capture.pcap.zst");
+    let mut second = ot_tests::sensor::sensor();
+    second.args(["replay", "--quiet", "--operational", "--config"]).arg(&configuration).arg("--store").arg(&store);
+    ot_tests::sensor::succeed(second.arg(capture))?;
+    let console = Console::over(folder, store)?;
+    let session = console.sign_in("analyst")?;
+    let counted = || -> Result<Vec<Value>> {
+        let found = session.get("/api/v1/overview")?.json()?;
+        let all = found["by_sensor"].as_array().context("no list")?.clone();
+        let sum: u64 = all.iter().filter_map(|one| one["open"].as_u64()).sum();
+        ensure!(Some(sum) == found["open"].as_u64(), "{found}");
+        Ok(all)
+    };
+    let all = counted()?;
+    let north = all.iter().find(|one| one["site"] == "Plant North").context("no such site")?;
+    let open = north["open"].as_u64().context("no count")?;
+    ensure!(all.len() == 2 && north["sensor"] == "line-3" && open > 0, "{all:?}");
+    let page = session.get("/")?.text();
+    ensure!(page.contains("Open alerts by site and sensor") && page.contains("Plant North"), "{page}");
+    // One of them closed is one less.
+    let alerts = console.alerts(&session, "limit=500&fields=id,sensor")?;
+    let one = alerts.iter().find(|alert| alert["sensor"] == "line-3").context("no alert")?;
+    let id = one["id"].as_str().context("no id")?;
+    session.act("POST", &format!("/api/v1/alerts/{id}/status"), &json!({"status": "closed"}), &[])?;
+    let all = counted()?;
+    let north = all.iter().find(|one| one["site"] == "Plant North").context("no such site")?;
+    ensure!(north["open"] == open - 1, "{north}");
+    Ok(())
+}
+
 /// Names and texts that devices and people give are shown, never run.
 #[test]
 fn hostile_texts_are_only_text() -> Result<()> {

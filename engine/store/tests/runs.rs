@@ -454,3 +454,58 @@ fn grants_and_what_the_sensor_did_are_kept_and_old_alerts_are_not() {
     assert_eq!(history.len(), 1, "{history:?}");
     assert!(history[0].contains("who='sensor' action='close' why='silent'"), "{history:?}");
 }
+
+#[test]
+fn open_alerts_are_counted_by_sensor_as_they_come_and_go() {
+    let (_folder, path) = place();
+    let inputs = input();
+    let mut store = Store::open(&path).unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let counted = || {
+        let read = |sql: &str| -> Vec<(String, String, i64, String, i64)> {
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+                .unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
+        };
+        let kept = read(
+            "SELECT r.sensor, r.site, c.severity, c.status, SUM(c.count) FROM alert_run c JOIN run r ON r.id = c.run
+             GROUP BY 1, 2, 3, 4",
+        );
+        let scanned = read(
+            "SELECT r.sensor, r.site, a.severity, a.status, COUNT(*) FROM alert a JOIN run r ON r.id = a.run
+             WHERE a.status <> 'closed' GROUP BY 1, 2, 3, 4",
+        );
+        assert_eq!(kept, scanned);
+        kept.iter().map(|row| row.4).sum::<i64>()
+    };
+    let run = store.begin_run(&spec(&inputs, 1)).unwrap().run;
+    let mut first = changes(0, 50);
+    let open = i64::try_from(first.alerts.len()).unwrap();
+    store.finish_run(run, &first, 50, &[50], Timestamp(1)).unwrap();
+    assert_eq!(counted(), open);
+    // Another sensor of another site writes to the same store.
+    let other = ot_store::RunSpec { sensor: "north", site: "plant 2", ..spec(&inputs, 2) };
+    let run = store.begin_run(&other).unwrap().run;
+    store.commit(run, &changes(50, 80), 80).unwrap();
+    assert!(counted() > open);
+    // Some are looked at, some closed, one is gone.
+    for (alert, status) in first.alerts.iter_mut().zip([Status::Active, Status::Closed, Status::New, Status::Closed]) {
+        alert.status = status;
+        alert.closed = (status == Status::Closed).then_some(at(10));
+    }
+    let before = counted();
+    let looked = Changes { alerts: first.alerts.clone(), state: state(81), ..Changes::default() };
+    store.commit(run, &looked, 81).unwrap();
+    assert_eq!(counted(), before - 2);
+    connection
+        .execute("DELETE FROM alert WHERE number = (SELECT MIN(number) FROM alert WHERE status = 'active')", [])
+        .unwrap();
+    assert_eq!(counted(), before - 3);
+    let reader = ot_store::read::Reader::open(&path).unwrap();
+    assert_eq!(reader.sensors().unwrap().len(), 2);
+    let rows = reader.alerts_by_sensor().unwrap();
+    assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), u64::try_from(before - 3).unwrap());
+    assert!(rows.iter().any(|row| (row.sensor.as_str(), row.site.as_str()) == ("north", "plant 2")), "{rows:?}");
+}

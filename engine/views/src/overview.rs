@@ -8,7 +8,7 @@ use ot_engine::catalogue::{self, Severity};
 use ot_engine::model::Status;
 use ot_protocol::Nanos;
 use ot_protocol::time::SECOND;
-use ot_store::read::{AlertSort, JournalQuery};
+use ot_store::read::{AlertSort, JournalQuery, Reader};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -18,6 +18,8 @@ const HOUR: Nanos = 3_600 * SECOND;
 const HOURS: u32 = 24;
 /// Alerts told of each kind of list.
 const TOLD: u32 = 8;
+/// Sensors told.
+const SENSORS: usize = 20;
 
 /// What needs attention.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -40,6 +42,10 @@ pub struct Overview {
     pub by_engine: Vec<NamedCount>,
     /// Types with the most open alerts, most first; eight at most.
     pub by_type: Vec<NamedCount>,
+    /// Open ones by sensor and site, most first; also those of which none is open; 20 at most.
+    pub by_sensor: Vec<SensorCount>,
+    /// Sensors that are not told.
+    pub more_sensors: u64,
     /// The last 24 hours up to the newest packet: alerts first detected in each, oldest hour first.
     pub hours: Vec<HourView>,
     /// The most severe open alerts, newest first within a severity; eight at most.
@@ -63,6 +69,23 @@ pub struct SeverityCount {
     pub open: u64,
     /// Of these, nobody has looked at.
     pub new: u64,
+}
+
+/// Open alerts of a sensor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SensorCount {
+    /// Id of the sensor whose runs opened them.
+    pub sensor: String,
+    /// Its site; null where none is configured.
+    pub site: Option<String>,
+    /// How many are open.
+    pub open: u64,
+    /// Of these, nobody has looked at.
+    pub new: u64,
+    /// Open ones of severity critical.
+    pub critical: u64,
+    /// Open ones of severity major.
+    pub major: u64,
 }
 
 /// How many of something that has an id and a name.
@@ -144,6 +167,8 @@ pub fn overview(names: &Names<'_>) -> Result<Overview, ViewError> {
             .collect(),
         by_engine: most(engines, |id| id.replace('-', " ")),
         by_type: most(types, title),
+        by_sensor: Vec::new(),
+        more_sensors: 0,
         hours: Vec::new(),
         most_severe: list(AlertSort::Severity)?,
         newest: list(AlertSort::LastDetection)?,
@@ -152,6 +177,10 @@ pub fn overview(names: &Names<'_>) -> Result<Overview, ViewError> {
         commands_pending: reader.commands_pending()?,
     };
     found.work.reverse();
+    found.by_sensor = by_sensor(reader)?;
+    let told = found.by_sensor.len().min(SENSORS);
+    found.more_sensors = u64::try_from(found.by_sensor.len() - told).unwrap_or(u64::MAX);
+    found.by_sensor.truncate(told);
     if let Some(now) = state.now {
         let end = ot_protocol::Timestamp(now.0.div_euclid(HOUR).saturating_add(1).saturating_mul(HOUR));
         let from = end.plus(-HOUR * i64::from(HOURS));
@@ -175,6 +204,31 @@ pub fn overview(names: &Names<'_>) -> Result<Overview, ViewError> {
         }
     }
     Ok(found)
+}
+
+/// Open alerts of each sensor that the store knows, most first.
+fn by_sensor(reader: &Reader) -> Result<Vec<SensorCount>, ViewError> {
+    let mut counts: BTreeMap<(String, String), SensorCount> = BTreeMap::new();
+    for (sensor, site) in reader.sensors()? {
+        let shown = (!site.is_empty()).then(|| site.clone());
+        let none = SensorCount { sensor: sensor.clone(), site: shown, open: 0, new: 0, critical: 0, major: 0 };
+        counts.insert((sensor, site), none);
+    }
+    for row in reader.alerts_by_sensor()? {
+        let Some(known) = counts.get_mut(&(row.sensor, row.site)) else { continue };
+        known.open += row.count;
+        if row.status == Status::New {
+            known.new += row.count;
+        }
+        match row.severity {
+            Severity::Critical => known.critical += row.count,
+            Severity::Major => known.major += row.count,
+            Severity::Minor | Severity::Warning => {}
+        }
+    }
+    let mut all: Vec<SensorCount> = counts.into_values().collect();
+    all.sort_by_key(|known| std::cmp::Reverse(known.open));
+    Ok(all)
 }
 
 fn most(counts: BTreeMap<String, u64>, name: impl Fn(&str) -> String) -> Vec<NamedCount> {

@@ -25,6 +25,21 @@ pub struct GroupRow {
     pub count: u64,
 }
 
+/// Open alerts that the runs of a sensor opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SensorRow {
+    /// Id of the sensor.
+    pub sensor: String,
+    /// Its site; empty where none is configured.
+    pub site: String,
+    /// Severity.
+    pub severity: Severity,
+    /// Status: new or active.
+    pub status: Status,
+    /// How many.
+    pub count: u64,
+}
+
 /// Up to where the changes of alerts are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
@@ -54,6 +69,37 @@ impl Reader {
                     engine: row.get(3)?,
                     protocol: row.get(4)?,
                     count: count(row, 5)?,
+                })
+            },
+        )
+    }
+
+    /// Sensors whose runs the store holds, each with its site; empty where none is configured.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn sensors(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.rows("SELECT DISTINCT sensor, site FROM run ORDER BY sensor, site", &Conditions::default(), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    }
+
+    /// How many open alerts the runs of each sensor opened, by sensor, site, severity and status. No alert is read for it.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn alerts_by_sensor(&self) -> Result<Vec<SensorRow>, StoreError> {
+        self.rows(
+            "SELECT r.sensor, r.site, c.severity, c.status, SUM(c.count) FROM alert_run c JOIN run r ON r.id = c.run
+             GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+            &Conditions::default(),
+            |row| {
+                Ok(SensorRow {
+                    sensor: row.get(0)?,
+                    site: row.get(1)?,
+                    severity: severity(row, 2)?,
+                    status: parsed(row, 3, Status::parse)?,
+                    count: count(row, 4)?,
                 })
             },
         )
