@@ -955,6 +955,30 @@ fn the_overview_counts_by_site_and_sensor() -> Result<()> {
     Ok(())
 }
 
+/// A map is kept for others who ask for the same; what a person changes shows at once.
+#[test]
+fn a_map_that_is_kept_holds_what_people_change() -> Result<()> {
+    let console = console()?;
+    let session = console.sign_in("analyst")?;
+    let map = || -> Result<Value> {
+        let reply = session.get("/api/v1/map?by=zone&open=zone-Kept")?;
+        ensure!(reply.header("age").is_none(), "the store is as it was, and yet the map is of an earlier time");
+        reply.json()
+    };
+    let first = map()?;
+    ensure!(first == map()? && !first.to_string().contains("zone-Kept"), "{first}");
+    let device = filled(&console, &session, "DEVICE")?;
+    let path = format!("/api/v1/devices/{device}");
+    session.act("PATCH", &path, &json!({"set": {"zone": "Kept"}, "why": "test"}), &[])?;
+    let second = map()?;
+    ensure!(second.to_string().contains("zone-Kept"), "{second}");
+    ensure!(second == map()?);
+    ensure!(session.get("/map?by=zone")?.text().contains("Kept"));
+    session.act("PATCH", &path, &json!({"set": {"zone": null}}), &[])?;
+    ensure!(map()? == first);
+    Ok(())
+}
+
 /// Names and texts that devices and people give are shown, never run.
 #[test]
 fn hostile_texts_are_only_text() -> Result<()> {

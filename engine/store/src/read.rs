@@ -20,7 +20,7 @@ pub use devices::{DeviceQuery, SaidRow};
 pub use events::EventQuery;
 pub use journal::JournalQuery;
 pub use map::{PlaceRow, UseRow};
-pub use overview::{GroupRow, Mark, SensorRow};
+pub use overview::{GroupRow, Mark, SensorRow, Stamp};
 pub use points::PointQuery;
 pub use programs::ProgramQuery;
 pub use runs::{CommandRow, InputRow, RunRow, StateRow, Totals};

@@ -2,6 +2,7 @@
 
 use crate::call::{Identity, now};
 use crate::host::Host;
+use crate::kept::KeptMaps;
 use crate::problem::Problem;
 use crate::readers::Readers;
 use crate::secret;
@@ -36,6 +37,8 @@ pub struct App {
     pub host: Box<dyn Host>,
     /// Whether the console speaks TLS.
     pub tls: bool,
+    /// Maps that are kept for a short time.
+    pub maps: KeptMaps,
     /// Watches for new and changed alerts.
     pub watch: Watch,
     /// Questions to the store that may be asked at once.
@@ -66,6 +69,7 @@ impl App {
             readers: Readers::open(store)?,
             host,
             tls,
+            maps: KeptMaps::default(),
             watch: Watch::new(store),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
             checks: Arc::new(Semaphore::new(CHECKS)),

@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod filter;
 pub mod form;
 pub mod host;
+pub mod kept;
 pub mod mining;
 pub mod pages;
 pub mod problem;

@@ -51,7 +51,42 @@ pub struct Mark {
     pub history: i64,
 }
 
+/// What a store holds, told apart by whether it is still the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// The newest command of a person, and how many wait for the engine.
+    pub people: (i64, i64),
+    /// The newest run, and the last packet of it whose consequences are committed.
+    pub engine: (i64, i64),
+    /// The newest line of the history of alerts.
+    pub history: i64,
+}
+
 impl Reader {
+    /// What the store holds now. Where it is as before, so is every answer about devices, conversations and alerts.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn stamp(&self) -> Result<Stamp, StoreError> {
+        self.connection
+            .prepare_cached(
+                "SELECT COALESCE((SELECT MAX(id) FROM command), 0), (SELECT COUNT(*) FROM command WHERE state = 'pending'),
+                     COALESCE((SELECT MAX(id) FROM run), 0),
+                     COALESCE((SELECT position FROM run WHERE id = (SELECT MAX(id) FROM run)), 0),
+                     COALESCE((SELECT MAX(id) FROM alert_history), 0)",
+            )
+            .and_then(|mut statement| {
+                statement.query_row([], |row| {
+                    Ok(Stamp {
+                        people: (row.get(0)?, row.get(1)?),
+                        engine: (row.get(2)?, row.get(3)?),
+                        history: row.get(4)?,
+                    })
+                })
+            })
+            .map_err(|error| self.fail(error))
+    }
+
     /// How many alerts there are of each combination of values.
     ///
     /// # Errors

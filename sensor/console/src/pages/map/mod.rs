@@ -13,6 +13,7 @@ use askama::Template;
 use drawing::{Drawing, Ways, draw};
 use ot_store::read::Reader;
 use ot_views::map::{Grouping, MapGroup, MapView, level_title};
+use std::sync::Arc;
 
 /// Routes of the map.
 pub static ROUTES: &[Route] = &[
@@ -27,7 +28,9 @@ pub static ROUTES: &[Route] = &[
 #[template(path = "map.html")]
 struct Page {
     frame: Frame,
-    map: MapView,
+    map: Arc<MapView>,
+    /// As of when it is, where the store has changed since.
+    as_of: Option<String>,
     drawing: Drawing,
     by: &'static str,
     groupings: Vec<&'static str>,
@@ -95,7 +98,8 @@ impl Ways for Elsewhere {
 }
 
 fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
-    let map = api::map::view(call, reader)?;
+    let told = api::map::view(call, reader)?;
+    let map = &told.map;
     let here = Here(call);
     let text = |name: &str| call.one(name).unwrap_or_default().to_owned();
     let query = form::write(call.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -106,7 +110,7 @@ fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
         .collect();
     render(&Page {
         frame: Frame::new("Map", "map", call),
-        drawing: draw(&map, &here, false),
+        drawing: draw(map, &here, false),
         by: map.by,
         groupings: Grouping::ALL.map(Grouping::as_str).to_vec(),
         levels: (0..=5).rev().map(Some).chain([None]).map(level).collect(),
@@ -121,7 +125,8 @@ fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
         open: call.each("open").map(str::to_owned).collect(),
         svg: if query.is_empty() { "/map.svg".to_owned() } else { format!("/map.svg?{query}") },
         groups,
-        map,
+        map: Arc::clone(map),
+        as_of: told.as_of.map(|time| time.to_string()),
     })
 }
 
@@ -134,8 +139,8 @@ fn level(level: Option<u8>) -> (String, String) {
 /// # Errors
 /// As the view's.
 pub fn picture(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
-    let map = api::map::view(call, reader)?;
-    let picture = Picture { drawing: draw(&map, &Elsewhere, true) };
+    let told = api::map::view(call, reader)?;
+    let picture = Picture { drawing: draw(&told.map, &Elsewhere, true) };
     let text = picture.render().map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(Answer::file("image/svg+xml", "map.svg", text.into_bytes()))
+    Ok(api::map::aged(Answer::file("image/svg+xml", "map.svg", text.into_bytes()), &told))
 }
