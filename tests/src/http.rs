@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -56,6 +56,27 @@ pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &st
     // An answer may come before all of the body was taken.
     let _ = stream.write_all(body);
     read(&mut stream).with_context(|| format!("{method} {path}"))
+}
+
+/// Asks for something, and tells how long the first byte of the answer took.
+///
+/// # Errors
+/// Where there is no answer.
+pub fn timed(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<(Reply, Duration)> {
+    let mut head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let began = Instant::now();
+    stream.write_all(head.as_bytes())?;
+    let mut bytes = vec![0];
+    stream.read_exact(&mut bytes).with_context(|| format!("GET {path}"))?;
+    let first = began.elapsed();
+    stream.read_to_end(&mut bytes)?;
+    Ok((parse(&bytes).with_context(|| format!("GET {path}"))?, first))
 }
 
 /// Reads an answer to its end.
