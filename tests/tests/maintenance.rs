@@ -392,11 +392,12 @@ fn windows_survive_kills() -> Result<()> {
     // Now a person plans and removes while it runs and is killed.
     let store = folder.path().join("people.db");
     let (mut added, mut killed) = (0, 0);
-    for round in 0..20 {
+    for round in 0..40 {
         let mut child = spawn(&store)?;
-        let deadline = Instant::now() + Duration::from_millis(600 + random.below(1_200));
+        // Within what a whole run took, however fast the machine is.
+        let deadline = Instant::now() + Duration::from_millis(length / 4 + random.below(length / 2));
         while Instant::now() < deadline && child.try_wait()?.is_none() {
-            std::thread::sleep(Duration::from_millis(150));
+            std::thread::sleep(Duration::from_millis((length / 10).clamp(10, 150)));
             if !store.exists() {
                 continue;
             }
