@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         config.limits = Limits {
             devices: 4,
             entries: 8,
+            observed: 4,
             points: 4,
             program_versions: 2,
             program_bytes: 64,
