@@ -1,7 +1,7 @@
 //! A plant network on one machine: a switch with a mirror port, hosts behind it, and the sensor at the mirror port, each in
 //! a network namespace of its own.
 
-use crate::sensor::{root, sensor};
+use crate::sensor::{children, cut_off, root, sensor};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -245,6 +245,26 @@ impl Lab {
         Ok(())
     }
 
+    /// Ends a sensor that was started as a power cut does. Exit code; `None` where the signal ended it.
+    ///
+    /// # Errors
+    /// Where it does not end.
+    pub fn cut_off(&mut self, name: &str) -> Result<Option<i32>> {
+        let code = cut_off(self.process(name)?)?;
+        let place = self.running.iter().rposition(|(known, _)| known == name);
+        place.map(|place| self.running.remove(place));
+        Ok(code)
+    }
+
+    /// The process of a sensor that parses: the one that it has started, or the only one.
+    ///
+    /// # Errors
+    /// Where the sensor is not there.
+    pub fn parser(&mut self, name: &str) -> Result<u32> {
+        let sensor = self.process(name)?.id();
+        Ok(children(sensor).first().copied().unwrap_or(sensor))
+    }
+
     /// Packets that the sensor's interface has sent.
     ///
     /// # Errors
@@ -279,8 +299,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         for (_, child) in &mut self.running {
-            let _ = child.kill();
-            let _ = child.wait();
+            let _ = cut_off(child);
         }
         for space in &self.spaces {
             let _ = Command::new("ip").args(["netns", "del", space]).output();

@@ -1,9 +1,11 @@
 //! The sensor as a person runs it.
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
 
 /// The root of the project.
 pub fn root() -> PathBuf {
@@ -51,6 +53,57 @@ pub fn succeed(command: &mut Command) -> Result<String> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What the kernel tells of a process: the value behind a name in its status.
+///
+/// # Errors
+/// Where it has ended.
+pub fn status(pid: u32, name: &str) -> Result<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.map(|value| value.trim().to_owned()).with_context(|| format!("no {name} of process {pid}"))
+}
+
+/// The processes that a process has started and that have not ended.
+pub fn children(pid: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_child = |child: &u32| {
+        status(*child, "PPid").is_ok_and(|parent| parent == pid.to_string())
+            && status(*child, "State").is_ok_and(|state| !state.starts_with('Z'))
+    };
+    numbers.filter(is_child).collect()
+}
+
+/// Sends a signal to a process.
+///
+/// # Errors
+/// Where it has ended.
+pub fn signal(pid: u32, signal: Signal) -> Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process")?;
+    kill_process(pid, signal).context("cannot send a signal")
+}
+
+/// Ends a sensor that runs as a power cut does: both of its processes at once. Exit code; `None` where the signal ended it.
+///
+/// # Errors
+/// Where a process does not end.
+pub fn cut_off(sensor: &mut Child) -> Result<Option<i32>> {
+    // The one that was started must not see the other end.
+    let _ = signal(sensor.id(), Signal::STOP);
+    let others = children(sensor.id());
+    for pid in others.iter().copied().chain([sensor.id()]) {
+        let _ = signal(pid, Signal::KILL);
+    }
+    let status = sensor.wait()?;
+    let began = Instant::now();
+    let runs = |pid: &u32| self::status(*pid, "State").is_ok_and(|state| !state.starts_with('Z'));
+    while others.iter().any(runs) {
+        ensure!(began.elapsed() < Duration::from_secs(30), "{others:?} have not ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(status.code())
 }
 
 /// Runs a query that prints one JSON object a line; nothing found (exit code 1) is an empty list.

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, ensure};
 use ot_tests::console::replay;
 use ot_tests::lab::wait_for;
-use ot_tests::sensor::{alerts, lines, root, run, sensor, succeed};
+use ot_tests::sensor::{alerts, cut_off, lines, root, run, sensor, succeed};
 use serde_json::Value;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +23,7 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = cut_off(&mut self.0);
     }
 }
 

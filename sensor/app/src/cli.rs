@@ -316,6 +316,12 @@ pub struct RunArgs {
     /// Worker threads [default: two less than there are cores, at least one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
     pub workers: Option<u16>,
+    /// Capture in the process that parses, without a sandbox: for systems that allow it no other way
+    #[arg(long)]
+    pub no_split: bool,
+    /// Files that the process which captures hands to the one that parses; given by itself alone
+    #[arg(long, value_name = "LIST", hide = true)]
+    pub captured_through: Option<String>,
     /// Only warnings, no summary
     #[arg(long, short)]
     pub quiet: bool,

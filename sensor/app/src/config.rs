@@ -74,6 +74,8 @@ pub struct CaptureSettings {
     pub backlog: usize,
     /// On which processors the threads run.
     pub processors: Processors,
+    /// Whether a process of its own captures, and the one that parses is in a sandbox. Default true.
+    pub split: bool,
 }
 
 impl Default for CaptureSettings {
@@ -83,6 +85,7 @@ impl Default for CaptureSettings {
             interfaces: Vec::new(),
             backlog: 128 << 20,
             processors: Processors::default(),
+            split: true,
         }
     }
 }
@@ -429,6 +432,9 @@ fn capture_of(top: &mut Keys) -> Result<CaptureSettings, String> {
         }
         if let Some(numbers) = keys.numbers("worker_processors", MOST_PROCESSORS)? {
             capture.processors.workers = numbers;
+        }
+        if let Some(split) = keys.truth("split")? {
+            capture.split = split;
         }
         keys.end()?;
     }

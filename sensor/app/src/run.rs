@@ -1,5 +1,8 @@
 //! `run`: the sensor on its interfaces, for as long as it is let.
 //!
+//! Two processes, unless somebody says otherwise ([`ot_capture::split`]): the one that was started captures, and starts this
+//! program again, which does all else in a sandbox.
+//!
 //! The caller's thread applies facts to the engine and writes what changed: soon where there is news, seldom where only
 //! counts grow. Nothing it does holds up the capture: what it leaves behind is bounded and told (`ot_flow::Load`).
 
@@ -7,6 +10,7 @@
 mod forward;
 mod health;
 mod reload;
+mod sandbox;
 mod writer;
 
 use crate::acts::{apply_all, apply_pending, now, reload_rules};
@@ -18,6 +22,7 @@ use crate::protocols::PROTOCOLS;
 use crate::rules::{self, Reloader};
 use anyhow::{Context as _, Result};
 use health::Health;
+use ot_capture::split::{self, Hands, SplitError};
 use ot_capture::{InterfaceError, InterfaceSettings, Live, Stop};
 use ot_engine::Engine;
 use ot_engine::config::Learning;
@@ -56,7 +61,15 @@ const LAST_TRY: Duration = Duration::from_secs(4);
 /// # Errors
 /// Bad configuration, interface or store; each says what, where and what to do.
 pub fn run(args: &RunArgs) -> Result<Exit> {
+    // Before anything else opens files.
+    let hands = args.captured_through.as_deref().map(Hands::take).transpose().map_err(apart)?;
     let mut config = Config::of(&args.store)?;
+    let mut interfaces = interfaces(&args.interfaces, args.filter.as_deref(), &config);
+    interfaces.iter_mut().for_each(|interface| interface.wait |= args.wait);
+    let signals = Signals::register()?;
+    if hands.is_none() && config.capture.split && !args.no_split {
+        return capture(&interfaces, &signals);
+    }
     let file = ConfigFile::new(args, &config);
     config.engine.continuous = true;
     match &args.sensor_id {
@@ -64,11 +77,8 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         None if !config.named => config.engine.sensor_id = host_name(),
         None => {}
     }
-    let mut interfaces = interfaces(&args.interfaces, args.filter.as_deref(), &config);
-    interfaces.iter_mut().for_each(|interface| interface.wait |= args.wait);
     let rule_files: Vec<_> = config.rules.iter().chain(&args.rules).cloned().collect();
     config.engine.rules = rules::load(&rule_files)?;
-    let signals = Signals::register()?;
 
     let path = config.store_path(&args.store);
     let mut store = Store::open(&path)?;
@@ -82,7 +92,21 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     // Interfaces are opened before the run begins, so that a wrong name leaves no trace in the store.
     let first_file = store.next_file()?;
     let ring = config.evidence.enabled.then(|| ot_capture::Ring::new(config.evidence.ring_bytes));
-    let mut live = Live::open(&interfaces, first_file, ring.clone(), signals.stop.clone()).map_err(unusable)?;
+    let mut flow = FlowConfig::default();
+    if let Some(workers) = args.workers {
+        flow.workers = usize::from(workers);
+    }
+    let (mut live, sandbox) = match hands {
+        None => {
+            let live = Live::open(&interfaces, first_file, ring.clone(), signals.stop.clone()).map_err(unusable)?;
+            (live, None)
+        }
+        Some(hands) => {
+            let confined = sandbox::enter(args, &config, &path, folder.path())?;
+            let live = Live::attach(hands, &interfaces, first_file, ring.clone(), signals.stop.clone());
+            (live.map_err(apart)?, Some(confined))
+        }
+    };
     let inputs: Vec<RunInput> = interfaces
         .iter()
         .map(|interface| RunInput { path: interface.name.clone(), sha256: String::new(), bytes: 0 })
@@ -98,10 +122,6 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     anyhow::ensure!(start.first_file == first_file, "internal error: another process took numbers of inputs");
     config.engine.learning = learning(args, config.engine.learning, &start.snapshot.state);
 
-    let mut flow = FlowConfig::default();
-    if let Some(workers) = args.workers {
-        flow.workers = usize::from(workers);
-    }
     rules::watch(&flow.watch, &config.engine.rules);
     let origin = ot_evidence::Origin {
         sensor: config.engine.sensor_id.clone(),
@@ -120,6 +140,7 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         indicator_change,
         indicators: indicators.fingerprint(),
         file,
+        confined: sandbox.is_some(),
         config: config.clone(),
         signals: &signals,
         position: 0,
@@ -134,6 +155,9 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         sensor
             .health
             .warn(&mut sensor.engine, format!("run {run} did not end in order: what it had committed is kept"));
+    }
+    if let Some(confined) = sandbox {
+        sensor.tell_confined(&confined);
     }
     #[cfg(feature = "forward")]
     let forwarder = forward::start(&config, &path, args.quiet)?;
@@ -163,6 +187,9 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     if !args.quiet {
         sensor.tell(&summary, alerts_before, &path)?;
     }
+    if live.was_left() && ended_by_itself {
+        return Err(left().into());
+    }
     anyhow::ensure!(!ended_by_itself, "internal error: no interface is read any more; please report this");
     #[cfg(feature = "forward")]
     forward::end(forwarder);
@@ -170,6 +197,40 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     std::mem::forget(engine);
     drop(writer);
     Ok(Exit::Done)
+}
+
+/// Captures for the process that does all else, until that has ended; ends as it did.
+fn capture(interfaces: &[InterfaceSettings], signals: &Signals) -> Result<Exit> {
+    let status = split::parent(interfaces, "--captured-through", &signals.stop, &signals.reload).map_err(apart)?;
+    match status.code() {
+        // It has said why.
+        Some(code) => Ok(Exit::ALL.into_iter().find(|exit| i32::from(exit.code()) == code).unwrap_or(Exit::Internal)),
+        None => Err(Failure {
+            exit: Exit::Internal,
+            message: format!(
+                "the process that parses has ended ({status}): what it had committed is kept, and the next start goes on; \
+                 where memory was short the kernel may have ended it (dmesg)"
+            ),
+        }
+        .into()),
+    }
+}
+
+/// What a person is told where two processes do not come together.
+fn apart(error: SplitError) -> Failure {
+    match error {
+        SplitError::Interface(error) => unusable(error),
+        // Told by the one that knows why.
+        SplitError::NotOpened => Failure::input(""),
+        error => Failure { exit: Exit::Internal, message: error.to_string() },
+    }
+}
+
+/// What a person is told where the process that captures has gone.
+fn left() -> Failure {
+    let message = "the process that captures has ended without being told to (was it killed?): all that it handed over is \
+                   committed; start the sensor again";
+    Failure { exit: Exit::Internal, message: message.to_owned() }
 }
 
 /// What signals ask for.
@@ -251,6 +312,8 @@ struct Sensor<'a> {
     indicator_change: u64,
     indicators: String,
     file: ConfigFile,
+    /// It is in the sandbox.
+    confined: bool,
     config: Config,
     signals: &'a Signals,
     /// All facts up to this packet were applied.
@@ -336,7 +399,10 @@ impl Sensor<'_> {
             match reload_rules(&mut self.engine, &mut self.rules) {
                 Ok(told) if asked => self.health.say(&format!("SIGHUP: rules: {told}")),
                 Ok(_) => {}
-                Err(problem) => self.health.say(&format!("warning: rules stay as they were: {problem}")),
+                Err(problem) => {
+                    let hint = self.hint(&problem);
+                    self.health.say(&format!("warning: rules stay as they were: {problem}{hint}"));
+                }
             }
         }
         Ok(())

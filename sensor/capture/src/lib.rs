@@ -14,6 +14,7 @@ mod pcapng;
 mod reader;
 mod ring;
 mod set;
+pub mod split;
 mod write;
 
 use std::ops::ControlFlow;

@@ -4,18 +4,22 @@
 //! [`Live`] source takes the chunks of all interfaces and lends their packets in order of time. An interface that goes is
 //! waited for; the others go on. Where no packet comes, the source tells that time has passed ([`Polled::Tick`]), each
 //! second, so that silence is noticed.
+//!
+//! The threads may also run in another process, which alone holds the packet sockets ([`crate::split`]); the source is the
+//! same then.
 
 mod handle;
 mod interface;
 mod notice;
+mod outlet;
 mod settings;
 mod system;
 mod thread;
 
 use crate::ring::Chunk;
+use crate::split::{Hands, Intake, SplitError};
 use crate::{CaptureError, Packet, Polled, Progress, Ring, Source, Warning};
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
-use handle::Handle;
 use ot_protocol::time::SECOND;
 use ot_protocol::{Nanos, Timestamp};
 use std::collections::BTreeSet;
@@ -24,11 +28,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub(crate) use handle::Handle;
 pub use handle::Opened;
 pub use interface::{InterfaceCounters, InterfaceFacts, Offloads, interface_names};
 pub use notice::{Notice, NoticeKind};
+pub(crate) use outlet::{LINGER, Outlet, Sink};
 pub use settings::{InterfaceError, InterfaceSettings, TimeSource};
-use thread::{Outlet, Thread};
+pub(crate) use system::hand_no_files_on;
+pub(crate) use thread::Thread;
 
 /// Chunks on their way from an interface: 16 MiB at most.
 const CHUNKS: usize = 64;
@@ -69,15 +76,15 @@ impl Stop {
 /// What the thread of an interface counts.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    received: AtomicU64,
-    bytes: AtomicU64,
-    dropped: AtomicU64,
-    missed: AtomicU64,
-    opened: AtomicU32,
-    index: AtomicU32,
-    up: AtomicBool,
+    pub received: AtomicU64,
+    pub bytes: AtomicU64,
+    pub dropped: AtomicU64,
+    pub missed: AtomicU64,
+    pub opened: AtomicU32,
+    pub index: AtomicU32,
+    pub up: AtomicBool,
     /// Wall time up to which all packets have been handed over.
-    settled: AtomicI64,
+    pub settled: AtomicI64,
 }
 
 /// What an interface has received and lost since the run began.
@@ -200,6 +207,8 @@ pub struct Live {
     notices: Receiver<Notice>,
     ring: Option<Ring>,
     stop: Stop,
+    /// The process that holds the interfaces has gone.
+    left: Arc<AtomicBool>,
     number: u64,
     /// The newest second that was told, by a packet or a tick.
     second: Option<i64>,
@@ -220,6 +229,48 @@ impl Live {
         stop: Stop,
     ) -> Result<Self, InterfaceError> {
         let handles = open_all(interfaces)?;
+        let (mut live, outlets) = Self::prepare(interfaces, first_file, ring, stop);
+        for ((settings, handle), outlet) in interfaces.iter().zip(handles).zip(outlets) {
+            let counts = Arc::clone(&outlet.counts);
+            let thread = Thread::new(settings.clone(), outlet, counts, live.stop.clone(), patience(interfaces));
+            live.start(settings, move || thread.run(handle))?;
+        }
+        Ok(live)
+    }
+
+    /// Takes the packets that the process which holds the interfaces hands over; begins when all of them are open there. All
+    /// else is as in [`Live::open`]. To be called where no other thread was started before the sandbox was entered.
+    ///
+    /// # Errors
+    /// Where that process could not open them, which it has told itself, or where a thread cannot be started.
+    pub fn attach(
+        hands: Hands,
+        interfaces: &[InterfaceSettings],
+        first_file: u32,
+        ring: Option<Ring>,
+        stop: Stop,
+    ) -> Result<Self, SplitError> {
+        let (mut live, outlets) = Self::prepare(interfaces, first_file, ring, stop);
+        let readers = hands.begin(outlets.len())?;
+        for ((settings, outlet), reader) in interfaces.iter().zip(outlets).zip(readers) {
+            let intake = Intake::new(reader, outlet, live.stop.clone(), Arc::clone(&live.left), patience(interfaces));
+            live.start(settings, move || intake.run())?;
+        }
+        Ok(live)
+    }
+
+    /// Whether the process that holds the interfaces has gone without being told to: all that it handed over was lent.
+    pub fn was_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// A source without threads, and where their packets are to go.
+    fn prepare(
+        interfaces: &[InterfaceSettings],
+        first_file: u32,
+        ring: Option<Ring>,
+        stop: Stop,
+    ) -> (Self, Vec<Outlet>) {
         let (bell_in, bell) = bounded(1);
         let (notices_in, notices) = bounded(NOTICES);
         let mut live = Self {
@@ -228,33 +279,30 @@ impl Live {
             bell,
             notices,
             ring,
-            stop: stop.clone(),
+            stop,
+            left: Arc::default(),
             number: 0,
             second: None,
             lent: false,
         };
-        for ((interface, settings), handle) in (0_u16..).zip(interfaces).zip(handles) {
+        let mut outlets = Vec::with_capacity(interfaces.len());
+        for (interface, settings) in (0_u16..).zip(interfaces) {
             let (chunks_in, chunks) = bounded(CHUNKS);
-            let counts = Arc::new(Counts::default());
-            let outlet = Outlet {
-                chunks: chunks_in,
-                bell: bell_in.clone(),
-                notices: notices_in.clone(),
-                counts: Arc::clone(&counts),
-                stop: stop.clone(),
-            };
-            live.feeds.push(Feed::new(settings.name.clone(), chunks, counts));
-            // Packets of other interfaces wait until this one is known to have no earlier ones.
-            let wait = if interfaces.len() > 1 { WAIT / 5 } else { WAIT };
             let file = first_file.saturating_add(u32::from(interface));
-            let thread = Thread::new(settings.clone(), interface, file, outlet, wait);
-            let started = std::thread::Builder::new()
-                .name(format!("capture-{}", settings.name))
-                .spawn(move || thread.run(handle))
-                .map_err(|error| InterfaceError::Other { name: settings.name.clone(), detail: error.to_string() })?;
-            live.threads.push(started);
+            let outlet = Outlet::new((interface, &settings.name), file, chunks_in, bell_in.clone(), notices_in.clone());
+            live.feeds.push(Feed::new(settings.name.clone(), chunks, Arc::clone(&outlet.counts)));
+            outlets.push(outlet);
         }
-        Ok(live)
+        (live, outlets)
+    }
+
+    fn start(
+        &mut self,
+        settings: &InterfaceSettings,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), InterfaceError> {
+        self.threads.push(start(settings, work)?);
+        Ok(())
     }
 
     /// What happens to interfaces, as it happens.
@@ -419,8 +467,25 @@ impl Drop for Live {
     }
 }
 
+/// Starts the thread of an interface.
+pub(crate) fn start(
+    settings: &InterfaceSettings,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, InterfaceError> {
+    std::thread::Builder::new()
+        .name(format!("capture-{}", settings.name))
+        .spawn(work)
+        .map_err(|error| InterfaceError::Other { name: settings.name.clone(), detail: error.to_string() })
+}
+
+/// How long the thread of an interface waits at a time. Packets of other interfaces wait until this one is known to have no
+/// earlier ones.
+pub(crate) fn patience(interfaces: &[InterfaceSettings]) -> Duration {
+    if interfaces.len() > 1 { WAIT / 5 } else { WAIT }
+}
+
 /// Opens all; `None` where one is missing that may be.
-fn open_all(interfaces: &[InterfaceSettings]) -> Result<Vec<Option<Handle>>, InterfaceError> {
+pub(crate) fn open_all(interfaces: &[InterfaceSettings]) -> Result<Vec<Option<Handle>>, InterfaceError> {
     if interfaces.is_empty() {
         return Err(InterfaceError::None { known: interface_names() });
     }
@@ -445,7 +510,7 @@ pub fn bind_thread(processors: &[usize]) -> bool {
 }
 
 /// Wall time.
-fn wall() -> Timestamp {
+pub(crate) fn wall() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }

@@ -28,6 +28,11 @@ pub fn events(store: &Path) -> Result<Vec<String>> {
     Ok(lines.iter().filter_map(|event| event["text"].as_str().map(str::to_owned)).collect())
 }
 
+/// Whether the sensors of these tests are two processes, as they are unless `OT_LIVE_SPLIT=no` asks for one.
+pub fn split() -> bool {
+    std::env::var("OT_LIVE_SPLIT").map_or(true, |wanted| wanted != "no")
+}
+
 /// A sensor in a lab.
 pub struct Bench {
     pub lab: Lab,
@@ -58,6 +63,9 @@ impl Bench {
     pub fn begin(&mut self, more: &[&str]) -> Result<()> {
         let mut command = self.lab.sensor();
         command.args(["run", "--interface", SPAN, "--sensor-id", "lab", "--store"]).arg(&self.store).args(more);
+        if !split() {
+            command.arg("--no-split");
+        }
         let log = self.log("sensor");
         self.lab.start("sensor", &mut command, &log)?;
         self.until_said("is captured")

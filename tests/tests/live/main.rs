@@ -7,5 +7,6 @@ mod doctor;
 mod interfaces;
 mod overload;
 mod reload;
+mod split;
 mod store;
 mod traffic;

@@ -6,7 +6,7 @@ use crate::traffic::{Cell, Talk, attack, capture, replay};
 use anyhow::{Context as _, Result, ensure};
 use ot_tests::frames::flags;
 use ot_tests::lab::{SPAN, wait_for};
-use ot_tests::sensor::alerts;
+use ot_tests::sensor::{alerts, status};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::ops::RangeInclusive;
@@ -117,9 +117,7 @@ fn told_of(store: &Path, intruders: impl IntoIterator<Item = u8>) -> Result<Opti
 }
 
 fn peak_memory(pid: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    line.trim().trim_end_matches("kB").trim().parse().context("VmHWM is no number")
+    status(pid, "VmHWM")?.trim_end_matches("kB").trim().parse().context("VmHWM is no number")
 }
 
 #[test]
@@ -166,7 +164,7 @@ fn more_than_can_be_done_is_given_up_in_its_order_and_counted_and_the_attack_is_
     replay(&mut bench, "afterwards", &[], &little)?;
     bench.lab.wait("afterwards", LONG)?;
     wait_for("the alert of the attack afterwards", LONG, || told_of(&store, [LAST]))?;
-    let memory = peak_memory(bench.lab.process("sensor")?.id())?;
+    let memory = peak_memory(bench.lab.parser("sensor")?)?;
     let sent = bench.lab.sent()?;
     bench.finish()?;
     let delivered = delivered(&bench)? - before;

@@ -21,7 +21,7 @@ fn a_kill_loses_nothing_that_was_committed_and_people_are_heard_while_it_runs() 
     comment.args(["alerts", "comment", "seen", &id, "--store"]).arg(&bench.store);
     let said = succeed(&mut comment)?;
     ensure!(!said.contains("waits"), "the command was not carried out while the sensor ran: {said}");
-    let code = bench.lab.end("sensor", "KILL", LONG)?;
+    let code = bench.lab.cut_off("sensor")?;
     assert_eq!(code, None);
     let before = alerts(&bench.store)?;
     ensure!(before.iter().any(|alert| alert["id"] == id.as_str()), "the alert is lost");

@@ -50,7 +50,8 @@ impl Sensor<'_> {
         let (new, indicators) = match read {
             Ok(read) => read,
             Err(problem) => {
-                self.health.warn(&mut self.engine, format!("the configuration stays as it was: {problem}"));
+                let hint = self.hint(&problem);
+                self.health.warn(&mut self.engine, format!("the configuration stays as it was: {problem}{hint}"));
                 return;
             }
         };

@@ -13,7 +13,7 @@ use std::time::Duration;
 const BATCH: usize = 1024;
 
 /// An interface that is being captured.
-pub(super) struct Handle {
+pub(crate) struct Handle {
     capture: Capture<Active>,
     pub link: LinkType,
     pub opened: Opened,

@@ -1,4 +1,5 @@
-//! What only the operating system can tell or do, and no safe library does: the unsafe code of the project.
+//! What only the operating system can tell or do, and no safe library does. With the memory that two processes share
+//! (`split/memory.rs`) and the taking of handed files (`split/child.rs`), this is the unsafe code of the project.
 
 #![allow(unsafe_code)]
 
@@ -154,6 +155,13 @@ pub(crate) fn run_on(processors: &[usize]) -> bool {
     }
     // SAFETY: 0 is the calling thread; the set is whole.
     unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) == 0 }
+}
+
+/// Marks all files but the standard streams to be closed when another program is started: also those that libraries opened.
+pub(crate) fn hand_no_files_on() -> std::io::Result<()> {
+    // SAFETY: takes numbers, and closes nothing now.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

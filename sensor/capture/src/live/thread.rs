@@ -1,14 +1,9 @@
-//! The thread of an interface: empties the kernel's ring into chunks, and keeps at it when the interface goes and comes
-//! back.
+//! The thread of an interface: empties the kernel's ring, and keeps at it when the interface goes and comes back.
 
 use super::handle::Handle;
 use super::interface::{InterfaceCounters, InterfaceFacts};
-use super::{Counts, InterfaceError, InterfaceSettings, Notice, NoticeKind, Stop, wall};
-use crate::LinkType;
-use crate::Packet;
-use crate::ring::Chunk;
-use crossbeam_channel::Sender;
-use ot_protocol::{FrameRef, Nanos, PacketInfo, Timestamp};
+use super::{Counts, InterfaceError, InterfaceSettings, NoticeKind, Sink, Stop, wall};
+use ot_protocol::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -17,54 +12,35 @@ use std::time::{Duration, Instant};
 const RETRY: Duration = Duration::from_millis(250);
 /// Between two looks at counters and at the state of the interface.
 const LOOK: Duration = Duration::from_millis(500);
-/// The longest that a packet waits for others to fill its chunk.
-const LINGER: Nanos = 20_000_000;
-
-/// Where the thread puts what it reads.
-pub(super) struct Outlet {
-    pub chunks: Sender<Chunk>,
-    /// Rung when there is a chunk.
-    pub bell: Sender<()>,
-    pub notices: Sender<Notice>,
-    pub counts: Arc<Counts>,
-    pub stop: Stop,
-}
 
 /// Reads one interface until it is told to stop.
-pub(super) struct Thread {
+pub(crate) struct Thread<S> {
     settings: InterfaceSettings,
-    interface: u16,
-    file: u32,
-    outlet: Outlet,
+    /// Where it puts what it reads.
+    sink: S,
+    counts: Arc<Counts>,
+    stop: Stop,
     /// How long it waits for packets at a time.
     wait: Duration,
-    /// Packets so far.
-    frames: u64,
-    chunk: Chunk,
     /// What the card has missed, as counted when last looked at; `None` while the interface is gone.
     missed: Option<u64>,
     up: bool,
     looked: Instant,
-    /// Nobody takes packets any more.
-    closed: bool,
     /// Why the interface could not be opened the last time, where that will not go away by itself.
     refused: String,
 }
 
-impl Thread {
-    pub fn new(settings: InterfaceSettings, interface: u16, file: u32, outlet: Outlet, wait: Duration) -> Self {
+impl<S: Sink> Thread<S> {
+    pub fn new(settings: InterfaceSettings, sink: S, counts: Arc<Counts>, stop: Stop, wait: Duration) -> Self {
         Self {
             settings,
-            interface,
-            file,
-            outlet,
+            sink,
+            counts,
+            stop,
             wait,
-            frames: 0,
-            chunk: Chunk::default(),
             missed: None,
             up: true,
             looked: Instant::now(),
-            closed: false,
             refused: String::new(),
         }
     }
@@ -79,7 +55,7 @@ impl Thread {
             Some(handle) => self.tell_opened(handle),
             None => self.tell(NoticeKind::Waits),
         }
-        while !self.outlet.stop.is_set() && !self.closed {
+        while !self.stop.is_set() && !self.sink.is_closed() {
             handle = match handle {
                 Some(open) => self.read(open),
                 None => self.reopen(),
@@ -88,18 +64,18 @@ impl Thread {
         if let Some(mut handle) = handle {
             self.count_losses(&mut handle);
         }
-        self.send();
+        self.sink.send();
     }
 
     /// Takes what has come. Gives the handle back unless the interface is gone.
     fn read(&mut self, mut handle: Handle) -> Option<Handle> {
         let link = handle.link;
-        let read = handle.read(|time, wire, data| self.packet(link, time, wire, data));
+        let read = handle.read(|time, wire, data| self.sink.packet(link, time, wire, data));
         let nothing = match read {
             Ok(count) => count == 0,
             Err(detail) => {
                 self.count_losses(&mut handle);
-                self.send();
+                self.sink.send();
                 self.missed = None;
                 self.up = false;
                 self.tell(NoticeKind::Gone { detail });
@@ -107,10 +83,10 @@ impl Thread {
             }
         };
         if nothing {
-            self.send();
+            self.sink.send();
             // All that came before has been taken, but for what the kernel's open block still holds.
             let settled = wall().plus(-2 * i64::try_from(self.settings.timeout.as_nanos()).unwrap_or(0));
-            self.outlet.counts.settled.store(settled.0, Ordering::Relaxed);
+            self.settle(settled);
         }
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
@@ -125,44 +101,25 @@ impl Thread {
         Some(handle)
     }
 
-    fn packet(&mut self, link: LinkType, time: Timestamp, wire_len: u32, data: &[u8]) {
-        let waited = self.chunk.first().map_or(0, |first| time.since(first));
-        if self.chunk.is_full(data.len()) || !(0..LINGER).contains(&waited) {
-            self.send();
-        }
-        self.frames += 1;
-        let info = PacketInfo { number: 0, frame: FrameRef::new(self.file, self.frames), time };
-        self.chunk.push(&Packet { info, link, interface: self.interface, wire_len, data });
-    }
-
-    /// Hands the chunk over. Where the next stage is behind, this waits; the kernel's ring fills meanwhile, and what has
-    /// no room there is counted.
-    fn send(&mut self) {
-        if self.chunk.len() == 0 {
-            return;
-        }
-        let chunk = std::mem::take(&mut self.chunk);
-        let counts = &self.outlet.counts;
-        counts.received.fetch_add(u64::try_from(chunk.len()).unwrap_or(0), Ordering::Relaxed);
-        counts.bytes.fetch_add(u64::try_from(chunk.bytes()).unwrap_or(0), Ordering::Relaxed);
-        self.chunk = Chunk::like(&chunk);
-        self.closed |= self.outlet.chunks.send(chunk).is_err();
-        // One ring that nobody has answered yet is enough.
-        let _ = self.outlet.bell.try_send(());
-    }
-
     fn count_losses(&mut self, handle: &mut Handle) {
-        let counts = &self.outlet.counts;
+        let counts = &self.counts;
         counts.dropped.fetch_add(handle.take_dropped(), Ordering::Relaxed);
         let missed = InterfaceCounters::of(&self.settings.name).missed;
         let more = self.missed.replace(missed).map_or(0, |before| missed.saturating_sub(before));
         counts.missed.fetch_add(more, Ordering::Relaxed);
+        self.sink.counted(&self.counts);
+    }
+
+    /// All packets up to this time have been handed over.
+    fn settle(&mut self, time: Timestamp) {
+        self.counts.settled.store(time.0, Ordering::Relaxed);
+        self.sink.counted(&self.counts);
     }
 
     /// Looks whether the interface is still the same and switched on. libpcap goes on by itself when it is only switched
     /// off and on.
     fn is_there(&mut self) -> bool {
-        let known = self.outlet.counts.index.load(Ordering::Relaxed);
+        let known = self.counts.index.load(Ordering::Relaxed);
         match InterfaceFacts::of(&self.settings.name) {
             Some(facts) if facts.index == known => {
                 let up = facts.up && facts.running;
@@ -173,7 +130,7 @@ impl Thread {
                 true
             }
             _ => {
-                self.send();
+                self.sink.send();
                 self.missed = None;
                 self.up = false;
                 self.tell(NoticeKind::Gone { detail: "the interface was removed".to_owned() });
@@ -185,7 +142,7 @@ impl Thread {
     /// Tries to open an interface that is gone.
     fn reopen(&mut self) -> Option<Handle> {
         std::thread::sleep(RETRY);
-        self.outlet.counts.settled.store(wall().0, Ordering::Relaxed);
+        self.settle(wall());
         match Handle::open(&self.settings) {
             Ok(handle) => {
                 self.tell_opened(&handle);
@@ -208,8 +165,8 @@ impl Thread {
         let facts = InterfaceFacts::of(&self.settings.name);
         self.up = facts.as_ref().is_some_and(|facts| facts.up && facts.running);
         self.missed = facts.as_ref().map(|facts| facts.counters.missed);
-        self.outlet.counts.index.store(facts.as_ref().map_or(0, |facts| facts.index), Ordering::Relaxed);
-        let again = self.outlet.counts.opened.fetch_add(1, Ordering::Relaxed) > 0;
+        self.counts.index.store(facts.as_ref().map_or(0, |facts| facts.index), Ordering::Relaxed);
+        let again = self.counts.opened.fetch_add(1, Ordering::Relaxed) > 0;
         let offloads = facts.map(|facts| facts.offloads).unwrap_or_default();
         self.tell(NoticeKind::Opened { again, opened: handle.opened, wanted: self.settings.time_source, offloads });
         if !self.up {
@@ -218,9 +175,8 @@ impl Thread {
     }
 
     fn tell(&mut self, kind: NoticeKind) {
-        self.outlet.counts.up.store(self.up, Ordering::Relaxed);
-        let notice = Notice { interface: self.interface, name: self.settings.name.clone(), time: wall(), kind };
-        // Nobody reads them: nobody misses them.
-        let _ = self.outlet.notices.try_send(notice);
+        self.counts.up.store(self.up, Ordering::Relaxed);
+        self.sink.counted(&self.counts);
+        self.sink.tell(wall(), kind);
     }
 }
