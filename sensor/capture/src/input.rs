@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 
 use crate::CaptureError;
 
@@ -20,13 +20,13 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 pub(crate) struct Tally {
     read: AtomicU64,
     failed: AtomicBool,
-    hash: Mutex<Option<Sha256>>,
+    hash: Mutex<Option<Context>>,
 }
 
 impl Tally {
     /// Counts, and hashes what passes.
     fn hashing() -> Self {
-        Self { hash: Mutex::new(Some(Sha256::new())), ..Self::default() }
+        Self { hash: Mutex::new(Some(Context::new(&SHA256))), ..Self::default() }
     }
 
     /// Bytes read so far, as stored.
@@ -42,8 +42,18 @@ impl Tally {
     /// SHA-256 of what was read, if it was asked for; ends the hashing.
     pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
         let hash = self.hash.lock().unwrap_or_else(PoisonError::into_inner).take();
-        hash.map(|hash| hash.finalize().into())
+        hash.map(finish)
     }
+}
+
+/// The digest. Of this crate, whose SHA-256 is fast also on processors that have no instructions for it: a capture of
+/// gigabytes is hashed before anything of it is read.
+fn finish(hash: Context) -> [u8; 32] {
+    let mut digest = [0; 32];
+    for (to, from) in digest.iter_mut().zip(hash.finish().as_ref()) {
+        *to = *from;
+    }
+    digest
 }
 
 /// Reads and keeps the tally.
@@ -113,7 +123,7 @@ pub(crate) fn identify(path: &Path) -> Result<Option<(u64, [u8; 32])>, CaptureEr
         return Ok(None);
     }
     let mut file = File::open(path).map_err(|error| refused(path, error))?;
-    let mut hash = Sha256::new();
+    let mut hash = Context::new(&SHA256);
     let mut length = 0_u64;
     let mut buffer = vec![0; COMPRESSED_CHUNK];
     loop {
@@ -130,7 +140,7 @@ pub(crate) fn identify(path: &Path) -> Result<Option<(u64, [u8; 32])>, CaptureEr
     if length == 0 {
         return Err(CaptureError::Empty { path: path.into() });
     }
-    Ok(Some((length, hash.finalize().into())))
+    Ok(Some((length, finish(hash))))
 }
 
 /// Opens an input and unpacks it if its first bytes ask for it.
