@@ -37,15 +37,21 @@ impl Reply {
     }
 }
 
+/// A request's head, all but its last line.
+fn head(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head
+}
+
 /// Sends a request and reads the answer to its end.
 ///
 /// # Errors
 /// Where there is no answer.
 pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
+    let mut head = head(address, method, path, headers);
     if !body.is_empty() || method != "GET" {
         head.push_str(&format!("content-length: {}\r\n", body.len()));
     }
@@ -63,11 +69,7 @@ pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &st
 /// # Errors
 /// Where there is no answer.
 pub fn timed(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<(Reply, Duration)> {
-    let mut head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
+    let head = head(address, "GET", path, headers) + "\r\n";
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let began = Instant::now();

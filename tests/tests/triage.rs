@@ -1,7 +1,14 @@
 //! Learn, mute, close, and take it back.
 
 use anyhow::{Context as _, Result, ensure};
+use ot_engine::config::EngineConfig;
+use ot_engine::model::Scope;
+use ot_engine::{Action, Learn};
+use ot_protocol::Timestamp;
+use ot_store::NewCommand;
+use ot_store::read::Reader;
 use ot_tests::sensor::{alerts, lines, root, run, sensor, succeed};
+use ot_views::preview::{preview, preview_of_all};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -181,6 +188,44 @@ fn a_dry_run_says_what_then_happens() -> Result<()> {
     replay(&store, false, "new-function")?;
     assert!(counts(&store)?.get(&alert) > learned.get(&alert));
     assert!(lines(sensor().args(["baseline", "undo", "--json", "--store"]).arg(&store))?.is_empty());
+    Ok(())
+}
+
+/// A preview looks only at what learning reaches: that says the same as going through all violations.
+#[test]
+fn a_preview_of_what_is_reached_is_that_of_all() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let store = directory.path().join("store.db");
+    replay(&store, true, "benign-polling")?;
+    for name in ["new-function", "new-range", "unauthorised-write", "write-burst", "rhythm", "value-outside-range"] {
+        replay(&store, false, name)?;
+    }
+    for name in ["dnp3-rogue-control", "dnp3-new-object", "dnp3-value-outside-range", "s7-download", "port-scan"] {
+        replay(&store, false, name)?;
+    }
+    let known = alerts(&store)?;
+    // Something is allowed already, exactly and more widely.
+    for (alert, scope) in of_type(&known, "modbus-range-not-learned").iter().take(2).zip(["exact", "client"]) {
+        act(&store, &["learn", id(alert)?, "--scope", scope])?;
+    }
+    let reader = Reader::open(&store)?;
+    let config = EngineConfig::default();
+    let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+    for alert in alerts(&store)? {
+        for scope in Scope::ALL {
+            let asked = [NewCommand {
+                alert: Some(id(&alert)?.to_owned()),
+                action: Action::Learn(Learn { scope, span: None }),
+                who: "anna".to_owned(),
+                why: String::new(),
+                wall_time: Timestamp(0),
+            }];
+            let reached = preview(&reader, &config, &asked)?;
+            ensure!(reached == preview_of_all(&reader, &config, &asked)?, "{scope:?}: {alert}");
+            *told.entry(scope.as_str()).or_default() += reached.hidden.len();
+        }
+    }
+    ensure!(told.values().all(|&hidden| hidden > 0) && told["server"] > told["exact"], "{told:?}");
     Ok(())
 }
 

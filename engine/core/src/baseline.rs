@@ -129,10 +129,8 @@ impl Baseline {
 
     /// Counts an observation and tells whether it is allowed. `None` where the table is full and the key is new.
     pub fn observe(&mut self, key: EntryKey, label: &'static str, seen: Observation, limits: &Limits) -> Option<Met> {
-        if let Some(entry) = self.find(&key).map(|entry| entry.id) {
-            self.touch(entry, seen);
-            let allowed = self.get(entry).is_some_and(|entry| self.is_allowed(entry));
-            return Some(Met { entry, allowed, new: false });
+        if let Some(met) = self.observe_known(&key, seen) {
+            return Some(met);
         }
         if !seen.learning && self.observed.len() >= limits.observed {
             self.evict();
@@ -143,6 +141,14 @@ impl Baseline {
         }
         let entry = self.insert(key, label, seen);
         Some(Met { entry, allowed: seen.learning, new: true })
+    }
+
+    /// The same, where there is an entry of exactly this key.
+    fn observe_known(&mut self, key: &EntryKey, seen: Observation) -> Option<Met> {
+        let entry = self.find(key)?.id;
+        self.touch(entry, seen);
+        let allowed = self.get(entry).is_some_and(|entry| self.is_allowed(entry));
+        Some(Met { entry, allowed, new: false })
     }
 
     fn insert(&mut self, key: EntryKey, label: &'static str, seen: Observation) -> EntryId {
@@ -334,8 +340,7 @@ impl Baseline {
         limits: &Limits,
     ) -> Option<Met> {
         let (Some(start), Some(end)) = (key.start, key.end) else { return self.observe(key, label, seen, limits) };
-        if self.find(&key).is_some() {
-            let met = self.observe(key.clone(), label, seen, limits)?;
+        if let Some(met) = self.observe_known(&key, seen) {
             return Some(Met { allowed: met.allowed || self.covered(&key, start, end).is_some(), ..met });
         }
         if let Some(entry) = self.covered(&key, start, end) {

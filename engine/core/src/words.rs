@@ -10,6 +10,12 @@ use crate::companions;
 use ot_protocol::{Activity, Nanos, Operation, Outcome, Target, Timestamp, Values};
 use std::fmt::Write as _;
 
+/// `1 alert`, `2 alerts`.
+pub fn number_of<N: std::fmt::Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    let one = count == N::from(1);
+    format!("{count} {what}{}", if one { "" } else { "s" })
+}
+
 /// `Write Single Register (function 6)`.
 pub fn function(activity: &Activity) -> String {
     let function = activity.function;

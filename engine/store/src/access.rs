@@ -5,7 +5,7 @@
 //! the SHA-256 is kept.
 
 use crate::StoreError;
-use crate::value::{count, parsed};
+use crate::value::{count, parsed, time};
 use ot_protocol::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 use std::ffi::OsString;
@@ -608,7 +608,7 @@ fn user(row: &Row<'_>) -> rusqlite::Result<UserRow> {
         role: parsed(row, 2, UserRole::parse)?,
         password: row.get(3)?,
         created: Timestamp(row.get(4)?),
-        last_sign_in: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+        last_sign_in: time(row, 5)?,
     })
 }
 
@@ -621,8 +621,8 @@ fn token(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
         role: own.min(of_user),
         scopes: Scope::split(&row.get::<_, String>(8)?),
         created: Timestamp(row.get(5)?),
-        expires: row.get::<_, Option<i64>>(6)?.map(Timestamp),
-        last_used: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        expires: time(row, 6)?,
+        last_used: time(row, 7)?,
     })
 }
 

@@ -251,59 +251,35 @@ fn history(transaction: &Transaction<'_>, command: &Command, answer: &str, chang
         Action::Mute | Action::Unmute => "",
         _ => answer,
     };
-    let columns = "INSERT OR IGNORE INTO alert_history (alert, wall_time, who, action, why, detail, command)
-         SELECT number, ?2, ?3, ?4, ?5, ?6, ?7 FROM alert";
-    let values = params![
-        command.alert,
-        command.wall_time.0,
-        command.who,
-        command.action.id(),
-        command.why,
-        detail,
-        integer(command.id)
-    ];
-    transaction.prepare_cached(&format!("{columns} WHERE id = ?1"))?.execute(values)?;
+    let tell = |which: &str, value: &dyn ToSql| {
+        let sql = format!(
+            "INSERT OR IGNORE INTO alert_history (alert, wall_time, who, action, why, detail, command)
+             SELECT number, ?2, ?3, ?4, ?5, ?6, ?7 FROM alert WHERE {which}"
+        );
+        transaction.prepare_cached(&sql)?.execute(params![
+            value,
+            command.wall_time.0,
+            command.who,
+            command.action.id(),
+            command.why,
+            detail,
+            integer(command.id)
+        ])
+    };
+    tell("id = ?1", &command.alert)?;
     // An entry that ends is a matter of each alert with which it was learned.
     if let Action::BaselineRemove(entry) | Action::BaselineExpire(entry, _) = command.action {
-        let held = "learned AND number IN (SELECT alert FROM alert_entry WHERE entry = ?1)";
-        transaction.prepare_cached(&format!("{columns} WHERE {held}"))?.execute(params![
-            entry.0,
-            command.wall_time.0,
-            command.who,
-            command.action.id(),
-            command.why,
-            detail,
-            integer(command.id)
-        ])?;
+        tell("learned AND number IN (SELECT alert FROM alert_entry WHERE entry = ?1)", &entry.0)?;
     }
-    // What is taken back with an act is taken back for each alert that it learned.
-    if matches!(command.action, Action::BaselineUndo(_)) {
-        let mut insert = transaction.prepare_cached(&format!("{columns} WHERE number = ?1"))?;
-        for alert in &changes.alerts {
-            insert.execute(params![
-                alert.number,
-                command.wall_time.0,
-                command.who,
-                command.action.id(),
-                command.why,
-                detail,
-                integer(command.id)
-            ])?;
-        }
-    }
-    // What was done to entries with the act is a matter of the alerts whose history tells of that.
     if let Action::BaselineUndo(act) = command.action {
+        // What is taken back with an act is taken back for each alert that it learned.
+        for alert in &changes.alerts {
+            tell("number = ?1", &alert.number)?;
+        }
+        // What was done to entries with the act is a matter of the alerts whose history tells of that.
         let told = "number IN (SELECT h.alert FROM command c JOIN alert_history h ON h.command = c.id
              WHERE c.act = ?1 AND c.action IN ('baseline-remove', 'baseline-expire'))";
-        transaction.prepare_cached(&format!("{columns} WHERE {told}"))?.execute(params![
-            integer(act),
-            command.wall_time.0,
-            command.who,
-            command.action.id(),
-            command.why,
-            detail,
-            integer(command.id)
-        ])?;
+        tell(told, &integer(act))?;
     }
     Ok(())
 }

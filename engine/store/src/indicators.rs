@@ -1,7 +1,7 @@
 //! Indicator lists: imported and removed by people, read by the engine when a run begins and whenever they changed.
 
 use crate::read::Reader;
-use crate::value::{count, parsed};
+use crate::value::{count, parsed, time};
 use crate::{Store, StoreError};
 use ot_engine::indicators::{Indicator, Value};
 use ot_protocol::Timestamp;
@@ -105,7 +105,7 @@ impl Reader {
                     wall_time: Timestamp(row.get(4)?),
                 },
                 counts: [count(row, 5)?, count(row, 6)?, count(row, 7)?],
-                expires: row.get::<_, Option<i64>>(8)?.map(Timestamp),
+                expires: time(row, 8)?,
             })
         };
         let rows = || -> rusqlite::Result<Vec<IndicatorListRow>> {
@@ -145,12 +145,7 @@ fn entries(connection: &Connection, condition: &str, parameters: &[&dyn ToSql]) 
                 "network" => text.parse().ok().map(Value::Network),
                 _ => Some(Value::Domain(text.into())),
             })?;
-            Ok(Indicator {
-                list: row.get(0)?,
-                value,
-                note: row.get(3)?,
-                expires: row.get::<_, Option<i64>>(4)?.map(Timestamp),
-            })
+            Ok(Indicator { list: row.get(0)?, value, note: row.get(3)?, expires: time(row, 4)? })
         })?
         .collect()
 }

@@ -9,6 +9,7 @@
 //! again, and commits up to the position that had been reached change nothing, for their rows are there already.
 
 mod access;
+mod clock;
 mod commands;
 mod dump;
 mod error;
@@ -27,6 +28,7 @@ mod write;
 pub use access::{
     AccessStore, AuditRow, NewToken, QuestionRow, RequestState, Scope, SessionRow, TokenRow, UserRole, UserRow,
 };
+pub use clock::wall_clock;
 pub use commands::{CommandState, NewCommand};
 pub use dump::dump;
 pub use error::StoreError;

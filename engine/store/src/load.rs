@@ -35,9 +35,9 @@ pub(crate) fn snapshot(
         |row| Ok((parsed(row, 0, key)?, row.get(1)?)),
     )?;
     Ok(Snapshot {
-        devices: devices(connection, prefix)?,
+        devices: devices(connection, prefix, "", &[])?,
         entries: entries(connection, prefix)?,
-        grants: grants(connection, prefix, "")?,
+        grants: grants(connection, prefix, "", &[])?,
         points: points(connection, prefix)?,
         programs: programs(connection, prefix, "", &[], true)?,
         journal: journal(connection, prefix)?,
@@ -82,11 +82,20 @@ fn lists<T>(
     Ok(lists)
 }
 
-fn devices(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Device>> {
+/// Devices; `condition` with `WHERE`.
+pub(crate) fn devices(
+    connection: &Connection,
+    prefix: &str,
+    condition: &str,
+    parameters: &[&dyn ToSql],
+) -> rusqlite::Result<Vec<Device>> {
+    let chosen = format!("device IN (SELECT id FROM {prefix}device {condition})");
     let mut addresses = lists(
         connection,
-        &format!("SELECT device, ip, vlan, first_seen, last_seen FROM {prefix}device_address ORDER BY device, place"),
-        &[],
+        &format!(
+            "SELECT device, ip, vlan, first_seen, last_seen FROM {prefix}device_address WHERE {chosen} ORDER BY device, place"
+        ),
+        parameters,
         |row| {
             Ok(DeviceAddress {
                 ip: parsed(row, 1, |ip| ip.parse().ok())?,
@@ -100,9 +109,9 @@ fn devices(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Device
         connection,
         &format!(
             "SELECT device, protocol, as_client, as_server, first_seen, last_seen FROM {prefix}device_protocol
-             ORDER BY device, place"
+             WHERE {chosen} ORDER BY device, place"
         ),
-        &[],
+        parameters,
         |row| {
             Ok(ProtocolUse {
                 protocol: row.get(1)?,
@@ -116,9 +125,10 @@ fn devices(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Device
     let mut reasons = lists(
         connection,
         &format!(
-            "SELECT device, role, reason, time, file, frame FROM {prefix}device_role_reason ORDER BY device, place"
+            "SELECT device, role, reason, time, file, frame FROM {prefix}device_role_reason WHERE {chosen}
+             ORDER BY device, place"
         ),
-        &[],
+        parameters,
         |row| {
             Ok(RoleReason {
                 role: parsed(row, 1, Role::parse)?,
@@ -132,9 +142,9 @@ fn devices(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Device
         connection,
         &format!(
             "SELECT device, property, value, source, first_seen, last_seen, file, frame FROM {prefix}device_identity
-             ORDER BY device, place"
+             WHERE {chosen} ORDER BY device, place"
         ),
-        &[],
+        parameters,
         |row| {
             Ok(IdentityValue {
                 property: row.get(1)?,
@@ -150,18 +160,18 @@ fn devices(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Device
         connection,
         &format!(
             "SELECT device, field, value, source, who FROM {prefix}device_context WHERE source <> 'traffic'
-             ORDER BY device, field, value"
+             AND {chosen} ORDER BY device, field, value"
         ),
-        &[],
+        parameters,
         |row| said(row, 1),
     )?;
     rows(
         connection,
         &format!(
             "SELECT id, name, mac, sub, parent, vendor, role, purdue, ot, learned, zone, first_seen, last_seen
-             FROM {prefix}device ORDER BY id"
+             FROM {prefix}device {condition} ORDER BY id"
         ),
-        &[],
+        parameters,
         |row| {
             let id: u32 = row.get(0)?;
             Ok(Device {
@@ -224,14 +234,19 @@ pub(crate) fn scope(row: &Row<'_>, index: usize) -> rusqlite::Result<(Scope, Opt
 }
 
 /// What people allow; `condition` with `WHERE`.
-pub(crate) fn grants(connection: &Connection, prefix: &str, condition: &str) -> rusqlite::Result<Vec<Grant>> {
+pub(crate) fn grants(
+    connection: &Connection,
+    prefix: &str,
+    condition: &str,
+    parameters: &[&dyn ToSql],
+) -> rusqlite::Result<Vec<Grant>> {
     rows(
         connection,
         &format!(
             "SELECT entry, act, alert, type, origin, by, time, until, effect FROM {prefix}baseline_grant {condition}
              ORDER BY entry, act"
         ),
-        &[],
+        parameters,
         |row| {
             let by: String = row.get(5)?;
             Ok(Grant {
@@ -253,21 +268,16 @@ pub(crate) fn grants(connection: &Connection, prefix: &str, condition: &str) -> 
 }
 
 fn entries(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<BaselineEntry>> {
-    rows(
-        connection,
-        &format!(
-            "SELECT id, kind, client, server, protocol, port, function, subfunction, space, number, start_address,
-                 end_address, text, allowed, origin, origin_by, count, learned_count, first_seen, last_seen, file, frame,
-                 allowed_at, expires, min_value, max_value, interval_count, interval_sum, interval_min, interval_max,
-                 label, scope, network
-             FROM {prefix}baseline ORDER BY id"
-        ),
-        &[],
-        entry,
-    )
+    rows(connection, &format!("SELECT {BASELINE} FROM {prefix}baseline ORDER BY id"), &[], entry)
 }
 
-/// A baseline entry in 33 columns, in the order of the table.
+/// The columns of the baseline, in the order in which [`entry`] reads them.
+pub(crate) const BASELINE: &str = "id, kind, client, server, protocol, port, function, subfunction, space, number,
+    start_address, end_address, text, allowed, origin, origin_by, count, learned_count, first_seen, last_seen, file, frame,
+    allowed_at, expires, min_value, max_value, interval_count, interval_sum, interval_min, interval_max, label, scope,
+    network";
+
+/// A baseline entry.
 pub(crate) fn entry(row: &Row<'_>) -> rusqlite::Result<BaselineEntry> {
     let by = row.get::<_, Option<String>>(15)?.unwrap_or_default();
     let (scope, network) = scope(row, 31)?;
@@ -528,7 +538,7 @@ pub(crate) fn device_learning(
     })
 }
 
-fn state(connection: &Connection, prefix: &str) -> rusqlite::Result<State> {
+pub(crate) fn state(connection: &Connection, prefix: &str) -> rusqlite::Result<State> {
     let value = |key: &str| {
         connection
             .query_row(&format!("SELECT value FROM {prefix}state WHERE key = ?1"), [key], |row| row.get::<_, i64>(0))

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/012.sql"),
     include_str!("../migrations/013.sql"),
     include_str!("../migrations/014.sql"),
+    include_str!("../migrations/015.sql"),
 ];
 
 /// The format this version writes: SQLite's `user_version`.

@@ -5,7 +5,7 @@
 
 use crate::lock::EngineLock;
 use crate::read::Reader;
-use crate::value::{count, integer, parsed, severity};
+use crate::value::{count, integer, parsed, severity, time};
 use crate::{Store, StoreError};
 use ot_engine::catalogue::Severity;
 use ot_engine::model::Status;
@@ -175,8 +175,8 @@ fn destination_row(row: &Row<'_>) -> rusqlite::Result<DestinationRow> {
         last_message: row.get(10)?,
         last_error: row.get(11)?,
         added: Timestamp(row.get(12)?),
-        delivered_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
-        error_at: row.get::<_, Option<i64>>(14)?.map(Timestamp),
+        delivered_at: time(row, 13)?,
+        error_at: time(row, 14)?,
     })
 }
 
@@ -193,9 +193,7 @@ fn waiting(connection: &Connection, name: &str, cursor: u64) -> rusqlite::Result
             "SELECT COUNT(*), MIN(wall_time) FROM outbox
              WHERE sequence > ?1 AND (destination IS NULL OR destination = ?2)",
         )?
-        .query_row(params![integer(cursor), name], |row| {
-            Ok(Waiting { changes: count(row, 0)?, oldest: row.get::<_, Option<i64>>(1)?.map(Timestamp) })
-        })
+        .query_row(params![integer(cursor), name], |row| Ok(Waiting { changes: count(row, 0)?, oldest: time(row, 1)? }))
 }
 
 /// The newest sequence that was ever given.

@@ -3,6 +3,7 @@
 //! Each question is one method. Rows come in a fixed order, so that equal stores give equal answers.
 
 mod alerts;
+mod around;
 mod baseline;
 mod devices;
 mod events;
@@ -15,7 +16,8 @@ mod programs;
 mod runs;
 
 pub use alerts::{AlertPlace, AlertQuery, AlertRow, AlertSort, HistoryRow, PeerFilter, Side};
-pub use baseline::{ActRow, DepartureRow, EntryQuery, LearningRow};
+pub use around::{DepartureRow, Reach};
+pub use baseline::{ActRow, EntryQuery, LearningRow};
 pub use devices::{DeviceQuery, SaidRow};
 pub use events::EventQuery;
 pub use journal::JournalQuery;

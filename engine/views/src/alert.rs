@@ -10,7 +10,7 @@ use ot_engine::attack;
 use ot_engine::catalogue::{self, AlertType};
 use ot_engine::context::Importance;
 use ot_engine::model::Peer;
-use ot_store::read::{AlertQuery, AlertRow, EntryQuery, PeerFilter, Reader, Side};
+use ot_store::read::{AlertPlace, AlertQuery, AlertRow, EntryQuery, PeerFilter, Reader, Side};
 use serde::Serialize;
 use std::net::IpAddr;
 use utoipa::ToSchema;
@@ -260,6 +260,10 @@ pub struct AlertFilter {
     pub sources: Vec<String>,
     /// Devices as destination.
     pub destinations: Vec<String>,
+    /// Ids of the sensors that opened it.
+    pub sensors: Vec<String>,
+    /// Categories of alert types.
+    pub categories: Vec<String>,
 }
 
 /// The alerts that a filter lets through.
@@ -267,51 +271,32 @@ pub fn alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertLine>,
     lines(names, &find_alerts(names, filter)?)
 }
 
-/// A place in a list of alerts, to go on from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Alerts before it.
-    pub skip: u32,
-    /// Number of the last alert before it.
-    pub after: u32,
-}
-
 /// A page of a list of alerts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertPage {
     /// The alerts.
     pub lines: Vec<AlertLine>,
-    /// Where the next page begins; `None` at the end of the list.
-    pub next: Option<Place>,
+    /// After which place the next page begins; `None` at the end of the list.
+    pub next: Option<AlertPlace>,
 }
 
-/// The farthest place from which a list goes on; beyond it a narrower filter is needed.
-pub const FARTHEST: u32 = 20_000;
-
-/// A page of the alerts that a filter lets through; its limit is the size of the page. What comes to the list meanwhile
-/// neither repeats nor hides alerts of later pages.
+/// A page of the alerts that a filter lets through, after a place or from the beginning; the filter's limit is the size of the
+/// page. What comes to the list meanwhile neither repeats nor hides alerts of later pages, and a page far down costs no more
+/// than the first.
 ///
 /// # Errors
 /// As the store's; where a device is not known.
-pub fn alerts_page(names: &Names<'_>, filter: &AlertFilter, from: Option<Place>) -> Result<AlertPage, ViewError> {
-    let query = resolved(names.reader(), filter)?;
+pub fn alerts_page(names: &Names<'_>, filter: &AlertFilter, after: Option<AlertPlace>) -> Result<AlertPage, ViewError> {
+    let query = AlertQuery { after, ..resolved(names.reader(), filter)? };
     let size = query.limit.unwrap_or(100);
-    let skip = from.map_or(0, |place| place.skip.min(FARTHEST));
-    // Some may have come before the place since it was told.
-    let slack = if from.is_some() { size } else { 0 };
-    let most = skip.saturating_add(size).saturating_add(slack).saturating_add(1);
-    let numbers = names.reader().alert_numbers(&query, most)?;
-    let known = from.and_then(|place| numbers.iter().position(|number| *number == place.after)).map(|at| at + 1);
-    let start = known.unwrap_or_else(|| usize::try_from(skip).unwrap_or(usize::MAX)).min(numbers.len());
-    let rest = numbers.get(start..).unwrap_or_default();
-    let page = rest.get(..usize::try_from(size).unwrap_or(usize::MAX).min(rest.len())).unwrap_or_default();
-    let next = match page.last() {
-        Some(&after) if rest.len() > page.len() => {
-            u32::try_from(start + page.len()).ok().map(|skip| Place { skip, after })
-        }
-        _ => None,
-    };
-    Ok(AlertPage { lines: lines(names, &names.reader().alerts_numbered(page)?)?, next })
+    let mut places = names.reader().alert_places(&query, size.saturating_add(1))?;
+    let more = places.len() > usize::try_from(size).unwrap_or(usize::MAX);
+    if more {
+        places.pop();
+    }
+    let numbers: Vec<u32> = places.iter().map(|(number, _)| *number).collect();
+    let next = places.pop().filter(|_| more).map(|(_, place)| place);
+    Ok(AlertPage { lines: lines(names, &names.reader().alerts_numbered(&numbers)?)?, next })
 }
 
 /// The alerts of these numbers, in the order given.
@@ -332,6 +317,9 @@ pub fn find_alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertR
     Ok(names.reader().alerts(&resolved(names.reader(), filter)?)?)
 }
 
+/// The number of no run.
+const NONE: u32 = 0;
+
 /// The filter in words of the store alone.
 fn resolved(reader: &Reader, filter: &AlertFilter) -> Result<AlertQuery, ViewError> {
     let mut query = filter.query.clone();
@@ -343,6 +331,22 @@ fn resolved(reader: &Reader, filter: &AlertFilter) -> Result<AlertQuery, ViewErr
         for text in wanted {
             query.peers.push(peer_filter(reader, side, text)?);
         }
+    }
+    if !filter.sensors.is_empty() {
+        query.runs = reader.runs_of(&filter.sensors)?;
+        if query.runs.is_empty() {
+            query.runs.push(NONE);
+        }
+    }
+    if !filter.categories.is_empty() {
+        let of = |kind: &&AlertType| filter.categories.iter().any(|category| category == kind.category);
+        let asked = |kind: &&AlertType| query.kinds.is_empty() || query.kinds.iter().any(|id| id == kind.id);
+        let mut kinds: Vec<String> =
+            catalogue::all().iter().filter(of).filter(asked).map(|kind| kind.id.to_owned()).collect();
+        if kinds.is_empty() {
+            kinds.push(String::new());
+        }
+        query.kinds = kinds;
     }
     if let Some(text) = &query.text {
         let text = text.to_lowercase();

@@ -177,9 +177,9 @@ pub struct ActLine {
     pub answer: Option<String>,
 }
 
-/// The acts that stand, the newest first.
-pub fn acts(reader: &Reader) -> Result<Vec<ActLine>, ViewError> {
-    Ok(reader.acts()?.into_iter().map(act_line).collect())
+/// The acts that stand, the newest first; at most so many.
+pub fn acts(reader: &Reader, limit: Option<u32>) -> Result<Vec<ActLine>, ViewError> {
+    Ok(reader.acts(limit)?.into_iter().map(act_line).collect())
 }
 
 /// The acts on one entry that stand, the newest first; of each only what it did to this entry.

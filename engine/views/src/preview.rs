@@ -1,17 +1,18 @@
 //! What learning would have hidden: past alerts and violations, told before anything is changed.
 //!
-//! The engine is loaded from the store and does in memory what is asked for; then each violation in the store is held
-//! against it by the same question that the engine asks before it tells of one.
+//! An engine is loaded from the store and does in memory what is asked for; then violations in the store are held against it
+//! by the same question that the engine asks before it tells of one. Where only alerts are learned or entries allowed, it is
+//! loaded with no more than these reach, and only the violations that they may hide are looked at.
 
 use crate::{SCHEMA, ViewError};
 use ot_engine::catalogue::{self, AlertType};
 use ot_engine::config::{EngineConfig, Learning};
-use ot_engine::model::EntryId;
-use ot_engine::{Command, Engine};
-use ot_store::read::Reader;
+use ot_engine::model::{EntryId, EntryKey, Scope};
+use ot_engine::{Action, Command, Engine, Snapshot};
+use ot_store::read::{DepartureRow, EntryQuery, Reach, Reader};
 use ot_store::{NewCommand, Store};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// A past alert of which something would have been hidden.
@@ -61,21 +62,102 @@ struct Tally {
     open: Vec<(u64, Vec<EntryId>)>,
 }
 
+/// Violations, and an engine that can judge them.
+struct Judged {
+    engine: Engine,
+    tallies: BTreeMap<u32, Tally>,
+}
+
 /// What these commands would have hidden. Changes nothing.
 ///
 /// # Errors
 /// As the store's.
 pub fn preview(reader: &Reader, config: &EngineConfig, asked: &[NewCommand]) -> Result<Preview, ViewError> {
-    let mut store = Store::open_existing(reader.path())?;
-    let mut config = config.clone();
-    config.learning = Learning::AsStored;
-    let mut engine = Engine::new(config, store.snapshot()?);
+    match reaches(reader, asked)? {
+        Some(reaches) => carry_out(reader, within(reader, config, &reaches, asked)?, asked),
+        None => preview_of_all(reader, config, asked),
+    }
+}
 
-    let learnable: Vec<&str> = catalogue::all().iter().filter(|kind| kind.learnable).map(|kind| kind.id).collect();
-    let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
-    reader.departures(&learnable, |row| {
-        let Some(kind) = catalogue::by_id(&row.kind) else { return };
-        let tally = tallies.entry(row.alert).or_insert_with(|| Tally {
+/// The same, with the whole of the state and by going through all violations.
+///
+/// # Errors
+/// As the store's.
+pub fn preview_of_all(reader: &Reader, config: &EngineConfig, asked: &[NewCommand]) -> Result<Preview, ViewError> {
+    let snapshot = Store::open_existing(reader.path())?.snapshot()?;
+    let mut judged = Judged::new(config, snapshot);
+    reader.departures(None, |row| judged.take(row))?;
+    carry_out(reader, judged, asked)
+}
+
+/// What these commands may allow; `None` where that cannot be told beforehand.
+fn reaches(reader: &Reader, asked: &[NewCommand]) -> Result<Option<BTreeSet<Reach>>, ViewError> {
+    let mut reaches = BTreeSet::new();
+    for command in asked {
+        match (&command.action, &command.alert) {
+            (Action::Learn(learn), Some(id)) => {
+                let entries = reader.remembered(id)?.map(|alert| alert.entries).unwrap_or_default();
+                if !entries.is_empty() {
+                    let found = reader.entries(&EntryQuery { entries, ..EntryQuery::default() })?;
+                    reaches.extend(found.iter().map(|entry| reach(&entry.key, learn.scope)));
+                }
+            }
+            (Action::BaselineAllow(imported), _) => {
+                reaches.insert(reach(&imported.key, imported.key.scope));
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(reaches))
+}
+
+/// The entries that may become allowed where one of this key is allowed, as wide as a scope says.
+fn reach(key: &EntryKey, scope: Scope) -> Reach {
+    let exact = Reach::around(key.kind, key.client, key.server);
+    match scope {
+        Scope::Exact | Scope::Pair => exact,
+        Scope::Server => Reach { client: None, ..exact },
+        Scope::Client => Reach { server: None, ..exact },
+        Scope::Subnet if key.client.is_some() => Reach { client: None, ..exact },
+        // A key of a network holds one of the sides, or none.
+        Scope::Subnet if key.scope == Scope::Subnet => Reach { client: None, server: key.server.map(Some), ..exact },
+        Scope::Subnet => Reach { server: None, ..exact },
+    }
+}
+
+/// The violations of the alerts that name an entry within reach, and of those that are asked for.
+fn within(
+    reader: &Reader,
+    config: &EngineConfig,
+    reaches: &BTreeSet<Reach>,
+    asked: &[NewCommand],
+) -> Result<Judged, ViewError> {
+    let mut entries = reader.entries_within(reaches)?;
+    let mut alerts: BTreeSet<u32> = reader.alerts_naming(&entries)?.into_iter().collect();
+    for id in asked.iter().filter_map(|command| command.alert.as_deref()) {
+        alerts.extend(reader.remembered(id)?.map(|alert| alert.number));
+    }
+    let alerts: Vec<u32> = alerts.into_iter().collect();
+    let mut rows = Vec::new();
+    reader.departures(Some(&alerts), |row| rows.push(row))?;
+    entries.extend(reader.entries_named(&alerts)?);
+    entries.extend(rows.iter().flat_map(|row| &row.entries).copied());
+    entries.sort_unstable();
+    entries.dedup();
+    let mut judged = Judged::new(config, reader.snapshot_around(&entries)?);
+    rows.into_iter().for_each(|row| judged.take(row));
+    Ok(judged)
+}
+
+impl Judged {
+    fn new(config: &EngineConfig, snapshot: Snapshot) -> Self {
+        let config = EngineConfig { learning: Learning::AsStored, ..config.clone() };
+        Self { engine: Engine::new(config, snapshot), tallies: BTreeMap::new() }
+    }
+
+    fn take(&mut self, row: DepartureRow) {
+        let Some(kind) = catalogue::by_id(&row.kind).filter(|kind| kind.learnable) else { return };
+        let tally = self.tallies.entry(row.alert).or_insert_with(|| Tally {
             kind,
             rows: row.violation_count,
             kept: 0,
@@ -83,18 +165,22 @@ pub fn preview(reader: &Reader, config: &EngineConfig, asked: &[NewCommand]) -> 
             open: Vec::new(),
         });
         tally.kept += 1;
-        if !engine.hides(kind, &row.entries) {
+        if !self.engine.hides(kind, &row.entries) {
             tally.open.push((row.count, row.entries));
         }
-    })?;
+    }
+}
 
+/// Does what is asked for, and tells what is hidden with it and was not before.
+fn carry_out(reader: &Reader, judged: Judged, asked: &[NewCommand]) -> Result<Preview, ViewError> {
+    let Judged { mut engine, tallies } = judged;
     let mut refused = Vec::new();
     let mut learned = Vec::new();
     for (id, new) in (u64::MAX / 2..).zip(asked) {
         let NewCommand { alert, action, who, why, wall_time } = new.clone();
         if let Some(id) = &alert
             && !engine.knows(id)
-            && let Some(alert) = store.alert(id)?
+            && let Some(alert) = reader.remembered(id)?
         {
             engine.recall(alert);
         }

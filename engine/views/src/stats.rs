@@ -4,11 +4,9 @@ use crate::outbox::{DestinationLine, destinations};
 use crate::{SCHEMA, ViewError, time};
 use ot_engine::config::Limits;
 use ot_engine::maintenance::{MOST_SELECTORS, MOST_WINDOWS};
-use ot_protocol::Timestamp;
-use ot_store::EvidenceState;
 use ot_store::read::Reader;
+use ot_store::{EvidenceState, wall_clock};
 use serde::Serialize;
-use std::time::{SystemTime, UNIX_EPOCH};
 use utoipa::ToSchema;
 
 fn evidence(reader: &Reader) -> Result<EvidenceTotals, ViewError> {
@@ -66,11 +64,6 @@ impl LimitView {
     pub fn new(id: &str, most: usize) -> Self {
         Self { id: id.to_owned(), most: u64::try_from(most).unwrap_or(u64::MAX) }
     }
-}
-
-fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// The limits of the engine.

@@ -5,10 +5,8 @@ use crate::rules::{self, Reloader};
 use anyhow::Result;
 use ot_engine::config::Learning;
 use ot_engine::{Action, Changes, Command, Engine};
-use ot_protocol::Timestamp;
-use ot_store::Store;
+use ot_store::{Store, wall_clock};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Applies what people have asked for, if no engine runs on the store. Returns how many commands were applied or
 /// refused.
@@ -82,7 +80,7 @@ impl Desk for Store {
     }
 
     fn put(&mut self, done: Done, changes: Changes, at: Option<(u32, u64)>) -> Result<()> {
-        Ok(self.apply_commands(&done, &changes, at, now())?)
+        Ok(self.apply_commands(&done, &changes, at, wall_clock())?)
     }
 }
 
@@ -134,10 +132,4 @@ pub fn recall(engine: &mut Engine, store: &mut Store, command: &Command) -> Resu
         }
     }
     Ok(())
-}
-
-/// Wall time: what a person does, and when a run began.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }

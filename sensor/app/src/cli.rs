@@ -5,6 +5,7 @@ mod console;
 mod evidence;
 #[cfg(feature = "forward")]
 mod forward;
+mod learning;
 mod maintenance;
 mod triage;
 
@@ -13,6 +14,7 @@ pub use console::{ConsoleArgs, PasswordArgs, TokenCommand, UserAddArgs, UserComm
 pub use evidence::{AlertsBundleArgs, AlertsPcapArgs, BundleCommand};
 #[cfg(feature = "forward")]
 pub use forward::{ForwardArgs, ForwardCommand, ForwardRemoveArgs, ForwardStatusArgs, ForwardTestArgs};
+pub use learning::{LearningArgs, LearningCommand, ModeArgs, ModeCommand};
 pub use maintenance::{
     MaintenanceAddArgs, MaintenanceCommand, MaintenanceListArgs, MaintenanceRemoveArgs, MaintenanceReportArgs,
 };
@@ -164,8 +166,9 @@ pub enum Command {
         command: IndicatorsCommand,
     },
     /// How learning goes on: time left, what was learned, what is still new, devices that learn on their own
-    #[command(after_help = "Example:\n  ot-sensor learning\n  ot-sensor learning --config ot-sensor.toml --json")]
-    Learning(StatsArgs),
+    #[command(after_help = "Example:\n  ot-sensor learning\n  ot-sensor learning --config ot-sensor.toml --json\n  \
+        ot-sensor learning mode operational --why \"commissioning is over\"")]
+    Learning(LearningArgs),
     /// What was seen, decoded, skipped, lost and evicted; runs; learning
     #[command(after_help = "Example:\n  ot-sensor stats --store plant.db")]
     Stats(StatsArgs),
@@ -1225,6 +1228,11 @@ fn techniques(text: &str) -> Result<Several<String>, String> {
 fn kinds(text: &str) -> Result<Several<String>, String> {
     let known: Vec<&str> = catalogue::all().iter().map(|kind| kind.id).collect();
     list(text, &known, |id| catalogue::by_id(id).map(|kind| kind.id.to_owned()))
+}
+
+fn categories(text: &str) -> Result<Several<String>, String> {
+    let known = catalogue::categories();
+    list(text, &known, |id| known.contains(&id).then(|| id.to_owned()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use crate::config::Config;
 use ot_capture::{Again, Packets, Ring, RingView};
 use ot_engine::Changes;
+use ot_engine::words::number_of;
 use ot_evidence::{EvidenceError, Folder, Limits, Origin, Picked, Want, name_of, pick};
 use ot_protocol::time::SECOND;
 use ot_protocol::{FrameRef, Timestamp};
@@ -50,11 +51,6 @@ pub fn folder(config: &Config, store: &Path) -> Folder {
         PathBuf::from(name)
     };
     Folder::new(config.evidence.folder.clone().unwrap_or_else(beside))
-}
-
-/// `12 packets`, `1 packet`.
-pub fn number_of(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// `812 bytes`, `14.2 KiB`, `1.0 GiB`.

@@ -1,6 +1,6 @@
 //! `replay`: captures through the sensor and the engine into a store.
 
-use crate::acts::{apply_all, apply_pending, now, recall, reload_rules};
+use crate::acts::{apply_all, apply_pending, recall, reload_rules};
 use crate::cli::ReplayArgs;
 use crate::config::Config;
 use crate::evidence::{self, Keeper};
@@ -16,7 +16,7 @@ use ot_engine::config::Learning;
 use ot_flow::{Facts, FlowConfig, FlowError, FlowStats, Summary};
 use ot_link::LinkStats;
 use ot_protocol::Timestamp;
-use ot_store::{ReplayedCommand, RunInput, RunKind, RunSpec, Store};
+use ot_store::{ReplayedCommand, RunInput, RunKind, RunSpec, Store, wall_clock};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -75,7 +75,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit> {
         site: config.engine.site.as_deref().unwrap_or_default(),
         options: &options,
         inputs: &inputs,
-        now: now(),
+        now: wall_clock(),
     })?;
     if !args.quiet {
         if start.resumed {
@@ -280,7 +280,7 @@ impl Run<'_> {
         let changes = self.engine.take_changes();
         self.keeper.note(&changes);
         self.keeper.finish(&mut self.store)?;
-        self.store.finish_run(self.run, &changes, summary.progress.packets, packets, now())?;
+        self.store.finish_run(self.run, &changes, summary.progress.packets, packets, wall_clock())?;
         let pending = self.store.pending_commands()?;
         let Self { engine, store, rules, .. } = self;
         apply_all(engine, store, pending, None, &mut |engine| reload_rules(engine, rules))

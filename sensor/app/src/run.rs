@@ -13,7 +13,7 @@ mod reload;
 mod sandbox;
 mod writer;
 
-use crate::acts::{apply_all, apply_pending, now, reload_rules};
+use crate::acts::{apply_all, apply_pending, reload_rules};
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::evidence::{self, Keeper};
@@ -30,7 +30,7 @@ use ot_engine::words;
 use ot_flow::{Facts, FlowConfig, FlowError, LiveConfig, Load, Summary};
 use ot_protocol::time::SECOND;
 use ot_protocol::{Nanos, Timestamp};
-use ot_store::{RunInput, RunKind, RunSpec, Store};
+use ot_store::{RunInput, RunKind, RunSpec, Store, wall_clock};
 use reload::ConfigFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Write as _;
@@ -117,7 +117,7 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         site: config.engine.site.as_deref().unwrap_or_default(),
         options: env!("CARGO_PKG_VERSION"),
         inputs: &inputs,
-        now: now(),
+        now: wall_clock(),
     })?;
     anyhow::ensure!(start.first_file == first_file, "internal error: another process took numbers of inputs");
     config.engine.learning = learning(args, config.engine.learning, &start.snapshot.state);

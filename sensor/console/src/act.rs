@@ -1,10 +1,10 @@
 //! What people do: commands appended to the store, as the command line appends them, and what became of each.
 
-use crate::call::{Call, now};
+use crate::call::Call;
 use crate::problem::Problem;
 use ot_engine::{Action, catalogue};
 use ot_store::read::AlertRow;
-use ot_store::{CommandState, NewCommand, Store};
+use ot_store::{CommandState, NewCommand, Store, wall_clock};
 use serde::Serialize;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -115,7 +115,7 @@ pub fn commands(call: &Call, alerts: &[String], action: &Action, why: &str) -> V
         action: action.clone(),
         who: call.who().to_owned(),
         why: why.to_owned(),
-        wall_time: now(),
+        wall_time: wall_clock(),
     };
     if alerts.is_empty() {
         return vec![command(None)];

@@ -1,8 +1,8 @@
 //! What all requests share, and who is signed in.
 
-use crate::call::{Identity, now};
+use crate::call::Identity;
 use crate::host::Host;
-use crate::kept::KeptMaps;
+use crate::kept::Kept;
 use crate::problem::Problem;
 use crate::readers::Readers;
 use crate::secret;
@@ -10,7 +10,11 @@ use crate::throttle::Throttle;
 use crate::watch::Watch;
 use ot_protocol::Nanos;
 use ot_protocol::time::SECOND;
-use ot_store::{AccessStore, StoreError, UserRow};
+use ot_store::{AccessStore, StoreError, UserRow, wall_clock};
+use ot_views::LearningStatus;
+use ot_views::learning::ModePreview;
+use ot_views::maintenance::WindowReport;
+use ot_views::map::{MapQuery, MapView};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -38,7 +42,13 @@ pub struct App {
     /// Whether the console speaks TLS.
     pub tls: bool,
     /// Maps that are kept for a short time.
-    pub maps: KeptMaps,
+    pub maps: Kept<MapQuery, MapView>,
+    /// How learning goes on, the same.
+    pub learning: Kept<(), LearningStatus>,
+    /// What a change of the mode would mean, the same.
+    pub modes: Kept<(), ModePreview>,
+    /// Reports of maintenance by ticket and the span around a window, the same.
+    pub reports: Kept<(Option<String>, Nanos), Vec<WindowReport>>,
     /// Watches for new and changed alerts.
     pub watch: Watch,
     /// Questions to the store that may be asked at once.
@@ -69,7 +79,10 @@ impl App {
             readers: Readers::open(store)?,
             host,
             tls,
-            maps: KeptMaps::default(),
+            maps: Kept::default(),
+            learning: Kept::default(),
+            modes: Kept::default(),
+            reports: Kept::default(),
             watch: Watch::new(store),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
             checks: Arc::new(Semaphore::new(CHECKS)),
@@ -96,7 +109,7 @@ impl App {
     /// As the store's.
     pub fn by_session(&self, secret: &str) -> Result<Option<Identity>, Problem> {
         let digest = secret::digest(secret);
-        let now = now();
+        let now = wall_clock();
         let access = self.access();
         let Some(session) = access.session(&digest, now.plus(-IDLE), now.plus(-LONGEST))? else { return Ok(None) };
         if now.since(session.last_used) > NOTED {
@@ -116,7 +129,7 @@ impl App {
     /// # Errors
     /// As the store's.
     pub fn by_token(&self, token: &str) -> Result<Option<Identity>, Problem> {
-        let now = now();
+        let now = wall_clock();
         let access = self.access();
         let Some(found) = access.token(&secret::digest(token), now)? else { return Ok(None) };
         if found.last_used.is_none_or(|used| now.since(used) > NOTED) {
@@ -142,15 +155,15 @@ impl App {
         let shown: String = name.chars().filter(|letter| !letter.is_control()).take(64).collect();
         let Some(user) = user.filter(|_| right) else {
             throttle().failed(name, address, Instant::now());
-            self.access().audit(now(), &shown, address, "sign-in-failed", "")?;
+            self.access().audit(wall_clock(), &shown, address, "sign-in-failed", "")?;
             return Err(Problem::unauthorised("The name or the password is wrong."));
         };
         throttle().succeeded(name, address);
         let fail = |error: secret::SecretError| Problem::internal(error.to_string());
         let (secret, csrf) = (secret::generate().map_err(fail)?, secret::generate().map_err(fail)?);
         let access = self.access();
-        access.begin_session(&secret::digest(&secret), user.id, &csrf, now())?;
-        access.audit(now(), &user.name, address, "sign-in", "")?;
+        access.begin_session(&secret::digest(&secret), user.id, &csrf, wall_clock())?;
+        access.audit(wall_clock(), &user.name, address, "sign-in", "")?;
         Ok(secret)
     }
 }

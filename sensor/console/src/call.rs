@@ -12,7 +12,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -245,12 +244,6 @@ fn select(value: &mut Value, fields: &[&str]) {
         },
         _ => {}
     }
-}
-
-/// Wall time.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

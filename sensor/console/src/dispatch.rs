@@ -2,7 +2,7 @@
 //! from the answer to HTTP. Everything that holds for all routes is here.
 
 use crate::app::App;
-use crate::call::{Answer, Call, Identity, now};
+use crate::call::{Answer, Call, Identity};
 use crate::form;
 use crate::pages;
 use crate::problem::Problem;
@@ -15,7 +15,7 @@ use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::{MethodFilter, Router, on};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use ot_store::{RequestState, UserRole};
+use ot_store::{RequestState, UserRole, wall_clock};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -296,7 +296,7 @@ fn once(call: &Call, headers: &HeaderMap) -> Result<Answer, Problem> {
         digest.update(part);
     }
     let who = call.who();
-    let state = call.app.access().begin_request(who, key, &digest.finalize(), now())?;
+    let state = call.app.access().begin_request(who, key, &digest.finalize(), wall_clock())?;
     match state {
         RequestState::Done(status, body) => {
             Ok(Answer::bytes("application/json", body).status(status).with("idempotency-replayed", "true"))
@@ -327,7 +327,7 @@ fn handle(call: &Call) -> Result<Answer, Problem> {
             Err(problem) => format!("{}: {} {}", call.uri, problem.status, problem.detail),
         };
         let what: String = what.chars().take(500).collect();
-        call.app.access().audit(now(), call.who(), &call.address, call.route.id, &what)?;
+        call.app.access().audit(wall_clock(), call.who(), &call.address, call.route.id, &what)?;
     }
     answer
 }

@@ -7,9 +7,10 @@ use ot_engine::catalogue::{self, EngineKind, Severity};
 use ot_engine::context::{Field, Importance};
 use ot_engine::model::{DeviceId, EntryKind, Role, Status};
 use ot_store::read::{
-    AlertQuery, AlertSort, DeviceQuery, EntryQuery, EventQuery, JournalQuery, PointQuery, ProgramQuery, Reader,
+    AlertPlace, AlertQuery, AlertSort, DeviceQuery, EntryQuery, EventQuery, JournalQuery, PointQuery, ProgramQuery,
+    Reader,
 };
-use ot_views::alert::{AlertFilter, Place};
+use ot_views::alert::AlertFilter;
 use ot_views::device::find_devices;
 use ot_views::map::{Grouping, MapQuery};
 
@@ -83,6 +84,8 @@ pub const ALERTS: &[Parameter] = &[
     p("tag", Kind::Texts, "Tags of a device that takes part"),
     p("importance", Kind::Words(importances), "Importances of a device that takes part"),
     p("type", Kind::Words(kinds), "Alert types"),
+    p("category", Kind::Words(catalogue::categories), "Categories of alert types, for example firmware"),
+    p("sensor", Kind::Texts, "Ids of sensors, where a store holds the findings of several"),
     p("expected", Kind::Truth, "Whether all of it lay in maintenance windows that cover it"),
     p("text", Kind::Text, "Occurs in title, description, why or id"),
     p("sort", Kind::Word(sorts), "Order: last detection (usual), first detection, severity, count, type, importance"),
@@ -228,26 +231,19 @@ pub fn alerts(call: &Call, reader: &Reader, usual: u32) -> Result<AlertFilter, P
         devices: owned(call.each("device")),
         sources: owned(call.each("source")),
         destinations: owned(call.each("destination")),
+        sensors: owned(call.each("sensor")),
+        categories: owned(call.all("category")),
     })
 }
 
-/// Where a page of alerts begins.
+/// After which place a page of alerts begins.
 ///
 /// # Errors
 /// Where the cursor is not one of ours.
-pub fn alert_place(call: &Call) -> Result<Option<Place>, Problem> {
+pub fn alert_place(call: &Call, filter: &AlertFilter) -> Result<Option<AlertPlace>, Problem> {
     let Some(text) = call.one("cursor") else { return Ok(None) };
-    let place = text.split_once('-').and_then(|(skip, after)| Some((skip.parse().ok()?, after.parse().ok()?)));
-    let (skip, after) = place.ok_or_else(bad_cursor)?;
-    if skip > ot_views::alert::FARTHEST {
-        return Err(too_far());
-    }
-    Ok(Some(Place { skip, after }))
-}
-
-/// A cursor as text.
-pub fn alert_cursor(place: &Place) -> String {
-    format!("{}-{}", place.skip, place.after)
+    let place = AlertPlace::parse(text).filter(|place| place.is_of(filter.query.sort));
+    Ok(Some(place.ok_or_else(bad_cursor)?))
 }
 
 fn bad_cursor() -> Problem {

@@ -1,79 +1,149 @@
-//! Maps that are kept for a short time: in a large plant a map is folded from all devices and conversations, and many look
-//! at the same one.
+//! Answers that are kept for a short time: in a large plant a map is folded from all devices and conversations, learning is
+//! counted from all of the baseline, and many look at the same.
 //!
 //! What a person changed shows at once. What traffic changed shows after some seconds; an answer that may lack it says as
-//! of when it is.
+//! of when it is, and where it is older than a few seconds a new one is made while it is told. So while somebody looks,
+//! nobody waits.
 
+use crate::app::App;
+use crate::call::Answer;
+use crate::problem::Problem;
 use ot_protocol::Timestamp;
-use ot_store::read::Stamp;
-use ot_views::map::{MapQuery, MapView};
+use ot_store::read::{Reader, Stamp};
+use ot_store::wall_clock;
+use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Maps kept, and bytes of all of them; one map may have an eighth of these.
+/// Answers kept, and bytes of all of them (as JSON); one may have an eighth of these.
 const MOST: usize = 32;
 const MOST_BYTES: usize = 8 << 20;
 /// An answer may be so old while a run changes the store,
 const FRESH: Duration = Duration::from_secs(10);
-/// or so old while somebody else is folding a new one,
-const STALE: Duration = Duration::from_secs(30);
-/// for which it is waited so long.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// or so old while a new one is being made,
+const STALE: Duration = Duration::from_secs(60);
+/// which is begun anew after so long.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A map, and as of when it is where the store has changed since (wall time).
-#[derive(Clone, Debug)]
-pub struct Told {
-    /// The map.
-    pub map: Arc<MapView>,
+/// An answer, and as of when it is where the store has changed since (wall time).
+#[derive(Debug)]
+pub struct Told<V> {
+    /// The answer.
+    pub view: Arc<V>,
     /// Wall time; `None`: it is as the store is now.
     pub as_of: Option<Timestamp>,
     /// Whole seconds since.
     pub age: u64,
 }
 
-/// Maps that are kept.
-#[derive(Debug, Default)]
-pub struct KeptMaps(Mutex<Vec<Kept>>);
+impl<V> Told<V> {
+    /// Says in the header of an answer how old it is, where the store has changed since.
+    pub fn aged(&self, answer: Answer) -> Answer {
+        if self.as_of.is_some() { answer.with("age", self.age.to_string()) } else { answer }
+    }
+}
+
+/// Answers that are kept, by what was asked.
+#[derive(Debug)]
+pub struct Kept<Q, V>(Mutex<Vec<One<Q, V>>>);
 
 #[derive(Debug)]
-struct Kept {
-    query: MapQuery,
+struct One<Q, V> {
+    query: Q,
     stamp: Stamp,
-    map: Arc<MapView>,
+    view: Arc<V>,
     bytes: usize,
     made: Instant,
     made_at: Timestamp,
     used: Instant,
+    /// When a new one was last begun.
     tried: Instant,
 }
 
-impl KeptMaps {
-    /// The kept answer, where it may still be given; `None`: the caller makes a new one.
-    pub fn get(&self, query: &MapQuery, stamp: Stamp, now: Instant) -> Option<Told> {
+impl<Q, V> Default for Kept<Q, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// How an answer is made.
+pub type Make<Q, V> = fn(&App, &Reader, &Q) -> Result<V, Problem>;
+/// Where it is kept.
+pub type Shelf<Q, V> = fn(&App) -> &Kept<Q, V>;
+
+impl App {
+    /// The answer to a question: one that is kept, where it may still be told, else a new one.
+    ///
+    /// # Errors
+    /// As what makes it.
+    pub fn kept<Q, V>(
+        self: &Arc<Self>,
+        reader: &Reader,
+        shelf: Shelf<Q, V>,
+        query: Q,
+        make: Make<Q, V>,
+    ) -> Result<Told<V>, Problem>
+    where
+        Q: Clone + PartialEq + Send + 'static,
+        V: Serialize + Send + Sync + 'static,
+    {
+        let Some((told, renew)) = shelf(self).get(&query, reader.stamp()?, Instant::now()) else {
+            return self.make(reader, shelf, query, make);
+        };
+        if renew {
+            let app = Arc::clone(self);
+            tokio::task::spawn_blocking(move || {
+                // Who asks when this one is too old is told what is wrong.
+                let _ = app.readers.read(|reader| app.make(reader, shelf, query, make));
+            });
+        }
+        Ok(told)
+    }
+
+    fn make<Q, V>(&self, reader: &Reader, shelf: Shelf<Q, V>, query: Q, make: Make<Q, V>) -> Result<Told<V>, Problem>
+    where
+        Q: PartialEq,
+        V: Serialize,
+    {
+        let (stamp, began) = (reader.stamp()?, (Instant::now(), wall_clock()));
+        let view = Arc::new(make(self, reader, &query)?);
+        shelf(self).put(query, stamp, &view, began);
+        Ok(Told { view, as_of: None, age: 0 })
+    }
+}
+
+impl<Q: PartialEq, V: Serialize> Kept<Q, V> {
+    /// The kept answer, where it may still be given, and whether the caller has a new one made; `None`: it is to be made at
+    /// once.
+    fn get(&self, query: &Q, stamp: Stamp, now: Instant) -> Option<(Told<V>, bool)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = all.iter_mut().find(|kept| kept.query == *query)?;
         let same = kept.stamp == stamp;
         let age = now.saturating_duration_since(kept.made);
-        let waits = age < STALE && now.saturating_duration_since(kept.tried) < PATIENCE && kept.tried > kept.made;
-        if same || (kept.stamp.people == stamp.people && (age < FRESH || waits)) {
-            kept.used = now;
-            let as_of = (!same).then_some(kept.made_at);
-            return Some(Told { map: Arc::clone(&kept.map), as_of, age: if same { 0 } else { age.as_secs() } });
+        if !same && (kept.stamp.people != stamp.people || age >= STALE) {
+            return None;
         }
-        kept.tried = now;
-        None
+        let begun = kept.tried > kept.made && now.saturating_duration_since(kept.tried) < PATIENCE;
+        let renew = !same && age >= FRESH && !begun;
+        if renew {
+            kept.tried = now;
+        }
+        kept.used = now;
+        let as_of = (!same).then_some(kept.made_at);
+        let told = Told { view: Arc::clone(&kept.view), as_of, age: if same { 0 } else { age.as_secs() } };
+        Some((told, renew))
     }
 
     /// Keeps an answer; those that were not asked for longest go.
-    pub fn put(&self, query: MapQuery, stamp: Stamp, map: &Arc<MapView>, at: (Instant, Timestamp)) {
-        let bytes = size(&query, map);
+    fn put(&self, query: Q, stamp: Stamp, view: &Arc<V>, at: (Instant, Timestamp)) {
+        let bytes = serde_json::to_vec(&**view).map_or(usize::MAX, |text| text.len());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|kept| kept.query != query);
         if bytes > MOST_BYTES / 8 {
             return;
         }
         let (made, made_at) = at;
-        all.push(Kept { query, stamp, map: Arc::clone(map), bytes, made, made_at, used: made, tried: made });
+        all.push(One { query, stamp, view: Arc::clone(view), bytes, made, made_at, used: made, tried: made });
         while all.len() > MOST || all.iter().map(|kept| kept.bytes).sum::<usize>() > MOST_BYTES {
             let Some(oldest) = (0..all.len()).min_by_key(|&at| all.get(at).map(|kept| kept.used)) else { break };
             all.swap_remove(oldest);
@@ -81,100 +151,47 @@ impl KeptMaps {
     }
 }
 
-/// Bytes that an answer holds, about.
-fn size(query: &MapQuery, map: &MapView) -> usize {
-    let texts = |texts: &[String]| texts.iter().map(|text| text.len() + 24).sum::<usize>();
-    let maybe = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let groups =
-        map.groups.iter().map(|group| size_of_val(group) + group.key.len() + group.band.len() + group.title.len());
-    let nodes = map.nodes.iter().map(|node| {
-        size_of_val(node) + node.id.len() + node.group.len() + node.name.len() + node.address.len() + maybe(&node.role)
-    });
-    let edges = map.edges.iter().map(|edge| {
-        let operations = edge.operations.iter().map(|one| size_of_val(one) + one.protocol.len() + one.name.len());
-        size_of_val(edge)
-            + edge.from.len()
-            + edge.to.len()
-            + edge.from_name.len()
-            + edge.to_name.len()
-            + texts(&edge.protocols)
-            + operations.sum::<usize>()
-            + maybe(&edge.first_seen)
-            + maybe(&edge.last_seen)
-    });
-    let asked = texts(&query.protocols) + texts(&query.open) + query.devices.len() * 4;
-    size_of::<Kept>()
-        + size_of::<MapView>()
-        + asked
-        + groups.sum::<usize>()
-        + nodes.sum::<usize>()
-        + edges.sum::<usize>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn query(zone: usize) -> MapQuery {
-        MapQuery { zone: Some(zone.to_string()), ..MapQuery::default() }
-    }
-
-    fn map(name: usize) -> Arc<MapView> {
-        Arc::new(MapView {
-            schema: 1,
-            by: "level",
-            devices: 0,
-            drawn: 0,
-            all_open: true,
-            groups: vec![ot_views::map::MapGroup {
-                key: "x".repeat(name),
-                band: String::new(),
-                title: String::new(),
-                devices: 1,
-                open: true,
-                can_open: true,
-                inside: 0,
-            }],
-            nodes: Vec::new(),
-            edges: Vec::new(),
-            edges_left_out: 0,
-            neighbours_left_out: 0,
-            more_alerts: false,
-        })
-    }
 
     fn stamp(command: i64, packet: i64) -> Stamp {
         Stamp { people: (command, 0), engine: (1, packet), history: 0 }
     }
 
+    fn view(bytes: usize) -> Arc<String> {
+        Arc::new("x".repeat(bytes))
+    }
+
     #[test]
     fn what_people_change_shows_at_once_and_what_traffic_changes_soon() {
-        let kept = KeptMaps::default();
+        let kept: Kept<usize, String> = Kept::default();
         let began = Instant::now();
         let after = |seconds| began + Duration::from_secs(seconds);
-        assert!(kept.get(&query(1), stamp(1, 1), began).is_none());
-        kept.put(query(1), stamp(1, 1), &map(1), (began, Timestamp(7)));
+        let told = |query, stamp, seconds| {
+            kept.get(&query, stamp, after(seconds)).map(|(told, renew)| (told.as_of, told.age, renew))
+        };
+        assert_eq!(told(1, stamp(1, 1), 0), None);
+        kept.put(1, stamp(1, 1), &view(1), (began, Timestamp(7)));
         // Nothing is new: however old it is, it is as the store is.
-        let same = kept.get(&query(1), stamp(1, 1), after(9_999)).unwrap();
-        assert_eq!((same.as_of, same.age), (None, 0));
-        assert!(kept.get(&query(2), stamp(1, 1), began).is_none());
+        assert_eq!(told(1, stamp(1, 1), 9_999), Some((None, 0, false)));
+        assert_eq!(told(2, stamp(1, 1), 0), None);
         // Traffic: soon, and it is said.
-        let told = kept.get(&query(1), stamp(1, 2), after(9)).unwrap();
-        assert_eq!((told.as_of, told.age), (Some(Timestamp(7)), 9));
-        // One folds anew, the others need not wait for that, though not for long.
-        assert!(kept.get(&query(1), stamp(1, 2), after(10)).is_none());
-        assert!(kept.get(&query(1), stamp(1, 2), after(11)).is_some());
-        assert!(kept.get(&query(1), stamp(1, 2), after(15)).is_none());
-        assert!(kept.get(&query(1), stamp(1, 2), after(31)).is_none());
+        assert_eq!(told(1, stamp(1, 2), 9), Some((Some(Timestamp(7)), 9, false)));
+        // One has a new one made; nobody waits for it, though not for long.
+        assert_eq!(told(1, stamp(1, 2), 10), Some((Some(Timestamp(7)), 10, true)));
+        assert_eq!(told(1, stamp(1, 2), 11), Some((Some(Timestamp(7)), 11, false)));
+        assert_eq!(told(1, stamp(1, 2), 20), Some((Some(Timestamp(7)), 20, true)));
+        assert_eq!(told(1, stamp(1, 2), 60), None);
         // A person: at once.
-        kept.put(query(1), stamp(1, 2), &map(1), (after(31), Timestamp(8)));
-        assert!(kept.get(&query(1), stamp(1, 3), after(32)).is_some());
-        assert!(kept.get(&query(1), stamp(2, 2), after(32)).is_none());
+        kept.put(1, stamp(1, 2), &view(1), (after(61), Timestamp(8)));
+        assert_eq!(told(1, stamp(1, 3), 62), Some((Some(Timestamp(8)), 1, false)));
+        assert_eq!(told(1, stamp(2, 2), 62), None);
     }
 
     #[test]
     fn no_more_is_kept_than_may_be() {
-        let kept = KeptMaps::default();
+        let kept: Kept<usize, String> = Kept::default();
         let began = Instant::now();
         let held = || {
             let all = kept.0.lock().unwrap();
@@ -182,22 +199,20 @@ mod tests {
         };
         for at in 0..100 {
             let when = began + Duration::from_secs(at as u64);
-            kept.put(query(at), stamp(1, 1), &map(10), (when, Timestamp(0)));
+            kept.put(at, stamp(1, 1), &view(10), (when, Timestamp(0)));
             // The first one is asked for again and again, and stays.
-            assert!(kept.get(&query(0), stamp(1, 1), when).is_some());
+            assert!(kept.get(&0, stamp(1, 1), when).is_some());
         }
         assert_eq!(held().0, MOST);
-        assert!(
-            kept.get(&query(99), stamp(1, 1), began).is_some() && kept.get(&query(50), stamp(1, 1), began).is_none()
-        );
+        assert!(kept.get(&99, stamp(1, 1), began).is_some() && kept.get(&50, stamp(1, 1), began).is_none());
         for at in 0..100 {
-            kept.put(query(at), stamp(1, 1), &map(MOST_BYTES / 10), (began, Timestamp(0)));
+            kept.put(at, stamp(1, 1), &view(MOST_BYTES / 10), (began, Timestamp(0)));
         }
         let (count, bytes) = held();
         assert!(count < 11 && bytes <= MOST_BYTES, "{count} {bytes}");
         // One that is too large by itself is not kept, nor the one that it would stand for.
         let before = held().0;
-        kept.put(query(99), stamp(1, 1), &map(MOST_BYTES / 4), (began, Timestamp(0)));
+        kept.put(99, stamp(1, 1), &view(MOST_BYTES / 4), (began, Timestamp(0)));
         assert_eq!(held().0, before - 1);
     }
 }

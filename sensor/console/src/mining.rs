@@ -7,8 +7,8 @@ use crate::form;
 use crate::problem::Problem;
 use crate::route::Parameter;
 use axum::body::Bytes;
-use ot_store::QuestionRow;
 use ot_store::read::Reader;
+use ot_store::{QuestionRow, wall_clock};
 use ot_views::alert::alerts_page;
 use ot_views::baseline::entries;
 use ot_views::mining::{self, Mined};
@@ -271,7 +271,7 @@ pub fn keep(call: &Call, name: &str, list_id: &str, query: &str) -> Result<u32, 
     if query.len() > QUERY {
         return Err(Problem::bad_request(format!("query: longer than {QUERY} bytes")));
     }
-    let added = call.app.access().add_question(call.who(), &name, list.id, &query, crate::call::now())?;
+    let added = call.app.access().add_question(call.who(), &name, list.id, &query, wall_clock())?;
     added.ok_or_else(|| Problem::conflict("There are too many kept questions; remove some."))
 }
 
@@ -293,8 +293,8 @@ pub fn forget(call: &Call) -> Result<(), Problem> {
 
 fn alerts(call: &Call, reader: &Reader, limit: u32) -> Result<Mined, Problem> {
     let filter = filter::alerts(call, reader, limit)?;
-    let found = alerts_page(&Names::new(reader), &filter, filter::alert_place(call)?)?;
-    Ok(mining::of_alerts(&found.lines).then(found.next.as_ref().map(filter::alert_cursor)))
+    let found = alerts_page(&Names::new(reader), &filter, filter::alert_place(call, &filter)?)?;
+    Ok(mining::of_alerts(&found.lines).then(found.next.as_ref().map(ToString::to_string)))
 }
 
 fn of_devices(call: &Call, reader: &Reader, limit: u32) -> Result<Mined, Problem> {

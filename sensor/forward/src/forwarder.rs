@@ -3,16 +3,15 @@
 use crate::destination;
 use crate::settings::{Destination, MOST_DESTINATIONS};
 use crate::worker::{BATCH, Feed, Item, Step, Worker};
-use ot_protocol::Timestamp;
 use ot_store::read::Reader;
-use ot_store::{DestinationRow, EngineLock, MOST_OUTBOX, NewDestination, Store, StoreError};
+use ot_store::{DestinationRow, EngineLock, MOST_OUTBOX, NewDestination, Store, StoreError, wall_clock};
 use ot_views::{Names, messages};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Between two looks into the outbox where nothing was in it.
 const POLL: Duration = Duration::from_millis(200);
@@ -204,7 +203,7 @@ struct Ready {
 fn prepare(path: &Path, wanted: &[NewDestination], tell: &(dyn Fn(&str) + Send + Sync)) -> Result<Ready, ForwardError> {
     let mut store = Store::open_existing(path)?;
     let lock = store.lock_forwarder()?;
-    let registered = store.register_destinations(wanted, now())?;
+    let registered = store.register_destinations(wanted, wall_clock())?;
     for (name, open) in registered.added {
         tell(&format!("forward {name}: new; {open} open alerts are told first"));
     }
@@ -342,13 +341,13 @@ fn work(
     let all = loop {
         let (stopping, draining) = (end.is_asked(), end.drains());
         let step = if stopping {
-            worker.finish(Instant::now(), now());
+            worker.finish(Instant::now(), wall_clock());
             Step::Idle
         } else {
-            worker.step(Instant::now(), now())
+            worker.step(Instant::now(), wall_clock())
         };
         if draining && !stopping && matches!(step, Step::Wait(_)) && worker.is_underway() && worker.is_through() {
-            worker.finish(Instant::now(), now());
+            worker.finish(Instant::now(), wall_clock());
         }
         if let Some(row) = worker.take_changed() {
             if (row.attempts > 0) != failing {
@@ -411,10 +410,4 @@ impl Feed for StoreFeed {
     fn floor(&mut self) -> Result<u64, String> {
         Ok(self.newest()?.saturating_sub(MOST_OUTBOX))
     }
-}
-
-/// The wall clock.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

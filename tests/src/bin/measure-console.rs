@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-const USAGE: &str = "usage: measure-console STORE [--rounds N] [--users N]";
+const USAGE: &str = "usage: measure-console STORE [--rounds N] [--users N] [--pause MILLISECONDS]";
 /// What users wait for no longer than.
 const TARGET: Duration = Duration::from_millis(50);
 
@@ -80,13 +80,23 @@ fn asked() -> impl Iterator<Item = &'static Route> {
 /// Times and sizes of the answers of each route.
 type Times = BTreeMap<&'static str, Vec<(Duration, usize)>>;
 
-/// One user asks for everything, again and again.
-fn browse(console: &Console, session: &Session, names: &Names, rounds: u32, seed: u64) -> Result<Times> {
+/// How users browse.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// How often each asks for everything.
+    rounds: u32,
+    /// Between two questions of one, on average, milliseconds.
+    pause: u32,
+}
+
+/// One user asks for everything, again and again, with pauses as people make them.
+fn browse(console: &Console, session: &Session, names: &Names, pace: Pace, seed: u64) -> Result<Times> {
     let mut random = Random::new(seed);
     let mut times = Times::new();
-    for _ in 0..rounds {
+    for _ in 0..pace.rounds {
         for route in asked() {
             let Some(path) = names.fill(route, &mut random) else { continue };
+            std::thread::sleep(Duration::from_millis(random.below(u64::from(pace.pause) * 2 + 1)));
             let (reply, first) = timed(console.address, &path, &[("cookie", &session.cookie)])?;
             ensure!(reply.status < 500, "{path}: {} {}", reply.status, reply.text());
             if reply.status == 200 {
@@ -100,12 +110,13 @@ fn browse(console: &Console, session: &Session, names: &Names, rounds: u32, seed
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let store = std::path::absolute(arguments.next().context(USAGE)?)?;
-    let (mut rounds, mut users) = (100, 1);
+    let (mut rounds, mut users, mut pause) = (100, 1, 0);
     while let Some(option) = arguments.next() {
         let value: u32 = arguments.next().context(USAGE)?.parse().context(USAGE)?;
         match option.as_str() {
             "--rounds" => rounds = value.max(1),
             "--users" => users = value.max(1),
+            "--pause" => pause = value,
             _ => anyhow::bail!(USAGE),
         }
     }
@@ -120,13 +131,13 @@ fn main() -> Result<()> {
         let users: Vec<_> = (0..users)
             .map(|user| {
                 let (console, session, names) = (&console, &session, &names);
-                scope.spawn(move || browse(console, session, names, rounds, u64::from(user) + 1))
+                scope.spawn(move || browse(console, session, names, Pace { rounds, pause }, u64::from(user) + 1))
             })
             .collect();
         users.into_iter().map(|user| user.join().map_err(|_| anyhow::anyhow!("a user failed"))?).collect()
     })?;
     println!(
-        "{users} users, {rounds} rounds each: milliseconds to the first byte at the median and the 99th percentile, bytes"
+        "{users} users, {rounds} rounds each, {pause} ms between two questions: milliseconds to the first byte at the median and the 99th percentile, bytes"
     );
     let mut slow = 0;
     for route in asked() {

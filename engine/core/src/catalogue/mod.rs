@@ -283,6 +283,12 @@ pub fn by_id(id: &str) -> Option<&'static AlertType> {
     ALL.iter().find(|alert| alert.id == id)
 }
 
+/// The categories of all types, in the order of their names.
+pub fn categories() -> Vec<&'static str> {
+    let all: std::collections::BTreeSet<&str> = ALL.iter().map(|kind| kind.category).collect();
+    all.into_iter().collect()
+}
+
 registry! {
     discovery {
         DEVICE_NOT_LEARNED,

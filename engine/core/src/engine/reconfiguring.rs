@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::catalogue::{self, AlertType};
 use crate::config::{AlertSetting, EngineConfig};
+use crate::words::number_of;
 use std::collections::BTreeSet;
 
 /// Types whose detectors look only where they were on at the start.
@@ -57,7 +58,11 @@ impl Engine {
         config.zones.clone_from(&new.zones);
         config.site.clone_from(&new.site);
         self.core.inventory.reconfigure(&self.core.config);
-        told.changed.push(format!("{} and {}", plural(new.devices.len(), "device"), plural(new.zones.len(), "zone")));
+        told.changed.push(format!(
+            "{} and {}",
+            number_of(new.devices.len(), "device"),
+            number_of(new.zones.len(), "zone")
+        ));
     }
 
     fn reconfigure_maintenance(&mut self, new: &EngineConfig, told: &mut Reconfigured) {
@@ -68,7 +73,7 @@ impl Engine {
         config.maintenance.clone_from(&new.maintenance);
         let plans = new.maintenance.as_deref().unwrap_or_default();
         self.core.maintenance.configure(plans, self.core.state.now.unwrap_or_default());
-        told.changed.push(plural(plans.len(), "maintenance window"));
+        told.changed.push(number_of(plans.len(), "maintenance window"));
     }
 
     fn reconfigure_alerts(&mut self, new: &EngineConfig, told: &mut Reconfigured) {
@@ -99,10 +104,6 @@ impl Engine {
         }
         self.core.config.alerts = alerts;
     }
-}
-
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 #[cfg(test)]

@@ -124,6 +124,11 @@ impl AlertPlace {
         let last = parts.next()?.parse().ok()?;
         Some(Self { value: parts.next()?.to_owned(), last, number })
     }
+
+    /// Whether it can be a place in this order.
+    pub fn is_of(&self, sort: AlertSort) -> bool {
+        (sort == AlertSort::Type) == self.value.parse::<i64>().is_err()
+    }
 }
 
 /// Which side of an alert a device is on.
@@ -186,6 +191,8 @@ pub struct AlertQuery {
     pub expected: Option<bool>,
     /// Violations lay in one of these maintenance windows.
     pub windows: Vec<u32>,
+    /// One of these runs opened it; empty: any.
+    pub runs: Vec<u32>,
     /// Occurs in description, why or id, or the type is one of `text_kinds`. Case of ASCII letters is ignored.
     pub text: Option<String>,
     /// Alert types whose title holds the text.
@@ -229,12 +236,12 @@ impl Reader {
             let conditions = find::conditions(query);
             return self.alert_rows(&format!("{}{}", conditions.sql, find::order(query)), &conditions);
         };
-        self.alerts_numbered(&self.find_alerts(query, limit)?)
+        self.alerts_numbered(&self.alert_numbers(query, limit)?)
     }
 
     /// The numbers of the alerts that a query lets through, in its order, at most so many.
     pub fn alert_numbers(&self, query: &AlertQuery, limit: u32) -> Result<Vec<u32>, StoreError> {
-        self.find_alerts(query, limit)
+        Ok(self.alert_places(query, limit)?.into_iter().map(|(number, _)| number).collect())
     }
 
     /// The alerts of these numbers, in the order given.
@@ -489,7 +496,8 @@ impl Reader {
     /// How many alerts there are of each severity and status.
     pub fn alert_counts(&self) -> Result<Vec<(Severity, Status, u64)>, StoreError> {
         self.rows(
-            "SELECT severity, status, COUNT(*) FROM alert GROUP BY severity, status ORDER BY severity DESC, status",
+            "SELECT severity, status, SUM(count) FROM alert_group
+             GROUP BY severity, status HAVING SUM(count) > 0 ORDER BY severity DESC, status",
             &Conditions::default(),
             |row| Ok((severity(row, 0)?, parsed(row, 1, Status::parse)?, count(row, 2)?)),
         )

@@ -1,15 +1,14 @@
 //! The baseline: entries, acts, and how learning goes on.
 
 use super::runs::StateRow;
-use super::{Conditions, PART, Reader, marks, page_sql};
+use super::{Conditions, PART, Reader, limit_sql, marks, page_sql};
 use crate::StoreError;
-use crate::load::entry;
-use crate::value::{count, parsed};
+use crate::load::{BASELINE, entry};
+use crate::value::{count, integer, parsed};
 use ot_engine::learning::DeviceLearning;
 use ot_engine::model::{BaselineEntry, DeviceId, EntryId, EntryKind, Grant};
 use ot_protocol::Timestamp;
 use rusqlite::types::Value;
-use std::collections::BTreeMap;
 
 /// How learning goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,23 +23,6 @@ pub struct LearningRow {
     pub hours: Vec<(Timestamp, u64)>,
     /// Devices that have a learning time of their own.
     pub devices: Vec<(DeviceId, DeviceLearning)>,
-}
-
-/// A violation with the baseline entries that it departs from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DepartureRow {
-    /// Number of the alert.
-    pub alert: u32,
-    /// Its type.
-    pub kind: String,
-    /// Violations of the alert in all.
-    pub alert_count: u64,
-    /// How many rows of violations the alert had, whether kept or not.
-    pub violation_count: u32,
-    /// How often this violation came.
-    pub count: u64,
-    /// The entries.
-    pub entries: Vec<EntryId>,
 }
 
 /// An act that allows something, takes it back or sets its end.
@@ -80,67 +62,54 @@ pub struct EntryQuery {
 }
 
 impl Reader {
-    /// Violations of alerts of these types with the baseline entries that they depart from, by alert and place.
-    pub fn departures(&self, kinds: &[&str], mut each: impl FnMut(DepartureRow)) -> Result<(), StoreError> {
-        let mut conditions = Conditions::default();
-        conditions.one_of("a.type", kinds.iter().map(|&kind| kind.to_owned()));
+    /// What people and imports did to the baseline, by act, the newest first; at most so many acts.
+    pub fn acts(&self, limit: Option<u32>) -> Result<Vec<ActRow>, StoreError> {
+        // What was learned without an entry stands as well.
         let sql = format!(
-            "SELECT a.number, a.type, a.count, a.violation_count, v.count, v.entries
-             FROM alert a JOIN violation v ON v.alert = a.number{} ORDER BY a.number, v.number",
-            conditions.sql
+            "SELECT act FROM baseline_grant UNION SELECT learned_act FROM alert WHERE learned AND learned_act > 0
+             ORDER BY 1 DESC{}",
+            limit_sql(limit)
         );
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(rusqlite::params_from_iter(conditions.parameters()))?;
-            while let Some(row) = rows.next()? {
-                each(DepartureRow {
-                    alert: row.get(0)?,
-                    kind: row.get(1)?,
-                    alert_count: count(row, 2)?,
-                    violation_count: row.get(3)?,
-                    count: count(row, 4)?,
-                    entries: parsed(row, 5, crate::value::entries)?,
-                });
-            }
-            Ok(())
-        };
-        read().map_err(|error| self.fail(error))
+        let acts = self.rows(&sql, &Conditions::default(), |row| count(row, 0))?;
+        self.told(&acts)
     }
 
-    /// What people and imports did to the baseline, by act, the newest first.
-    pub fn acts(&self) -> Result<Vec<ActRow>, StoreError> {
-        let mut by_act = self.granted("")?;
-        // What was learned without an entry stands as well.
-        for act in self.rows(
-            "SELECT DISTINCT learned_act FROM alert WHERE learned AND learned_act > 0 ORDER BY learned_act",
-            &Conditions::default(),
-            |row| count(row, 0),
-        )? {
-            by_act.entry(act).or_default();
-        }
-        self.told(by_act)
+    /// One act; `None` where nothing of it stands.
+    pub fn act(&self, act: u64) -> Result<Option<ActRow>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.value(integer(act)).value(integer(act));
+        let stands = self.rows(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM baseline_grant WHERE act = ?)
+                 OR EXISTS (SELECT 1 FROM alert WHERE learned AND learned_act = ?)",
+            &conditions,
+            |_| Ok(()),
+        )?;
+        if stands.is_empty() { Ok(None) } else { Ok(self.told(&[act])?.pop()) }
     }
 
     /// What people and imports did to one entry, the newest first; of each act only what it did to this entry.
     pub fn acts_on(&self, entry: EntryId) -> Result<Vec<ActRow>, StoreError> {
-        self.told(self.granted(&format!("WHERE entry = {}", entry.0))?)
-    }
-
-    fn granted(&self, condition: &str) -> Result<BTreeMap<u64, Vec<Grant>>, StoreError> {
-        let grants = crate::load::grants(&self.connection, "", condition).map_err(|error| self.fail(error))?;
-        let mut by_act: BTreeMap<u64, Vec<Grant>> = BTreeMap::new();
-        for grant in grants {
-            by_act.entry(grant.act).or_default().push(grant);
+        let grants = self.grants("WHERE entry = ?1", i64::from(entry.0))?;
+        let mut acts: Vec<u64> = grants.iter().map(|grant| grant.act).collect();
+        acts.sort_unstable_by_key(|&act| std::cmp::Reverse(act));
+        acts.dedup();
+        let mut told = self.told(&acts)?;
+        for row in &mut told {
+            row.grants.retain(|grant| grant.entry == entry);
         }
-        Ok(by_act)
+        Ok(told)
     }
 
-    /// Acts with who asked for them, and why.
-    fn told(&self, by_act: BTreeMap<u64, Vec<Grant>>) -> Result<Vec<ActRow>, StoreError> {
-        let mut acts: Vec<ActRow> = Vec::new();
-        for (act, grants) in by_act.into_iter().rev() {
+    fn grants(&self, condition: &str, value: i64) -> Result<Vec<Grant>, StoreError> {
+        crate::load::grants(&self.connection, "", condition, &[&value]).map_err(|error| self.fail(error))
+    }
+
+    /// Acts with who asked for them, and why, in the order given.
+    fn told(&self, acts: &[u64]) -> Result<Vec<ActRow>, StoreError> {
+        let mut told = Vec::with_capacity(acts.len());
+        for &act in acts {
             let mut conditions = Conditions::default();
-            conditions.value(crate::value::integer(act));
+            conditions.value(integer(act));
             let (asked, answer) = self
                 .rows(
                     "SELECT wall_time, who, why, action, scope, answer FROM command WHERE id = ?",
@@ -157,9 +126,10 @@ impl Reader {
                 &conditions,
                 |row| row.get(0),
             )?;
-            acts.push(ActRow { act, asked, answer, alerts, grants });
+            let grants = self.grants("WHERE act = ?1", integer(act))?;
+            told.push(ActRow { act, asked, answer, alerts, grants });
         }
-        Ok(acts)
+        Ok(told)
     }
 
     /// How learning goes on.
@@ -221,11 +191,7 @@ impl Reader {
             conditions.and("allowed = ?").value(allowed);
         }
         let sql = format!(
-            "SELECT id, kind, client, server, protocol, port, function, subfunction, space, number, start_address,
-                 end_address, text, allowed, origin, origin_by, count, learned_count, first_seen, last_seen, file, frame,
-                 allowed_at, expires, min_value, max_value, interval_count, interval_sum, interval_min, interval_max,
-                 label, scope, network
-             FROM baseline{} ORDER BY id{}",
+            "SELECT {BASELINE} FROM baseline{} ORDER BY id{}",
             conditions.sql,
             page_sql(query.limit, query.skip)
         );

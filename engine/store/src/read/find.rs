@@ -98,10 +98,6 @@ impl Reader {
         }
         Ok(found.into_iter().map(|found| (found.number, search.sieve.place(&found))).collect())
     }
-
-    pub(super) fn find_alerts(&self, query: &AlertQuery, limit: u32) -> Result<Vec<u32>, StoreError> {
-        Ok(self.alert_places(query, limit)?.into_iter().map(|(number, _)| number).collect())
-    }
 }
 
 impl Search<'_> {

@@ -119,6 +119,16 @@ impl Reader {
         })
     }
 
+    /// Numbers of the runs of these sensors.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn runs_of(&self, sensors: &[String]) -> Result<Vec<u32>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.one_of("sensor", sensors.iter().cloned());
+        self.rows(&format!("SELECT id FROM run{} ORDER BY id", conditions.sql), &conditions, |row| row.get(0))
+    }
+
     /// How many open alerts the runs of each sensor opened, by sensor, site, severity and status. No alert is read for it.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! What is given to commands that act on alerts and on what was allowed.
 
-use super::{OutputArgs, Several, StoreArgs, engines, kinds, severities, span, status, statuses, techniques, unknown};
+use super::{
+    OutputArgs, Several, StoreArgs, categories, engines, kinds, severities, span, status, statuses, techniques, unknown,
+};
 use crate::when::When;
 use clap::Args;
 use ot_engine::catalogue::{EngineKind, Severity};
@@ -53,6 +55,12 @@ pub struct AlertFilterArgs {
     /// Alert type, for example port-scan
     #[arg(long = "type", value_name = "ID", value_parser = kinds)]
     pub kind: Vec<Several<String>>,
+    /// Category of alert types, for example firmware
+    #[arg(long, value_name = "CATEGORY", value_parser = categories)]
+    pub category: Vec<Several<String>>,
+    /// Sensor that found it, by its id
+    #[arg(long, value_name = "ID")]
+    pub sensor: Vec<String>,
     /// Text in title, description or why
     #[arg(long, value_name = "TEXT")]
     pub text: Option<String>,
@@ -85,6 +93,8 @@ impl AlertFilterArgs {
             importance,
             said,
             kind,
+            category,
+            sensor,
             text,
             expected,
             not_expected,
@@ -97,7 +107,7 @@ impl AlertFilterArgs {
             && !not_expected
             && ticket.is_empty()
             && [severity.len(), engine.len(), status.len(), device.len(), source.len()].iter().all(|&n| n == 0)
-            && [zone.len(), importance.len(), said.fields().len()].iter().all(|&n| n == 0)
+            && [zone.len(), importance.len(), said.fields().len(), category.len(), sensor.len()].iter().all(|&n| n == 0)
             && [destination.len(), protocol.len(), technique.len(), kind.len()].iter().all(|&n| n == 0)
     }
 }

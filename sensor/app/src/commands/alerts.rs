@@ -90,7 +90,25 @@ pub fn filter(reader: &Reader, args: &AlertFilterArgs) -> anyhow::Result<AlertFi
         devices: args.device.clone(),
         sources: args.source.clone(),
         destinations: args.destination.clone(),
+        sensors: known_sensors(reader, &args.sensor)?,
+        categories: flat(&args.category),
     })
+}
+
+/// Sensors that this store holds findings of.
+fn known_sensors(reader: &Reader, asked: &[String]) -> anyhow::Result<Vec<String>> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = reader.sensors()?;
+    match asked.iter().find(|asked| known.iter().all(|(id, _)| id != *asked)) {
+        Some(id) => Err(Failure::not_found(format!(
+            "no run of a sensor {id:?} is in this store; those are {}",
+            known.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>().join(", ")
+        ))
+        .into()),
+        None => Ok(asked.to_vec()),
+    }
 }
 
 /// The maintenance windows of tickets.

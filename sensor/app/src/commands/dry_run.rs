@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Style, Text, short_time};
+use ot_engine::words::number_of;
 use ot_store::NewCommand;
 use ot_store::read::Reader;
 use ot_views::alert::short_id;
@@ -42,7 +43,7 @@ fn tell(output: &mut Output, reader: &Reader, hidden: &[HiddenAlert]) -> anyhow:
     output.line(&format!(
         "would have hidden {at_least}{violations} violation{} of {}, {whole} of them whole; nothing was changed",
         if violations == 1 { "" } else { "s" },
-        super::triage::plural(hidden.len(), "alert")
+        number_of(hidden.len(), "alert")
     ))?;
     if hidden.is_empty() {
         return Ok(());

@@ -1,6 +1,5 @@
 //! `forward`: tells other systems of alerts, in a process of its own; and what has to do with it.
 
-use super::triage::now;
 use crate::cli::{ForwardArgs, ForwardCommand, ForwardRemoveArgs, ForwardStatusArgs, ForwardTestArgs};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -9,7 +8,7 @@ use crate::when::show_span;
 use ot_forward::{Delivered, Destination, Forwarder, Options, destination, payload, try_out};
 use ot_protocol::time::SECOND;
 use ot_store::read::Reader;
-use ot_store::{Store, forwarder_of};
+use ot_store::{Store, forwarder_of, wall_clock};
 use ot_views::{DestinationLine, destinations};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
@@ -81,7 +80,7 @@ fn forward(output: &mut Output, args: &ForwardArgs) -> anyhow::Result<Exit> {
 fn status(output: &mut Output, args: &ForwardStatusArgs) -> anyhow::Result<Exit> {
     let path = Config::of(&args.store)?.store_path(&args.store);
     let reader = Reader::open(&path)?;
-    let lines = destinations(&reader, now())?;
+    let lines = destinations(&reader, wall_clock())?;
     if lines.is_empty() {
         let told = format!(
             "nothing found: no destination was ever told from {}; `ot-sensor forward` with a configuration begins",
@@ -141,7 +140,7 @@ fn test(output: &mut Output, args: &ForwardTestArgs) -> anyhow::Result<Exit> {
     destination::check(found).map_err(|problem| Failure::usage(format!("forward {}: {problem}", found.name)))?;
     let Destination { name, target, format, .. } = found;
     output.line(&format!("{name}: {} to {target}, format {}", target.kind(), format.as_str()))?;
-    match try_out(found, &config.engine.sensor_id, config.console_url.as_deref(), now()) {
+    match try_out(found, &config.engine.sensor_id, config.console_url.as_deref(), wall_clock()) {
         Ok(tried) => {
             output.line(&format!("message {}: {}", tried.id, clean(&tried.payload)))?;
             output.line(&clean(&tried.answer))?;

@@ -1,11 +1,12 @@
 //! `baseline import`: allows what an exported baseline holds.
 
-use super::triage::{self, plural};
+use super::triage;
 use crate::cli::BaselineImportArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, clean};
 use crate::when::time;
 use ot_engine::model::{EntryKey, EntryKind, Scope};
+use ot_engine::words::number_of;
 use ot_engine::{Action, Imported};
 use ot_protocol::Nanos;
 use ot_store::read::{EntryQuery, Reader};
@@ -51,7 +52,7 @@ pub fn run(output: &mut Output, args: &BaselineImportArgs) -> anyhow::Result<Exi
     }
     output.line(&format!(
         "{} to allow, {already} allowed already, {} cannot be imported",
-        plural(wanted.len(), "line"),
+        number_of(wanted.len(), "line"),
         problems.len()
     ))?;
     let stop = !problems.is_empty() && !args.partial;

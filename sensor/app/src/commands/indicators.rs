@@ -10,7 +10,7 @@ use ot_engine::indicators::{Indicator, Indicators, Value};
 use ot_engine::words;
 use ot_protocol::Timestamp;
 use ot_store::read::Reader;
-use ot_store::{IndicatorList, Store};
+use ot_store::{IndicatorList, Store, wall_clock};
 use serde_json::json;
 
 /// Lines that were not taken of which the reason is shown.
@@ -38,7 +38,7 @@ pub fn import(output: &mut Output, args: &IndicatorsImportArgs) -> anyhow::Resul
         source: args.file.display().to_string(),
         format: format.as_str().to_owned(),
         who: who(args.who.as_deref()),
-        wall_time: super::triage::now(),
+        wall_time: wall_clock(),
     };
     let before = store.import_indicators(&list, &parsed.entries)?;
     let count = |kind: &str| parsed.entries.iter().filter(|entry| entry.value.kind() == kind).count();
@@ -184,7 +184,7 @@ fn no_list(reader: &Reader, name: &str) -> anyhow::Result<Failure> {
 /// Wall time is what a person's `--expires` span counts from; indicators are held against packet time.
 pub fn expires(text: &str) -> Result<Timestamp, String> {
     if let Ok(span) = crate::when::span(text) {
-        return Ok(super::triage::now().plus(span));
+        return Ok(wall_clock().plus(span));
     }
     crate::when::time(text)
 }

@@ -1,15 +1,54 @@
 //! `learning`.
 
 use super::reader;
-use crate::cli::StatsArgs;
+use super::triage;
+use crate::cli::{LearningArgs, LearningCommand, ModeArgs, ModeCommand, StatsArgs};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::output::{Output, short_time};
 use crate::when::show_span;
+use ot_engine::Action;
 use ot_protocol::time::SECOND;
 use ot_views::Names;
+use ot_views::learning::mode_preview;
 
-pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
+pub fn run(output: &mut Output, args: &LearningArgs) -> anyhow::Result<Exit> {
+    let (span, args) = match &args.command {
+        None => return show(output, &args.show),
+        Some(LearningCommand::Mode { mode: ModeCommand::Operational(args) }) => (None, args),
+        Some(LearningCommand::Mode { mode: ModeCommand::Learning { span, args } }) => (Some(*span), args),
+    };
+    if args.dry_run {
+        return would(output, args, span.is_some());
+    }
+    let mode = if span.is_some() { "learning" } else { "operational" };
+    triage::one(output, &args.store, &args.who, Action::LearningMode(span), mode)
+}
+
+/// What a change of the mode would mean.
+fn would(output: &mut Output, args: &ModeArgs, learning: bool) -> anyhow::Result<Exit> {
+    let reader = reader(&args.store)?;
+    let now = mode_preview(&Names::new(&reader))?;
+    output.line(&format!("The mode is {}.", now.mode))?;
+    if learning {
+        output.line(&format!(
+            "{} alert types would be silent while it learns; {} alerts of these types are open:",
+            now.silent_types, now.silent_open
+        ))?;
+        for kind in &now.by_type {
+            output.line(&format!("  {:>8}  {}", kind.open, kind.title))?;
+        }
+    } else {
+        output.line(&format!(
+            "Of what was learned, {} entries are new within the last hour of packet time and {} within the last day: had it \
+             not learned, it would have told of these.",
+            now.new_last_hour, now.new_last_day
+        ))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
     let config = Config::of(&args.store)?;
     let reader = reader(&args.store)?;
     let status = ot_views::learning(&Names::new(&reader), &config.engine)?;

@@ -1,7 +1,7 @@
 //! `maintenance add`, `list`, `remove` and `report`.
 
 use super::reader;
-use super::triage::{carry_out, command, open, plural};
+use super::triage::{carry_out, command, open};
 use crate::cli::{
     MaintenanceAddArgs, MaintenanceListArgs, MaintenanceRemoveArgs, MaintenanceReportArgs, flat, unknown,
 };
@@ -11,6 +11,7 @@ use crate::when::show_span;
 use ot_engine::Action;
 use ot_engine::context::Source;
 use ot_engine::maintenance::Plan;
+use ot_engine::words::number_of;
 use ot_protocol::time::SECOND;
 use ot_store::read::Reader;
 use ot_views::Names;
@@ -294,7 +295,7 @@ fn alerts(output: &mut Output, reader: &Reader, report: &WindowReport) -> anyhow
         2,
         &format!(
             "{} expected, {} partly expected; {} of its devices at that time that the plan does not cover",
-            plural(usize::try_from(alerts.expected).unwrap_or(usize::MAX), "alert"),
+            number_of(alerts.expected, "alert"),
             alerts.partly_expected,
             alerts.not_expected
         ),

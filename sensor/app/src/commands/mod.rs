@@ -103,7 +103,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             ProgramsCommand::Diff(args) => programs::diff(&mut output, &args),
         },
         Command::Doctor(args) => doctor::run(&mut output, &args),
-        Command::Learning(args) => learning::show(&mut output, &args),
+        Command::Learning(args) => learning::run(&mut output, &args),
         Command::Stats(args) => stats::show(&mut output, &args),
         Command::Catalogue { navigator: true, output: file, .. } => catalogue::navigator(&mut output, file.as_deref()),
         Command::Catalogue { command, .. } => catalogue::run(&mut output, command),

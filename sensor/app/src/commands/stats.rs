@@ -3,10 +3,11 @@
 use super::reader;
 use crate::cli::StatsArgs;
 use crate::config::Config;
-use crate::evidence::{number_of, size};
+use crate::evidence::size;
 use crate::exit::Exit;
 use crate::output::{Output, short_time};
 use crate::when::show_span;
+use ot_engine::words::number_of;
 use ot_protocol::time::SECOND;
 use ot_views::stats::{GROUP_ORDER, LimitView};
 
@@ -42,7 +43,7 @@ pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
         let devices = match stats.learning.devices {
             0 => String::new(),
             n => {
-                format!(", {} on their own", super::triage::plural(usize::try_from(n).unwrap_or(usize::MAX), "device"))
+                format!(", {} on their own", number_of(n, "device"))
             }
         };
         let text = format!("{} new entries in the last hour{devices}", stats.learning.new_in_last_hour);

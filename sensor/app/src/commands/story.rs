@@ -1,9 +1,10 @@
 //! The whole story of one alert on one screen: what, who, where, why, violations, packets, techniques, related alerts,
 //! what to do, history.
 
-use crate::evidence::{number_of, size};
+use crate::evidence::size;
 use crate::output::{Output, Style, Text, short_time};
 use ot_engine::attack;
+use ot_engine::words::number_of;
 use ot_store::read::Reader;
 use ot_views::PeerView;
 use ot_views::alert::{AlertStory, ViolationView, short_id};

@@ -5,16 +5,16 @@ use crate::cli::{AlertsLearnArgs, BaselineResetArgs, BaselineUndoArgs, ChosenArg
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, short_time};
+use ot_engine::words::number_of;
 use ot_engine::{Action, Learn, Reset, catalogue};
-use ot_protocol::Timestamp;
 use ot_store::read::{AlertRow, AlertSort, Reader};
-use ot_store::{CommandState, NewCommand, Store, StoreError};
+use ot_store::{CommandState, NewCommand, Store, StoreError, wall_clock};
 use ot_views::Names;
 use ot_views::alert::{find_alert, find_alerts, short_id};
 use ot_views::device::find_device;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Alerts that a filter may choose without a word of assent.
 const FEW: usize = 10;
@@ -124,7 +124,7 @@ fn assented(
 
 /// Says what would be done.
 fn said(output: &mut Output, reader: &Reader, found: &[AlertRow], action: &Action) -> anyhow::Result<Exit> {
-    output.line(&format!("would be {}: {}", action.past(), plural(found.len(), "alert")))?;
+    output.line(&format!("would be {}: {}", action.past(), number_of(found.len(), "alert")))?;
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for alert in found {
         *kinds.entry(title(alert)).or_default() += 1;
@@ -139,11 +139,6 @@ fn said(output: &mut Output, reader: &Reader, found: &[AlertRow], action: &Actio
         }
     }
     Ok(Exit::Done)
-}
-
-/// `1 alert`, `2 alerts`.
-pub fn plural(n: usize, word: &str) -> String {
-    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
 fn act(
@@ -174,7 +169,7 @@ fn commands(who: &WhoArgs, found: &[AlertRow], action: &Action) -> anyhow::Resul
 pub fn undo(output: &mut Output, args: &BaselineUndoArgs) -> anyhow::Result<Exit> {
     let (config, reader, path) = open(&args.store)?;
     let Some(act) = args.act else { return acts(output, &reader, args.output.json) };
-    if reader.acts()?.iter().all(|known| known.act != act) {
+    if reader.act(act)?.is_none() {
         return Err(Failure::not_found(format!(
             "act {act} did nothing that still stands; `ot-sensor baseline undo` lists those that do"
         ))
@@ -187,7 +182,7 @@ pub fn undo(output: &mut Output, args: &BaselineUndoArgs) -> anyhow::Result<Exit
 
 /// The acts that allow something, the newest first.
 fn acts(output: &mut Output, reader: &Reader, json: bool) -> anyhow::Result<Exit> {
-    let acts = ot_views::baseline::acts(reader)?;
+    let acts = ot_views::baseline::acts(reader, None)?;
     if acts.is_empty() {
         return Err(Failure::not_found(
             "nobody has learned an alert, imported a baseline or taken an entry of it back in this store",
@@ -298,7 +293,7 @@ fn check(alert: &AlertRow, action: &Action) -> Result<(), Failure> {
 
 pub fn command(who: &WhoArgs, action: Action, alert: Option<String>) -> anyhow::Result<NewCommand> {
     let name = self::who(who.who.as_deref());
-    Ok(NewCommand { alert, action, who: name, why: who.why.clone(), wall_time: now() })
+    Ok(NewCommand { alert, action, who: name, why: who.why.clone(), wall_time: wall_clock() })
 }
 
 /// Who asks: as given, else the user's login name.
@@ -308,12 +303,6 @@ pub(super) fn who(given: Option<&str>) -> String {
         .or_else(|| ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()))
         .filter(|name| !name.trim().is_empty())
         .unwrap_or_else(|| "unknown".to_owned())
-}
-
-/// What a person does carries wall time.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Appends, applies where nobody else will, and tells what became of each.

@@ -1,13 +1,13 @@
 //! `user`: who may use the console.
 
-use super::triage::{now, who};
+use super::triage::who;
 use crate::cli::{PasswordArgs, StoreArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs, flat};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, short_time};
 use ot_console::secret;
 use ot_store::read::Reader;
-use ot_store::{AccessStore, NewToken, Scope, UserRole};
+use ot_store::{AccessStore, NewToken, Scope, UserRole, wall_clock};
 use serde_json::json;
 use std::io::IsTerminal;
 
@@ -71,7 +71,7 @@ fn last_administrator() -> anyhow::Error {
 }
 
 fn done(output: &mut Output, access: &AccessStore, action: &str, detail: &str, told: &str) -> anyhow::Result<Exit> {
-    access.audit(now(), &who(None), "command line", action, detail)?;
+    access.audit(wall_clock(), &who(None), "command line", action, detail)?;
     output.line(told)?;
     Ok(Exit::Done)
 }
@@ -85,7 +85,7 @@ fn add(output: &mut Output, args: &UserAddArgs) -> anyhow::Result<Exit> {
     }
     let password = password(output, args.password)?;
     let hash = secret::hash_password(&password).map_err(Failure::from)?;
-    if !access.add_user(&name, args.role, &hash, now())? {
+    if !access.add_user(&name, args.role, &hash, wall_clock())? {
         return Err(Failure::usage("there are too many users; remove one first").into());
     }
     let told = format!("{name} is {}", args.role.as_str());
@@ -139,11 +139,18 @@ fn token(output: &mut Output, args: &UserTokenArgs) -> anyhow::Result<Exit> {
     let access = open(&args.store)?;
     known(&access, &args.name)?;
     let token = secret::generate().map_err(Failure::from)?;
-    let expires = args.expires.map(|span| now().plus(span));
+    let expires = args.expires.map(|span| wall_clock().plus(span));
     let role: UserRole = args.role;
     let (digest, scopes) = (secret::digest(&token), flat(&args.scope));
-    let new =
-        NewToken { digest: &digest, user: &args.name, label: &args.label, role, scopes: &scopes, now: now(), expires };
+    let new = NewToken {
+        digest: &digest,
+        user: &args.name,
+        label: &args.label,
+        role,
+        scopes: &scopes,
+        now: wall_clock(),
+        expires,
+    };
     let Some(id) = access.add_token(&new)? else {
         return Err(Failure::usage("there are too many tokens; remove one first").into());
     };

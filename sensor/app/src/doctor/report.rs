@@ -3,7 +3,7 @@
 use super::checks::{Finding, Level};
 use super::measures::{Controller, InterfaceMeasures, Measures, rate};
 use crate::output::{Output, Style};
-use ot_engine::words;
+use ot_engine::words::{self, number_of};
 use ot_protocol::time::SECOND;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -93,12 +93,11 @@ fn controller(controller: &Controller) -> Value {
 pub fn print(output: &mut Output, measures: &Measures, findings: &[Finding]) -> anyhow::Result<()> {
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let names: Vec<&str> = measures.interfaces.iter().map(|interface| interface.name.as_str()).collect();
-    let plural = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
     let verdict = match (count(Level::Problem), count(Level::Note)) {
         (0, 0) => "nothing is wrong".to_owned(),
-        (0, notes) => format!("no problem, {}", plural(notes, "note")),
-        (problems, 0) => plural(problems, "problem"),
-        (problems, notes) => format!("{}, {}", plural(problems, "problem"), plural(notes, "note")),
+        (0, notes) => format!("no problem, {}", number_of(notes, "note")),
+        (problems, 0) => number_of(problems, "problem"),
+        (problems, notes) => format!("{}, {}", number_of(problems, "problem"), number_of(notes, "note")),
     };
     let how = if measures.live { "" } else { " of packet time" };
     output.paragraph("", 0, &format!("{}, {}{how}: {verdict}", names.join(", "), words::span(measures.span)))?;

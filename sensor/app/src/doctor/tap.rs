@@ -3,10 +3,10 @@
 use super::measures::{Casts, Checksums, InterfaceMeasures};
 use ot_capture::{CaptureError, Packet, Polled, Progress, Source, Warning};
 use ot_link::{Datagram, Decoded, Decoder, LinkConfig};
-use ot_protocol::{Mac, Timestamp};
+use ot_protocol::Mac;
+use ot_store::wall_clock;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest frame of Ethernet without jumbo frames, with two VLAN tags.
 pub const LONGEST: u32 = 1522;
@@ -82,7 +82,7 @@ fn look(ports: &mut BTreeMap<u16, Port>, decoder: &mut Decoder, limits: &[u32], 
         port.second_ends();
         port.second = second;
         if live {
-            port.seen.skew = port.seen.skew.max(wall().since(packet.info.time).saturating_abs());
+            port.seen.skew = port.seen.skew.max(wall_clock().since(packet.info.time).saturating_abs());
         }
     }
     port.frames += 1;
@@ -172,11 +172,6 @@ fn fold(mut sum: u64) -> u16 {
         sum = (sum >> 16) + (sum & 0xffff);
     }
     u16::try_from(sum).unwrap_or(u16::MAX)
-}
-
-fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }
 
 impl Source for Tap<'_> {

@@ -1,7 +1,6 @@
 //! What the sensor tells of itself: on standard error, as events of the timeline, and as counters.
 
 use super::writer::WriterState;
-use crate::acts::now;
 use crate::evidence::size;
 use crate::replay::counters;
 use ot_capture::{Gauges, InterfaceState, Live, Notice};
@@ -9,6 +8,7 @@ use ot_engine::{Engine, words};
 use ot_flow::{FlowStats, Level, Load, Shed, Summary};
 use ot_link::LinkStats;
 use ot_protocol::Timestamp;
+use ot_store::wall_clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ impl Health {
     /// A warning, also in the timeline.
     pub fn warn(&self, engine: &mut Engine, text: String) {
         self.say(&format!("warning: {text}"));
-        engine.sensor_event(now(), text);
+        engine.sensor_event(wall_clock(), text);
     }
 
     /// Tells what has happened since the last look.
@@ -107,7 +107,7 @@ impl Health {
                     let taken = size(self.load.taken());
                     engine.add_counters([("overloads", 1)]);
                     self.warn(engine, format!("overload: {taken} of packets wait to be worked on; {what}"));
-                    (now(), self.shed)
+                    (wall_clock(), self.shed)
                 }
             };
             self.overload = Some((since, Instant::now(), before));
@@ -127,7 +127,7 @@ impl Health {
                 shed.ot - before.ot
             );
             self.say(&text);
-            engine.sensor_event(now(), text);
+            engine.sensor_event(wall_clock(), text);
         }
     }
 
@@ -137,7 +137,7 @@ impl Health {
             Some((true, text)) => self.warn(engine, text),
             Some((false, text)) => {
                 self.say(&text);
-                engine.sensor_event(now(), text);
+                engine.sensor_event(wall_clock(), text);
             }
         }
     }
@@ -146,7 +146,7 @@ impl Health {
     pub fn store(&mut self, engine: &mut Engine, state: WriterState<'_>) {
         match (state.trouble, &self.stuck) {
             (Some(why), None) => {
-                self.stuck = Some((now(), why.to_owned()));
+                self.stuck = Some((wall_clock(), why.to_owned()));
                 engine.add_counters([("store-write-troubles", 1)]);
                 self.warn(
                     engine,
@@ -163,7 +163,7 @@ impl Health {
                 self.events_lost = state.events_lost;
                 engine.add_counters([("events-lost", lost)]);
                 self.say(&text);
-                engine.sensor_event(now(), text);
+                engine.sensor_event(wall_clock(), text);
             }
             _ => {}
         }

@@ -2,9 +2,9 @@
 //! with a mistake changes nothing.
 
 use super::Sensor;
-use crate::acts::now;
 use crate::cli::RunArgs;
 use crate::config::Config;
+use ot_store::wall_clock;
 use std::path::PathBuf;
 
 /// The file that the command line names.
@@ -80,6 +80,6 @@ impl Sensor<'_> {
             text.push_str(&format!("; only after a restart: {}", restart.join(", ")));
         }
         self.health.say(&text);
-        self.engine.sensor_event(now(), text);
+        self.engine.sensor_event(wall_clock(), text);
     }
 }

@@ -1,11 +1,11 @@
 //! What the process that parses needs once it runs: all else it gives up before it takes the first packet.
 
 use super::Sensor;
-use crate::acts::now;
 use crate::cli::RunArgs;
 use crate::config::Config;
 use anyhow::{Context as _, Result};
 use ot_capture::split::sandbox::{self, Applied, Network, Plan, folders_of};
+use ot_store::wall_clock;
 use std::path::{Path, PathBuf};
 
 /// Read by the C library: the time zone, random numbers where the kernel is old.
@@ -139,7 +139,7 @@ impl Sensor<'_> {
         let text = applied.to_string();
         if applied.is_whole() {
             self.health.say(&text);
-            self.engine.sensor_event(now(), text);
+            self.engine.sensor_event(wall_clock(), text);
         } else {
             self.health.warn(&mut self.engine, text);
         }

@@ -1,10 +1,10 @@
 //! What is to be written to the store, in order, also when it cannot be written for a while: then it is kept and tried
 //! again, and the sensor goes on.
 
-use crate::acts::{Desk, Done, now};
+use crate::acts::{Desk, Done};
 use anyhow::Result;
 use ot_engine::Changes;
-use ot_store::{Store, StoreError};
+use ot_store::{Store, StoreError, wall_clock};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -90,7 +90,7 @@ impl Writer {
             let before = self.waiting.len();
             self.write()?;
             if self.waiting.is_empty() {
-                match self.store.finish_run(self.run, &changes, position, packets, now()) {
+                match self.store.finish_run(self.run, &changes, position, packets, wall_clock()) {
                     Ok(()) => return Ok(()),
                     Err(error) if !passes(&error) || Instant::now() >= end => return Err(error.into()),
                     Err(_) => {}
@@ -112,7 +112,7 @@ impl Writer {
         while let Some(work) = self.waiting.front() {
             let written = match work {
                 Work::Changes { changes, position } => self.store.commit(self.run, changes, *position),
-                Work::Acts { done, changes, at } => self.store.apply_commands(done, changes, *at, now()),
+                Work::Acts { done, changes, at } => self.store.apply_commands(done, changes, *at, wall_clock()),
             };
             match written {
                 Ok(()) => self.waiting.pop_front(),

@@ -210,8 +210,8 @@ pub fn story(call: &Call, reader: &Reader) -> Result<AlertStory, Problem> {
 
 fn list(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let filter = filter::alerts(call, reader, 100)?;
-    let found = alerts_page(&Names::new(reader), &filter, filter::alert_place(call)?)?;
-    call.json(&Page { items: found.lines, next: found.next.as_ref().map(filter::alert_cursor) })
+    let found = alerts_page(&Names::new(reader), &filter, filter::alert_place(call, &filter)?)?;
+    call.json(&Page { items: found.lines, next: found.next.as_ref().map(ToString::to_string) })
 }
 
 /// What the devices of an alert did around it, oldest first.

@@ -5,13 +5,14 @@ use super::alerts::WhyBody;
 use crate::act::{self, ActResult};
 use crate::call::{Answer, Call};
 use crate::filter::{self, BASELINE, FIELDS, PAGE};
+use crate::kept::Told;
 use crate::problem::Problem;
 use crate::route::{Method, Returns, Route, Shape};
 use ot_engine::model::EntryId;
 use ot_engine::{Action, End, Reset};
 use ot_protocol::time::SECOND;
 use ot_store::UserRole;
-use ot_store::read::EntryQuery;
+use ot_store::read::{EntryQuery, Reader};
 use ot_views::baseline::{ActLine, EntryLine, HEADER, acts, entries, export};
 use ot_views::device::find_device;
 use ot_views::learning::{ModePreview, mode_preview};
@@ -20,16 +21,25 @@ use ot_views::{LearningStatus, Names, learning};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+/// Acts listed.
+const ACTS: u32 = 1_000;
+
 /// Routes of the baseline.
 pub static ROUTES: &[Route] = &[
     Route::api("/api/v1/learning", "learning", "How learning goes on: time left, what was learned, what is still new.")
         .with(&[FIELDS])
         .gives(Returns::One(Shape::of::<LearningStatus>()))
-        .read(|call, reader| call.json(&learning(&Names::new(reader), call.app.host.engine())?)),
+        .read(|call, reader| {
+            let told = learns(call, reader)?;
+            Ok(told.aged(call.json(&*told.view)?))
+        }),
     Route::api("/api/v1/learning/mode", "learning-mode", "What a change of the mode would mean; changes nothing.")
         .with(&[FIELDS])
         .gives(Returns::One(Shape::of::<ModePreview>()))
-        .read(|call, reader| call.json(&mode_preview(&Names::new(reader))?)),
+        .read(|call, reader| {
+            let told = mode_change(call, reader)?;
+            Ok(told.aged(call.json(&*told.view)?))
+        }),
     Route::act(Method::Post, "/api/v1/learning/mode", "learning-mode-set", "Learns all for a time, or ends learning.")
         .for_role(UserRole::Administrator)
         .takes(Shape::of::<ModeBody>())
@@ -57,9 +67,13 @@ pub static ROUTES: &[Route] = &[
             }
             Ok(Answer::file("text/plain; charset=utf-8", "baseline.txt", text.into_bytes()))
         }),
-    Route::api("/api/v1/baseline/acts", "baseline-acts", "Acts of people on the baseline that stand, newest first.")
-        .gives(Returns::List(Shape::of::<ActLine>()))
-        .read(|call, reader| call.json(&acts(reader)?)),
+    Route::api(
+        "/api/v1/baseline/acts",
+        "baseline-acts",
+        "The newest 1,000 acts of people on the baseline that stand, newest first.",
+    )
+    .gives(Returns::List(Shape::of::<ActLine>()))
+    .read(|call, reader| call.json(&acts(reader, Some(ACTS))?)),
     Route::act(Method::Post, "/api/v1/baseline/acts/{act}/undo", "baseline-undo", "Takes back what an act did.")
         .takes(Shape::of::<WhyBody>())
         .gives(Returns::One(Shape::of::<ActResult>()))
@@ -97,6 +111,27 @@ pub static ROUTES: &[Route] = &[
         .gives(Returns::One(Shape::of::<ActResult>()))
         .plain(reset),
 ];
+
+/// How learning goes on.
+///
+/// # Errors
+/// As the view's.
+pub fn learns(call: &Call, reader: &Reader) -> Result<Told<LearningStatus>, Problem> {
+    call.app.kept(
+        reader,
+        |app| &app.learning,
+        (),
+        |app, reader, ()| Ok(learning(&Names::new(reader), app.host.engine())?),
+    )
+}
+
+/// What a change of the mode would mean.
+///
+/// # Errors
+/// As the view's.
+pub fn mode_change(call: &Call, reader: &Reader) -> Result<Told<ModePreview>, Problem> {
+    call.app.kept(reader, |app| &app.modes, (), |_, reader, ()| Ok(mode_preview(&Names::new(reader))?))
+}
 
 /// Of what the baseline is forgotten.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -225,7 +260,7 @@ fn allowed(call: &Call) -> Result<EntryId, Problem> {
 pub fn undo(call: &Call, why: &str) -> Result<ActResult, Problem> {
     let act = u64::from(call.number("act")?);
     let why = act::words("why", why)?;
-    let known = call.app.readers.read(|reader| Ok(reader.acts()?.iter().any(|known| known.act == act)))?;
+    let known = call.app.readers.read(|reader| Ok(reader.act(act)?.is_some()))?;
     if !known {
         return Err(Problem::not_found(format!("Act {act} did nothing that still stands.")));
     }

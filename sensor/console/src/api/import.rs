@@ -1,12 +1,12 @@
 //! `/api/v1/devices/import`: what people know of devices, out of a CSV file.
 
 use crate::act::{self, ActResult};
-use crate::call::{Answer, Call, now};
+use crate::call::{Answer, Call};
 use crate::problem::Problem;
 use crate::route::{Method, Returns, Route, Shape};
 use ot_engine::Action;
-use ot_store::NewCommand;
 use ot_store::Scope;
+use ot_store::{NewCommand, wall_clock};
 use ot_views::import::{ImportPlan, ImportView, plan as plan_of};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -106,7 +106,7 @@ pub fn carry_out(call: &Call, csv: &str, partial: bool, why: &str) -> Result<(Im
         action: Action::SetContext(device, changes),
         who: call.who().to_owned(),
         why: why.clone(),
-        wall_time: now(),
+        wall_time: wall_clock(),
     };
     let commands: Vec<NewCommand> = plan.wanted.iter().map(|one| command(one.device, one.changes())).collect();
     let result = act::carry_out(call, &commands)?;

@@ -4,6 +4,7 @@ use super::alerts::WhyBody;
 use crate::act::{self, ActResult};
 use crate::call::Call;
 use crate::filter::FIELDS;
+use crate::kept::Told;
 use crate::problem::Problem;
 use crate::route::{Kind, Method, Parameter, Returns, Route, Shape};
 use ot_engine::Action;
@@ -41,7 +42,10 @@ pub static ROUTES: &[Route] = &[
     Route::api("/api/v1/maintenance/report", "maintenance-report", "The work seen, held against what was planned.")
         .with(&[REPORT, FIELDS])
         .gives(Returns::List(Shape::of::<WindowReport>()))
-        .read(|call, reader| call.json(&reports(call, reader)?)),
+        .read(|call, reader| {
+            let told = reports(call, reader)?;
+            Ok(told.aged(call.json(&*told.view)?))
+        }),
     Route::act(Method::Post, "/api/v1/maintenance", "maintenance-add", "Plans a maintenance window.")
         .of_scope(Scope::Edit)
         .takes(Shape::of::<PlanBody>())
@@ -161,7 +165,7 @@ pub fn remove(call: &Call, why: &str) -> Result<ActResult, Problem> {
 ///
 /// # Errors
 /// As the view's.
-pub fn reports(call: &Call, reader: &Reader) -> Result<Vec<WindowReport>, Problem> {
+pub fn reports(call: &Call, reader: &Reader) -> Result<Told<Vec<WindowReport>>, Problem> {
     let around = match call.one("around") {
         None => AROUND,
         Some(text) => span(text).map_err(|problem| Problem::bad_request(format!("around: {problem}")))?,
@@ -169,5 +173,11 @@ pub fn reports(call: &Call, reader: &Reader) -> Result<Vec<WindowReport>, Proble
     if !(0..=366 * 86_400 * SECOND).contains(&around) {
         return Err(Problem::bad_request("around: write a span of at most 366d"));
     }
-    Ok(report(&Names::new(reader), call.one("ticket"), around)?)
+    let asked = (call.one("ticket").map(str::to_owned), around);
+    call.app.kept(
+        reader,
+        |app| &app.reports,
+        asked,
+        |_, reader, (ticket, around)| Ok(report(&Names::new(reader), ticket.as_deref(), *around)?),
+    )
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/map`: devices and their conversations, bounded however many there are.
 
-use crate::call::{Answer, Call, now};
+use crate::call::Call;
 use crate::filter::{self, FIELDS, MAP};
 use crate::kept::Told;
 use crate::pages;
@@ -9,8 +9,6 @@ use crate::route::{Returns, Route, Shape};
 use ot_store::read::Reader;
 use ot_views::Names;
 use ot_views::map::{MapView, map};
-use std::sync::Arc;
-use std::time::Instant;
 
 /// Routes of the map.
 pub static ROUTES: &[Route] = &[
@@ -23,8 +21,7 @@ pub static ROUTES: &[Route] = &[
     .gives(Returns::One(Shape::of::<MapView>()))
     .read(|call, reader| {
         let told = view(call, reader)?;
-        let answer = call.json(&*told.map)?;
-        Ok(aged(answer, &told))
+        Ok(told.aged(call.json(&*told.view)?))
     }),
     Route::api("/api/v1/map.svg", "map-svg", "The same as a picture.")
         .with(&[MAP])
@@ -36,18 +33,7 @@ pub static ROUTES: &[Route] = &[
 ///
 /// # Errors
 /// As the view's.
-pub fn view(call: &Call, reader: &Reader) -> Result<Told, Problem> {
+pub fn view(call: &Call, reader: &Reader) -> Result<Told<MapView>, Problem> {
     let query = filter::map(call, reader)?;
-    let (stamp, began) = (reader.stamp()?, (Instant::now(), now()));
-    if let Some(told) = call.app.maps.get(&query, stamp, began.0) {
-        return Ok(told);
-    }
-    let view = Arc::new(map(&Names::new(reader), &query)?);
-    call.app.maps.put(query, stamp, &view, began);
-    Ok(Told { map: view, as_of: None, age: 0 })
-}
-
-/// Says in the header of an answer how old it is, where the store has changed since.
-pub fn aged(answer: Answer, told: &Told) -> Answer {
-    if told.as_of.is_some() { answer.with("age", told.age.to_string()) } else { answer }
+    call.app.kept(reader, |app| &app.maps, query, |_, reader, query| Ok(map(&Names::new(reader), query)?))
 }

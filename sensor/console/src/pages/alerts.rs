@@ -126,6 +126,9 @@ struct Page {
     statuses: Vec<Choice>,
     engines: Vec<Choice>,
     types: Vec<Choice>,
+    categories: Vec<Choice>,
+    /// Where there are several.
+    sensors: Vec<Choice>,
     columns: Vec<Choice>,
     groups: Vec<Choice>,
     hidden: Vec<(String, String)>,
@@ -165,7 +168,8 @@ fn words(ids: &[&str]) -> Vec<(String, String)> {
 
 fn list(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let found = filter::alerts(call, reader, USUAL)?;
-    let place = filter::alert_place(call)?;
+    let place = filter::alert_place(call, &found)?;
+    let first = place.is_none();
     let page = alerts_page(&Names::new(reader), &found, place)?;
     let mut chosen: Vec<&str> = call.all("columns").collect();
     if chosen.is_empty() {
@@ -243,6 +247,8 @@ fn list(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
             &words(&["policy-violation", "protocol-violation", "malware", "anomaly", "operational"]),
         ),
         types: choices(call, "type", &types),
+        categories: choices(call, "category", &words(&catalogue::categories())),
+        sensors: choices(call, "sensor", &sensors(reader)?),
         columns: column_choices,
         groups: group_choices,
         hidden: ["source", "destination", "site", "owner", "tag", "importance", "protocol", "sort", "order"]
@@ -253,10 +259,8 @@ fn list(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
         heads,
         groups_shown: groups,
         shown,
-        first: place.is_none(),
-        next: page
-            .next
-            .map(|place| join(&with(call, "/alerts", "cursor", None), "cursor", &filter::alert_cursor(&place))),
+        first,
+        next: page.next.map(|place| join(&with(call, "/alerts", "cursor", None), "cursor", &place.to_string())),
         csv: with(call, "/alerts.csv", "limit", None),
         back: local(&call.uri).to_owned(),
         presets: vec![
@@ -268,6 +272,16 @@ fn list(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
             ("All", "/alerts"),
         ],
     })
+}
+
+/// The sensors of a store that holds the findings of several.
+fn sensors(reader: &Reader) -> Result<Vec<(String, String)>, Problem> {
+    let mut ids: Vec<String> = reader.sensors()?.into_iter().map(|(sensor, _)| sensor).collect();
+    ids.dedup();
+    if ids.len() < 2 {
+        return Ok(Vec::new());
+    }
+    Ok(ids.into_iter().map(|id| (id.clone(), id)).collect())
 }
 
 /// An address with one more parameter.

@@ -6,6 +6,7 @@ use crate::api::{self, baseline::EndBody};
 use crate::call::{Answer, Call};
 use crate::filter::{self, BASELINE, PAGE};
 use crate::form;
+use crate::kept::Told;
 use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Route};
 use askama::Template;
@@ -13,11 +14,12 @@ use ot_engine::model::{EntryId, EntryKind};
 use ot_store::UserRole;
 use ot_store::read::{EntryQuery, Reader};
 use ot_views::baseline::{ActLine, EntryLine, acts, acts_on, entries};
-use ot_views::learning::{ModePreview, mode_preview};
-use ot_views::{LearningStatus, Names, learning};
+use ot_views::learning::ModePreview;
+use ot_views::{LearningStatus, Names};
+use std::sync::Arc;
 
 /// Acts shown.
-const ACTS: usize = 30;
+const ACTS: u32 = 30;
 const DONE: &[Parameter] = &[
     Parameter { name: "done", kind: Kind::Text, doc: "What was just done" },
     Parameter { name: "act", kind: Kind::Text, doc: "The act that did it" },
@@ -64,7 +66,7 @@ fn address(call: &Call) -> String {
 #[template(path = "baseline.html")]
 struct Page {
     frame: Frame,
-    learning: LearningStatus,
+    learning: Told<LearningStatus>,
     acts: Vec<ActLine>,
     entries: Vec<EntryLine>,
     kinds: Vec<(&'static str, bool)>,
@@ -79,7 +81,7 @@ struct Page {
 #[template(path = "mode.html")]
 struct Mode {
     frame: Frame,
-    preview: ModePreview,
+    preview: Arc<ModePreview>,
 }
 
 #[derive(Template)]
@@ -102,7 +104,7 @@ fn entry(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
 
 fn mode(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let frame = Frame::new("Change the mode", "baseline", call);
-    render(&Mode { frame, preview: mode_preview(&Names::new(reader))? })
+    render(&Mode { frame, preview: api::baseline::mode_change(call, reader)?.view })
 }
 
 fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
@@ -110,15 +112,13 @@ fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let limit = call.limit(100);
     let found = entries(&names, &filter::baseline(call, reader, limit)?)?;
     let (entries, next) = filter::page(found, filter::skip(call)?, limit);
-    let mut acts = acts(reader)?;
-    acts.truncate(ACTS);
     let text = |name: &str| call.one(name).unwrap_or_default().to_owned();
     let chosen: Vec<&str> = call.all("kind").collect();
     let next = next.map(|cursor| with(call, "/baseline", "cursor", Some(&cursor)));
     render(&Page {
         frame: Frame::new("Baseline", "baseline", call),
-        learning: learning(&names, call.app.host.engine())?,
-        acts,
+        learning: api::baseline::learns(call, reader)?,
+        acts: acts(reader, Some(ACTS))?,
         entries,
         kinds: EntryKind::ALL.map(EntryKind::as_str).into_iter().map(|kind| (kind, chosen.contains(&kind))).collect(),
         device: text("device"),

@@ -14,6 +14,7 @@ use ot_store::Scope;
 use ot_store::read::Reader;
 use ot_views::Names;
 use ot_views::maintenance::{Reported, WindowLine, WindowReport, WorkSum, windows};
+use std::sync::Arc;
 
 /// Reports on a page; a ticket has few windows.
 const REPORTS: usize = 20;
@@ -95,20 +96,19 @@ fn add(call: &Call) -> Result<Answer, Problem> {
 #[template(path = "maintenance_report.html")]
 struct Report {
     frame: Frame,
-    reports: Vec<WindowReport>,
+    reports: Arc<Vec<WindowReport>>,
     ticket: String,
     around: String,
     more: usize,
 }
 
 fn report(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
-    let mut reports = api::maintenance::reports(call, reader)?;
-    let more = reports.len().saturating_sub(REPORTS);
-    reports.truncate(REPORTS);
+    let told = api::maintenance::reports(call, reader)?;
+    let more = told.view.len().saturating_sub(REPORTS);
     let ticket = call.one("ticket").unwrap_or_default().to_owned();
     let title = if ticket.is_empty() { "Report of maintenance".to_owned() } else { format!("Report of {ticket}") };
     let around = call.one("around").unwrap_or_default().to_owned();
-    render(&Report { frame: Frame::new(title, "maintenance", call), reports, ticket, around, more })
+    render(&Report { frame: Frame::new(title, "maintenance", call), reports: told.view, ticket, around, more })
 }
 
 impl Report {

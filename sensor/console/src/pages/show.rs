@@ -3,6 +3,11 @@
 use crate::form;
 use ot_views::{AlertLine, PeerView};
 
+/// A field of a query.
+pub fn field(name: &str, value: &str) -> String {
+    form::write([(name, value)])
+}
+
 /// Day and time to the second, UTC: `2026-01-15 08:11:25`.
 pub fn time(text: &str) -> String {
     text.get(..19).unwrap_or(text).replace('T', " ")

@@ -1,13 +1,13 @@
 //! Signing in and out.
 
 use super::{Frame, render};
-use crate::call::{Answer, Call, local, now};
+use crate::call::{Answer, Call, local};
 use crate::form;
 use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Route};
 use askama::Template;
 use axum::http::HeaderMap;
-use ot_store::UserRole;
+use ot_store::{UserRole, wall_clock};
 
 const NEXT: &[Parameter] = &[Parameter { name: "next", kind: Kind::Text, doc: "Where to go after" }];
 
@@ -85,7 +85,7 @@ fn sign_in(call: &Call) -> Result<Answer, Problem> {
 
 fn sign_out(call: &Call) -> Result<Answer, Problem> {
     if let Some(session) = call.identity.as_ref().and_then(|identity| identity.session) {
-        call.app.access().end_session(&session, now().plus(-crate::app::IDLE))?;
+        call.app.access().end_session(&session, wall_clock().plus(-crate::app::IDLE))?;
     }
     let secure = if call.app.tls { "; Secure" } else { "" };
     let cookie = format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict{secure}", call.app.cookie());

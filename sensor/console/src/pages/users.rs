@@ -2,13 +2,13 @@
 
 use super::{Frame, render, show};
 use crate::api::system::{AuditView, audit};
-use crate::call::{Answer, Call, now};
+use crate::call::{Answer, Call};
 use crate::form;
 use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Route};
 use crate::secret;
 use askama::Template;
-use ot_store::{NewToken, Scope, UserRole};
+use ot_store::{NewToken, Scope, UserRole, wall_clock};
 use ot_views::when::span;
 
 /// Lines of the audit log on the page.
@@ -149,7 +149,7 @@ fn add(call: &Call) -> Result<Answer, Problem> {
     let name = check_name(form::value(&fields, "name")).map_err(Problem::bad_request)?;
     let role = chosen_role(form::value(&fields, "role"))?;
     let hash = hashed(form::value(&fields, "password"))?;
-    if !call.app.access().add_user(&name, role, &hash, now())? {
+    if !call.app.access().add_user(&name, role, &hash, wall_clock())? {
         return Err(Problem::conflict(format!("There is a user {name} already, or there are too many.")));
     }
     Ok(Answer::to("/users?done=user"))
@@ -189,7 +189,7 @@ fn token(call: &Call) -> Result<Answer, Problem> {
     let label: String = text("label").chars().filter(|letter| !letter.is_control()).take(100).collect();
     let expires = match text("expires") {
         "" => None,
-        text => Some(now().plus(span(text).map_err(Problem::bad_request)?)),
+        text => Some(wall_clock().plus(span(text).map_err(Problem::bad_request)?)),
     };
     let token = secret::generate().map_err(|error| Problem::internal(error.to_string()))?;
     let chosen = fields.iter().filter(|(name, value)| name == "scope" && !value.is_empty());
@@ -198,7 +198,7 @@ fn token(call: &Call) -> Result<Answer, Problem> {
     });
     let scopes: Vec<Scope> = scopes.collect::<Result<_, _>>()?;
     let (digest, user) = (secret::digest(&token), text("user"));
-    let new = NewToken { digest: &digest, user, label: &label, role, scopes: &scopes, now: now(), expires };
+    let new = NewToken { digest: &digest, user, label: &label, role, scopes: &scopes, now: wall_clock(), expires };
     let added = call.app.access().add_token(&new)?;
     if added.is_none() {
         return Err(Problem::conflict("There is no such user, or there are too many tokens."));

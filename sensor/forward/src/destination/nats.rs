@@ -7,10 +7,11 @@ use super::stream::{Stream, broken, connect};
 use super::{PATIENCE, SendError, Sink};
 use crate::payload;
 use crate::settings::{Format, Nats, NatsAccess};
+use ot_store::wall_clock;
 use ot_views::AlertMessage;
 use serde_json::{Value, json};
 use std::io::{self, Read, Write as _};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// Bytes of a line of the server.
 const MOST_LINE: usize = 64 << 10;
@@ -52,9 +53,8 @@ impl NatsSink {
             return Err(SendError::Broken(format!("{server}: the server wants TLS; write tls:// in place of nats://")));
         }
         let stream = Stream::over(socket, server, settings.tls.as_ref())?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let mut sink = Self {
-            inbox: format!("_INBOX.ot-sensor.{}.{since}", std::process::id()),
+            inbox: format!("_INBOX.ot-sensor.{}.{}", std::process::id(), wall_clock().0),
             settings: settings.clone(),
             format,
             stream,

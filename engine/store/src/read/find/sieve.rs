@@ -54,6 +54,8 @@ enum Hanging {
     Devices(Devices),
     /// Maintenance windows.
     Windows(HashSet<u32>),
+    /// The run that opened it.
+    Runs(HashSet<u32>),
     Text(String),
 }
 
@@ -295,6 +297,7 @@ impl<'a> Sieve<'a> {
                     met
                 }
                 Hanging::Windows(windows) => in_windows(reader, found.number, windows)?,
+                Hanging::Runs(runs) => of_runs(reader, found.number, runs)?,
                 Hanging::Text(text) => {
                     let by_kind = self.groups.get(&found.combination).is_some_and(|group| group.of_text);
                     by_kind || in_text(reader, found.number, text)?
@@ -352,7 +355,7 @@ impl Devices {
     }
 }
 
-/// The conditions on what hangs on an alert: in the order of the peers, the zone, what is said, the windows, the text.
+/// The conditions on what hangs on an alert: in the order of the peers, the zone, what is said, the windows, the runs, the text.
 fn hanging(query: &AlertQuery) -> Vec<Hanging> {
     let mut hanging: Vec<Hanging> = query
         .peers
@@ -371,6 +374,9 @@ fn hanging(query: &AlertQuery) -> Vec<Hanging> {
     hanging.extend(said.into_iter().map(|(field, values)| devices(Asked::Said(field), values)));
     if !query.windows.is_empty() {
         hanging.push(Hanging::Windows(query.windows.iter().copied().collect()));
+    }
+    if !query.runs.is_empty() {
+        hanging.push(Hanging::Runs(query.runs.iter().copied().collect()));
     }
     hanging.extend(query.text.iter().map(|text| Hanging::Text(text.to_ascii_lowercase())));
     hanging
@@ -401,6 +407,13 @@ fn in_windows(reader: &Reader, number: u32, windows: &HashSet<u32>) -> Result<bo
     conditions.value(number);
     let of = reader.rows("SELECT maintenance FROM alert_maintenance WHERE alert = ?", &conditions, |row| row.get(0))?;
     Ok(of.iter().any(|window| windows.contains(window)))
+}
+
+fn of_runs(reader: &Reader, number: u32, runs: &HashSet<u32>) -> Result<bool, StoreError> {
+    let mut conditions = Conditions::default();
+    conditions.value(number);
+    let of: Vec<Option<u32>> = reader.rows("SELECT run FROM alert WHERE number = ?", &conditions, |row| row.get(0))?;
+    Ok(of.into_iter().flatten().any(|run| runs.contains(&run)))
 }
 
 /// As SQL's LIKE: the case of ASCII letters is ignored.

@@ -204,6 +204,9 @@ pub(super) fn of_combination(combination: i64) -> Walk {
 const OF_WINDOW: &str =
     "alert_maintenance w INDEXED BY alert_maintenance_window CROSS JOIN alert a ON a.number = w.alert";
 
+/// The alerts that runs opened.
+const OF_RUN: &str = "alert r INDEXED BY alert_of_run CROSS JOIN alert a ON a.number = r.number";
+
 /// The ways there are beside the combinations. Conditions are numbered as in [`Sieve`].
 pub(super) fn ways(reader: &Reader, query: &AlertQuery, sieve: &Sieve<'_>) -> Result<Vec<Way>, StoreError> {
     let mut ways = Vec::new();
@@ -230,6 +233,14 @@ pub(super) fn ways(reader: &Reader, query: &AlertQuery, sieve: &Sieve<'_>) -> Re
     if !query.windows.is_empty() {
         let mut walk = Walk::new(OF_WINDOW, &OF_ALERT);
         walk.conditions.one_of("w.maintenance", query.windows.iter().copied());
+        let estimate = walk.count(reader, query, MANY / READ_COST + 1)?.saturating_mul(READ_COST);
+        let walks = vec![walk];
+        ways.push(Way { holds: Some(place), walks, whole: None, estimate, ordered: false, apart: true });
+        place += 1;
+    }
+    if !query.runs.is_empty() {
+        let mut walk = Walk::new(OF_RUN, &OF_ALERT);
+        walk.conditions.one_of("r.run", query.runs.iter().copied());
         let estimate = walk.count(reader, query, MANY / READ_COST + 1)?.saturating_mul(READ_COST);
         let walks = vec![walk];
         ways.push(Way { holds: Some(place), walks, whole: None, estimate, ordered: false, apart: true });

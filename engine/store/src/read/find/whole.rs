@@ -102,6 +102,7 @@ fn hanging(query: &AlertQuery, conditions: &mut Conditions) {
         ));
         conditions.values.extend(query.windows.iter().copied().map(Value::from));
     }
+    conditions.one_of("a.run", query.runs.iter().copied());
     if let Some(text) = &query.text {
         conditions.and(&format!(
             "(a.description LIKE ? ESCAPE '\\' OR a.why LIKE ? ESCAPE '\\' OR a.id LIKE ? ESCAPE '\\' OR a.type IN ({}))",

@@ -1,9 +1,9 @@
 //! Whether the sensor's own interface hands over what comes: link, losses, offloads, clock, and that nothing is sent on it.
 
 use super::super::measures::{InterfaceMeasures, Measures};
-use super::{Check, Judge, Level, Verdict, bits, ok, percent, permille, plural, verdict};
+use super::{Check, Judge, Level, Verdict, bits, ok, percent, permille, verdict};
 use ot_capture::TimeSource;
-use ot_engine::words;
+use ot_engine::words::{self, number_of};
 use ot_protocol::time::SECOND;
 
 /// Checksums below which shares tell nothing.
@@ -77,7 +77,7 @@ fn loss(interface: &InterfaceMeasures, all: &Measures) -> Option<Verdict> {
         interface.dropped,
         interface.missed,
         percent(lost, whole),
-        plural(own, "packet"),
+        number_of(own, "packet"),
     );
     let mut actions = Vec::new();
     if interface.dropped > 0 {
@@ -145,7 +145,7 @@ fn merged(interface: &InterfaceMeasures, _: &Measures) -> Option<Verdict> {
     let name = &interface.name;
     let sizes = format!(
         "{} longer than {} bytes, the longest {}",
-        plural(interface.oversize, "frame"),
+        number_of(interface.oversize, "frame"),
         interface.longest_usual,
         interface.longest
     );
@@ -221,7 +221,7 @@ pub const ERRORS: Check = Check {
 
 fn errors(interface: &InterfaceMeasures, _: &Measures) -> Option<Verdict> {
     let errors = interface.live.as_ref()?.grown.errors;
-    let measured = format!("{} came damaged", plural(errors, "frame"));
+    let measured = format!("{} came damaged", number_of(errors, "frame"));
     if errors == 0 {
         return ok(measured);
     }
@@ -260,7 +260,7 @@ pub const SILENCE: Check = Check {
 fn silence(interface: &InterfaceMeasures, _: &Measures) -> Option<Verdict> {
     let sent = interface.live.as_ref()?.grown.sent;
     let name = &interface.name;
-    let measured = format!("this machine has sent {} on {name}", plural(sent, "packet"));
+    let measured = format!("this machine has sent {} on {name}", number_of(sent, "packet"));
     if sent == 0 {
         return ok(measured);
     }

@@ -1,9 +1,10 @@
 //! Whether the machine is large enough for what comes.
 
 use super::super::measures::Measures;
-use super::{Check, Judge, Level, Verdict, bits, ok, plural, verdict};
+use super::{Check, Judge, Level, Verdict, bits, ok, verdict};
 use crate::evidence::size;
 use crate::sizing::{DAYS, TABLE};
+use ot_engine::words::number_of;
 
 /// Whether processors and memory suffice.
 pub const SIZE: Check = Check {
@@ -22,17 +23,17 @@ fn machine(all: &Measures) -> Option<Verdict> {
         "{}, {} packets/s in the busiest second, {}",
         bits(need.bits),
         need.packets,
-        plural(all.devices, "device")
+        number_of(all.devices, "device")
     );
     let Some(row) = all.row() else {
         let actions = vec!["Share the mirror ports out to several sensors.".to_owned()];
         return verdict(Level::Problem, format!("{seen}: beyond the sizing table"), actions);
     };
     let wanted =
-        format!("{seen}: {}, {} of memory needed", plural(u64::from(row.cores), "core"), size(row.memory << 20));
+        format!("{seen}: {}, {} of memory needed", number_of(u64::from(row.cores), "core"), size(row.memory << 20));
     let Some(machine) = &all.machine else { return ok(wanted) };
     let memory = machine.memory.map_or_else(|| "not told".to_owned(), size);
-    let measured = format!("{wanted}; there are {} and {memory}", plural(u64::from(machine.cores), "core"));
+    let measured = format!("{wanted}; there are {} and {memory}", number_of(u64::from(machine.cores), "core"));
     let mut actions = Vec::new();
     if machine.cores < row.cores {
         actions.push(format!("Give it {} cores, or mirror fewer ports to it.", row.cores));

@@ -1,8 +1,8 @@
 //! Whether the switch mirrors what it should: both directions, once, whole.
 
 use super::super::measures::{InterfaceMeasures, Measures, rate};
-use super::{Check, Judge, Level, Verdict, bits, ok, percent, permille, plural, verdict};
-use ot_engine::words;
+use super::{Check, Judge, Level, Verdict, bits, ok, percent, permille, verdict};
+use ot_engine::words::{self, number_of};
 
 /// Frames below which shares tell nothing.
 const LEAST_FRAMES: u64 = 50;
@@ -46,7 +46,7 @@ fn traffic(interface: &InterfaceMeasures, all: &Measures) -> Option<Verdict> {
     let (frames, sum) = (rate(interface.frames, all.span), rate(interface.bytes.saturating_mul(8), all.span));
     ok(format!(
         "{} within {span}: {frames} packets/s and {} on average, {} packets/s and {} in the busiest second",
-        plural(interface.frames, "packet"),
+        number_of(interface.frames, "packet"),
         bits(sum),
         interface.peak_frames,
         bits(interface.peak_bits)
@@ -115,7 +115,7 @@ fn directions(interface: &InterfaceMeasures, all: &Measures) -> Option<Verdict> 
     }
     let measured = format!(
         "{one} of {} with data were seen in one direction only ({})",
-        plural(judged, "TCP conversation"),
+        number_of(judged, "TCP conversation"),
         percent(one, judged)
     );
     let mut actions = vec![
@@ -155,7 +155,7 @@ fn duplicates(all: &Measures) -> Option<Verdict> {
     if twins > 0 {
         measured.push_str(&format!(
             "; {} of a redundant network (PRP, HSR), which is as it should be",
-            plural(twins, "twin")
+            number_of(twins, "twin")
         ));
     }
     let actions = vec![
@@ -184,7 +184,7 @@ fn cut(all: &Measures) -> Option<Verdict> {
         return None;
     }
     let cut = all.link.frames_cut.max(all.link.datagrams_cut);
-    let measured = format!("{cut} of {} are cut short ({})", plural(frames, "packet"), percent(cut, frames));
+    let measured = format!("{cut} of {} are cut short ({})", number_of(frames, "packet"), percent(cut, frames));
     if cut == 0 {
         return ok(measured);
     }
@@ -227,7 +227,7 @@ fn vlans(all: &Measures) -> Option<Verdict> {
         return ok(format!(
             "{} without VLAN tag; if the mirrored ports carry several VLANs, the switch takes the tags out (to keep them, for \
              example: `monitor session 1 destination interface Gi1/0/24 encapsulation replicate`)",
-            plural(untagged, "packet")
+            number_of(untagged, "packet")
         ));
     }
     let count = tagged.len();

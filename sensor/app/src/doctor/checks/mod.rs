@@ -151,11 +151,6 @@ pub fn bits(rate: u64) -> String {
     }
 }
 
-/// `1 packet`, `12 packets`.
-fn plural(count: u64, what: &str) -> String {
-    crate::evidence::number_of(count, what)
-}
-
 #[cfg(test)]
 pub(super) mod testing {
     //! A mirror port as it should be, for tests to spoil.

@@ -1,8 +1,8 @@
 //! Whether the plant is seen: OT protocols and the devices that answer them.
 
 use super::super::measures::Measures;
-use super::{Check, Judge, Level, Verdict, ok, plural, verdict};
-use ot_engine::words;
+use super::{Check, Judge, Level, Verdict, ok, verdict};
+use ot_engine::words::{self, number_of};
 
 /// Whether an OT protocol was decoded.
 pub const PROTOCOLS: Check = Check {
@@ -19,7 +19,7 @@ fn protocols(all: &Measures) -> Option<Verdict> {
     let list = |counts: &[(String, u64)]| -> String {
         counts
             .iter()
-            .map(|(id, count)| format!("{} ({})", words::protocol(id), plural(*count, "message")))
+            .map(|(id, count)| format!("{} ({})", words::protocol(id), number_of(*count, "message")))
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -27,7 +27,7 @@ fn protocols(all: &Measures) -> Option<Verdict> {
     let wrong: Vec<String> = all
         .wrong_ports
         .iter()
-        .map(|(id, count)| format!("{} on the port of {}", plural(*count, "conversation"), words::protocol(id)))
+        .map(|(id, count)| format!("{} on the port of {}", number_of(*count, "conversation"), words::protocol(id)))
         .collect();
     if all.protocols.is_empty() {
         let other =
@@ -62,7 +62,7 @@ fn controllers(all: &Measures) -> Option<Verdict> {
     if all.protocols.is_empty() {
         return None;
     }
-    let devices = plural(all.devices, "device");
+    let devices = number_of(all.devices, "device");
     if all.controllers.is_empty() {
         let actions = vec![
             "Only questions are seen and no answers: mirror the ports of the controllers in both directions."

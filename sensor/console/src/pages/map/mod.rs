@@ -99,7 +99,7 @@ impl Ways for Elsewhere {
 
 fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let told = api::map::view(call, reader)?;
-    let map = &told.map;
+    let map = &told.view;
     let here = Here(call);
     let text = |name: &str| call.one(name).unwrap_or_default().to_owned();
     let query = form::write(call.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -140,7 +140,7 @@ fn level(level: Option<u8>) -> (String, String) {
 /// As the view's.
 pub fn picture(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let told = api::map::view(call, reader)?;
-    let picture = Picture { drawing: draw(&told.map, &Elsewhere, true) };
+    let picture = Picture { drawing: draw(&told.view, &Elsewhere, true) };
     let text = picture.render().map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(api::map::aged(Answer::file("image/svg+xml", "map.svg", text.into_bytes()), &told))
+    Ok(told.aged(Answer::file("image/svg+xml", "map.svg", text.into_bytes())))
 }
