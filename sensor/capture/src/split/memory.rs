@@ -172,16 +172,14 @@ impl Writer {
     /// Puts a record in, for which there is room.
     pub fn put(&mut self, label: Label, data: &[u8]) {
         let data = data.get(..MOST).unwrap_or(data);
-        let mut record = [0; RECORD];
-        let length = u32::try_from(data.len()).unwrap_or(0).to_le_bytes();
-        let kind: u16 = match label.kind {
+        let kind = match label.kind {
             Kind::Packet => 1,
             Kind::Notice => 2,
         };
-        let fields = length.into_iter().chain(kind.to_le_bytes()).chain(label.link.to_le_bytes());
-        let fields = fields.chain(label.time.to_le_bytes()).chain(label.wire_len.to_le_bytes());
-        record.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
-        self.copy(&record);
+        let length = u64::from(u32::try_from(data.len()).unwrap_or(0));
+        let first = length | kind << 32 | u64::from(label.link) << 48;
+        let record = [first, label.time.cast_unsigned(), u64::from(label.wire_len)].map(u64::to_le_bytes);
+        self.copy(record.as_flattened());
         self.copy(data);
     }
 
@@ -298,23 +296,20 @@ impl Reader {
 
 /// Length of the data, and what stands before it.
 fn label_of(record: &[u8]) -> Option<(usize, Label)> {
-    let (length, rest) = record.split_first_chunk()?;
-    let (kind, rest) = rest.split_first_chunk()?;
-    let (link, rest) = rest.split_first_chunk()?;
-    let (time, rest) = rest.split_first_chunk()?;
-    let (wire_len, _) = rest.split_first_chunk()?;
-    let kind = match u16::from_le_bytes(*kind) {
+    let [first, time, wire_len] = record.as_chunks().0 else { return None };
+    let [first, wire_len] = [first, wire_len].map(|bytes| u64::from_le_bytes(*bytes));
+    let kind = match first >> 32 & 0xffff {
         1 => Kind::Packet,
         2 => Kind::Notice,
         _ => return None,
     };
     let label = Label {
         kind,
-        link: u16::from_le_bytes(*link),
+        link: u16::try_from(first >> 48).ok()?,
         time: i64::from_le_bytes(*time),
-        wire_len: u32::from_le_bytes(*wire_len),
+        wire_len: u32::try_from(wire_len).ok()?,
     };
-    Some((usize::try_from(u32::from_le_bytes(*length)).ok()?, label))
+    Some((usize::try_from(first & u64::from(u32::MAX)).ok()?, label))
 }
 
 #[cfg(test)]
