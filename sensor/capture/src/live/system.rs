@@ -112,8 +112,9 @@ fn request(name: &str) -> Option<libc::ifreq> {
 }
 
 fn ask(what: libc::c_ulong, request: &mut libc::ifreq) -> Option<()> {
+    // Any kind of socket will do: one that reaches no network.
     // SAFETY: takes plain numbers.
-    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    let socket = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     if socket < 0 {
         return None;
     }
