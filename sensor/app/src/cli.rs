@@ -7,6 +7,8 @@ mod evidence;
 mod forward;
 mod learning;
 mod maintenance;
+#[cfg(feature = "console")]
+mod setup;
 mod triage;
 
 #[cfg(feature = "console")]
@@ -18,6 +20,8 @@ pub use learning::{LearningArgs, LearningCommand, ModeArgs, ModeCommand};
 pub use maintenance::{
     MaintenanceAddArgs, MaintenanceCommand, MaintenanceListArgs, MaintenanceRemoveArgs, MaintenanceReportArgs,
 };
+#[cfg(feature = "console")]
+pub use setup::{SetupArgs, ZoneArg, network, span_text, zone};
 pub use triage::{
     AlertFilterArgs, AlertsCommentArgs, AlertsLearnArgs, AlertsStatusArgs, BaselineExpireArgs, BaselineImportArgs,
     BaselineRemoveArgs, BaselineUndoArgs, ChosenArgs, TriageArgs, WhoArgs,
@@ -81,7 +85,7 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Capture from network interfaces, for as long as the process lives: the sensor on its mirror port
     #[command(after_help = "Example:\n  ot-sensor run --interface eth1 --store /var/lib/ot-sensor/plant.db\n  \
-        ot-sensor run --config /etc/ot-sensor.toml\n  \
+        ot-sensor run --config /etc/ot-sensor/ot-sensor.toml\n  \
         ot-sensor run -i eth1 -i eth2 --for 10m --operational\n\n\
         SIGTERM or Ctrl-C ends it in order, SIGHUP reads configuration and rules anew. Needs the right to capture: root, or \
         setcap cap_net_raw+ep.")]
@@ -92,6 +96,10 @@ pub enum Command {
         ot-sensor doctor -i eth1 --for 5m --json\n\n\
         Needs no store and sends nothing. Exit code 1 where a problem was found.")]
     Doctor(DoctorArgs),
+    /// Check a configuration file and what it names: every problem with its line and what to write, or what holds by it
+    #[command(after_help = "Example:\n  ot-sensor check-config ot-sensor.toml\n  ot-sensor check-config --json\n\n\
+        Exit code 2 where there is a problem.")]
+    CheckConfig(CheckConfigArgs),
     /// Decode messages of captures to JSON lines, with Wireshark's field names
     #[command(after_help = "Example:\n  ot-sensor decode plant.pcap --filter 'modbus.func_code == 6'\n  \
         ot-sensor decode --fields")]
@@ -185,8 +193,8 @@ pub enum Command {
     /// Tell other systems of alerts, as the configuration says: syslog, webhooks, NATS, files
     #[command(
         args_conflicts_with_subcommands = true,
-        after_help = "Example:\n  ot-sensor forward --store plant.db --config /etc/ot-sensor.toml\n  \
-            ot-sensor forward test siem --config /etc/ot-sensor.toml\n  ot-sensor forward status --store plant.db\n\n\
+        after_help = "Example:\n  ot-sensor forward --store plant.db --config /etc/ot-sensor/ot-sensor.toml\n  \
+            ot-sensor forward test siem --config /etc/ot-sensor/ot-sensor.toml\n  ot-sensor forward status --store plant.db\n\n\
             `run` does it by itself where its configuration names destinations; this does it in a process of its own."
     )]
     Forward {
@@ -210,6 +218,13 @@ pub enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    #[cfg(feature = "console")]
+    /// First set-up of an installed sensor: asks for interface, site, networks, learning time and first administrator
+    #[command(after_help = "Example:\n  sudo ot-sensor setup\n  \
+        sudo ot-sensor setup --unattended --interface eth1 --site \"Plant North\" --zone \"Cell 1=10.0.0.0/25\" \
+        --admin anna --password-file first-password\n\n\
+        Writes the configuration, with every key that could be set, and makes the store.")]
+    Setup(SetupArgs),
     /// Alert types with their documents, and the coverage of MITRE ATT&CK for ICS
     #[command(
         args_conflicts_with_subcommands = true,
@@ -227,6 +242,28 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<CatalogueCommand>,
     },
+    /// Write the manual pages, one for each command
+    #[command(after_help = "Example:\n  ot-sensor man /usr/local/share/man/man1")]
+    Man(ManArgs),
+    /// Print what a shell needs to complete this command line
+    #[command(after_help = "Example:\n  ot-sensor completions bash > /etc/bash_completion.d/ot-sensor")]
+    Completions(CompletionsArgs),
+}
+
+/// `man`.
+#[derive(Args, Clone, Debug)]
+pub struct ManArgs {
+    /// Folder to write into; it is made where it is not there
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+}
+
+/// `completions`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 /// Which store.
@@ -316,6 +353,10 @@ pub struct RunArgs {
     /// File of rules (TOML), beside those of the configuration; may be given several times
     #[arg(long, value_name = "FILE")]
     pub rules: Vec<PathBuf>,
+    #[cfg(feature = "forward")]
+    /// Leave it to another process to tell other systems of alerts: `forward`, or `console --forward`
+    #[arg(long)]
+    pub no_forward: bool,
     /// Worker threads [default: two less than there are cores, at least one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
     pub workers: Option<u16>,
@@ -348,6 +389,17 @@ pub struct DoctorArgs {
     /// Where the store would be, for the room on its disk; and the configuration.
     #[command(flatten)]
     pub store: StoreArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `check-config`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckConfigArgs {
+    /// Configuration file (TOML) [default: /etc/ot-sensor/ot-sensor.toml]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -2,12 +2,15 @@
 
 #[cfg(feature = "forward")]
 mod forward;
+mod keys;
+
+pub use keys::{Problem, Reading, network_of};
 
 use crate::cli::{StoreArgs, unknown};
 use crate::evidence::Settings;
 use crate::exit::Failure;
 use crate::when::span;
-use ipnet::IpNet;
+use keys::Keys;
 use ot_capture::{InterfaceSettings, TimeSource};
 use ot_engine::catalogue::{self, Part, Severity};
 use ot_engine::config::{AlertSetting, EngineConfig, Keep, KnownDevice, Learning, Novelty, Parts, Zone};
@@ -15,16 +18,20 @@ use ot_engine::context::Field;
 use ot_engine::maintenance::{MOST_CONFIGURED, Plan, Selector};
 use ot_engine::model::Role;
 use ot_flow::Processors;
-use ot_protocol::{Nanos, Operation, Timestamp};
+use ot_protocol::{Nanos, Operation};
 use ot_rules::SiteClock;
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use toml::{Table, Value};
+use std::time::Duration;
+use toml::de::DeTable;
 
 /// Where the store is unless somebody says otherwise.
 pub const DEFAULT_STORE: &str = "ot-sensor.db";
+
+/// Where the configuration of an installed sensor is.
+pub const INSTALLED: &str = "/etc/ot-sensor/ot-sensor.toml";
 
 /// Bytes of a configuration file.
 const MOST_BYTES: u64 = 1 << 20;
@@ -56,6 +63,8 @@ pub struct Config {
     pub named: bool,
     /// Of live capture.
     pub capture: CaptureSettings,
+    /// Of the console.
+    pub console: ConsoleSettings,
     /// Address of the console, for links in what is forwarded.
     pub console_url: Option<String>,
     /// Who is told of alerts.
@@ -78,6 +87,23 @@ pub struct CaptureSettings {
     pub split: bool,
 }
 
+/// Of the console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleSettings {
+    /// Address and port. Default: 127.0.0.1:8443.
+    pub listen: SocketAddr,
+    /// Certificate chain (PEM); `None`, as the key: one of its own.
+    pub certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    pub key: Option<PathBuf>,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8443)), certificate: None, key: None }
+    }
+}
+
 impl Default for CaptureSettings {
     fn default() -> Self {
         Self {
@@ -98,141 +124,155 @@ impl Config {
 
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, Failure> {
+        let (config, reading) = Self::read_file(path)?;
+        let problems = reading.problems();
+        let Some(first) = problems.first() else { return Ok(config) };
+        let more = match problems.len() {
+            1 => String::new(),
+            many => format!(" (and {} more; `ot-sensor check-config {}` tells all)", many - 1, path.display()),
+        };
+        Err(Failure::usage(format!("configuration {}: {first}{more}", path.display())))
+    }
+
+    /// Reads a file as far as it is right.
+    ///
+    /// # Errors
+    /// Where the file cannot be read; what is wrong with its text is in the reading.
+    pub fn read_file(path: &Path) -> Result<(Self, Reading), Failure> {
         let text = read_text(path, MOST_BYTES).map_err(|error| {
             Failure::usage(format!("configuration {}: {error}; give a readable TOML file", path.display()))
         })?;
-        let mut config = Self::parse(&text)
-            .map_err(|problem| Failure::usage(format!("configuration {}: {problem}", path.display())))?;
+        let (mut config, reading) = Self::read(&text);
         // Beside the configuration, unless they say otherwise.
         let folder = path.parent().unwrap_or(Path::new(""));
         config.indicators.iter_mut().chain(&mut config.rules).for_each(|file| *file = folder.join(&*file));
+        for file in [&mut config.console.certificate, &mut config.console.key].into_iter().flatten() {
+            *file = folder.join(&*file);
+        }
         #[cfg(feature = "forward")]
         config.forward.iter_mut().for_each(|destination| forward::beside(folder, destination));
-        Ok(config)
+        Ok((config, reading))
     }
 
-    /// Reads the text of a file. The error names the key and what to write there.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1);
-            format!("line {line}: {}", error.message().trim())
-        })?;
-        let mut config = Self::default();
-        let mut top = Keys::new("", table);
-        config.store = top.text("store")?.map(PathBuf::from);
-        if let Some(mut sensor) = top.table("sensor")? {
-            if let Some(id) = sensor.text("id")? {
-                config.named = true;
-                config.engine.sensor_id = check_id(&id)?;
-                config.engine.sensor_name.clone_from(&config.engine.sensor_id);
-            }
-            if let Some(name) = sensor.text("name")? {
-                config.engine.sensor_name = name;
-            }
-            config.engine.site = sensor.text("site")?;
-            config.engine.continuous = sensor.truth("continuous")?.unwrap_or_default();
-            config.console_url = sensor.text("console_url")?;
-            if let Some(url) = config.console_url.as_deref().filter(|url| !is_address(url)) {
-                return Err(format!("sensor.console_url: {url:?} is no address; write https://HOST:PORT"));
-            }
-            if let Some(zone) = sensor.text("time_zone")? {
-                config.engine.clock =
-                    SiteClock::parse(&zone).map_err(|problem| format!("sensor.time_zone: {problem}"))?;
-            }
-            sensor.end()?;
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// Every problem, with its line, its key and what to write there.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let (config, reading) = Self::read(text);
+        let problems = reading.problems();
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Reads the text of a file as far as it is right. What is wrong is in the reading.
+    pub fn read(text: &str) -> (Self, Reading) {
+        let reading = Reading::new(text);
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            reading.problem(error.span().map_or(0, |span| span.start), "", error.message().trim());
         }
-        config.engine.ot_networks = top.networks("ot_subnets")?.unwrap_or_default();
-        for mut zone in top.tables("zone")? {
-            config.engine.zones.push(Zone {
-                name: zone.needed_text("name")?,
-                networks: zone.networks("subnets")?.ok_or_else(|| zone.missing("subnets"))?,
-                site: zone.text("site")?,
-                purdue: zone.number("purdue", 5)?.and_then(|level| u8::try_from(level).ok()),
-            });
-            zone.end()?;
+        // What the parser made of broken text is nothing to complain about as well.
+        let config = if errors.is_empty() {
+            Self::of_keys(Keys::new(&reading, "", document.get_ref(), 0))
+        } else {
+            Self::default()
+        };
+        (config, reading)
+    }
+
+    fn of_keys(mut top: Keys<'_>) -> Self {
+        let mut config = Self { store: top.text("store").map(PathBuf::from), ..Self::default() };
+        if let Some(sensor) = top.table("sensor") {
+            config.sensor_of(sensor);
         }
-        for mut device in top.tables("device")? {
-            let ip = device.needed_text("ip")?;
-            let ip: IpAddr = ip.parse().map_err(|_| format!("{}ip: {ip:?} is no IP address", device.path))?;
-            let role = device.text("role")?;
-            let role = match role {
-                Some(id) => Some(Role::parse(&id).ok_or_else(|| {
-                    format!("{}role: {}", device.path, unknown(&id, Role::ALL.iter().map(|role| role.as_str())))
-                })?),
-                None => None,
+        let engine = &mut config.engine;
+        engine.ot_networks = top.networks("ot_subnets").unwrap_or_default();
+        engine.zones = top.tables("zone").into_iter().filter_map(zone_of).collect();
+        engine.devices = top.tables("device").into_iter().filter_map(device_of).collect();
+        engine.maintenance = Some(maintenance_of(top.tables("maintenance")));
+        if let Some(alerts) = top.table("alerts") {
+            engine.alerts = alert_settings(alerts);
+        }
+        if let Some(learning) = top.table("learning") {
+            learning_of(learning, engine);
+        }
+        if let Some(mut keep) = top.table("retention") {
+            let default = engine.keep;
+            engine.keep = Keep {
+                close_after: span_or_never(&mut keep, "close_after", default.close_after),
+                delete_after: span_or_never(&mut keep, "delete_after", default.delete_after),
+                events: keep.number("events", u32::MAX).map_or(default.events, u64::from),
             };
-            config.engine.devices.push(KnownDevice {
-                ip,
-                name: device.text("name")?,
-                role,
-                programming: device.truth("programming_device")?.unwrap_or_default(),
-                scanner: device.truth("scanner")?.unwrap_or_default(),
-                more: device_more(&mut device)?,
-            });
-            device.end()?;
+            keep.end();
         }
-        config.engine.maintenance = Some(maintenance_of(top.tables("maintenance")?)?);
-        if let Some(mut rules) = top.table("rules")? {
-            config.rules = rules.texts("files")?.into_iter().map(PathBuf::from).collect();
-            rules.end()?;
+        let mut files = |table: &'static str| {
+            let Some(mut keys) = top.table(table) else { return Vec::new() };
+            let files = keys.texts("files").into_iter().map(PathBuf::from).collect();
+            keys.end();
+            files
+        };
+        config.rules = files("rules");
+        config.indicators = files("indicators");
+        if let Some(evidence) = top.table("evidence") {
+            config.evidence = evidence_of(evidence);
         }
-        if let Some(alerts) = top.table("alerts")? {
-            config.engine.alerts = alert_settings(alerts)?;
+        config.capture = capture_of(&mut top);
+        if let Some(console) = top.table("console") {
+            config.console_of(console);
         }
-        if let Some(mut indicators) = top.table("indicators")? {
-            config.indicators = indicators.texts("files")?.into_iter().map(PathBuf::from).collect();
-            indicators.end()?;
-        }
-        if let Some(mut learning) = top.table("learning")? {
-            let ends = learning.text("ends")?;
-            let novelty = Novelty::default();
-            let novelty = Novelty {
-                entries: learning.number("novelty_entries", u32::MAX)?.unwrap_or(novelty.entries),
-                span: match learning.text("novelty_within")? {
-                    Some(text) => span(&text).map_err(|problem| format!("learning.novelty_within: {problem}"))?,
-                    None => novelty.span,
-                },
-            };
-            config.engine.novelty = match ends.as_deref() {
-                None | Some("time") => None,
-                Some("novelty") => Some(novelty),
-                Some(other) => {
-                    return Err(format!("learning.ends: {}", unknown(other, ["time", "novelty"].into_iter())));
-                }
-            };
-            config.engine.not_learned = not_learned(&mut learning)?;
-            config.engine.new_device = learning
-                .text("new_device")?
-                .map(|text| span(&text).map_err(|problem| format!("learning.new_device: {problem}")))
-                .transpose()?;
-            config.engine.learning = learning_of(&mut learning, config.engine.novelty.is_some())?;
-            learning.end()?;
-        }
-        if let Some(mut keep) = top.table("retention")? {
-            let default = config.engine.keep;
-            config.engine.keep = Keep {
-                close_after: span_or_never(&mut keep, "close_after", default.close_after)?,
-                delete_after: span_or_never(&mut keep, "delete_after", default.delete_after)?,
-                events: keep.number("events", u32::MAX)?.map_or(default.events, u64::from),
-            };
-            keep.end()?;
-        }
-        if let Some(mut evidence) = top.table("evidence")? {
-            config.evidence = evidence_of(&mut evidence)?;
-            evidence.end()?;
-        }
-        config.capture = capture_of(&mut top)?;
-        let destinations = top.tables("forward")?;
+        let destinations = top.tables("forward");
         #[cfg(feature = "forward")]
         {
-            config.forward = forward::forward_of(destinations)?;
+            config.forward = forward::forward_of(destinations);
         }
         #[cfg(not(feature = "forward"))]
         if !destinations.is_empty() {
-            return Err("forward: this build cannot forward; use one with the feature `forward`".to_owned());
+            top.problem("forward", "this build cannot forward; use one with the feature `forward`");
         }
-        top.end()?;
-        Ok(config)
+        top.end();
+        config
+    }
+
+    fn sensor_of(&mut self, mut sensor: Keys<'_>) {
+        if let Some(id) = sensor.text("id") {
+            self.named = true;
+            if let Some(id) = sensor.right("id", check_id(&id)) {
+                self.engine.sensor_name.clone_from(&id);
+                self.engine.sensor_id = id;
+            }
+        }
+        if let Some(name) = sensor.text("name") {
+            self.engine.sensor_name = name;
+        }
+        self.engine.site = sensor.text("site");
+        self.engine.continuous = sensor.truth("continuous").unwrap_or_default();
+        self.console_url = sensor.text("console_url");
+        if let Some(url) = self.console_url.as_deref().filter(|url| !is_address(url)) {
+            sensor.problem("console_url", format!("{url:?} is no address; write https://HOST:PORT"));
+        }
+        if let Some(zone) = sensor.text("time_zone")
+            && let Some(clock) = sensor.right("time_zone", SiteClock::parse(&zone))
+        {
+            self.engine.clock = clock;
+        }
+        sensor.end();
+    }
+
+    fn console_of(&mut self, mut keys: Keys<'_>) {
+        let listen = keys.text("listen").and_then(|text| {
+            let read = text.parse().map_err(|_| format!("{text:?} is no address and port; write \"0.0.0.0:8443\""));
+            keys.right("listen", read)
+        });
+        let (certificate, key) = (keys.text("certificate"), keys.text("key"));
+        if certificate.is_some() != key.is_some() {
+            keys.problem("certificate", "and `key` go together; write both or neither");
+        }
+        keys.end();
+        self.console = ConsoleSettings {
+            listen: listen.unwrap_or(self.console.listen),
+            certificate: certificate.map(PathBuf::from),
+            key: key.map(PathBuf::from),
+        };
     }
 
     /// The store that is meant: the command line's, else the configuration's, else the default.
@@ -247,8 +287,34 @@ fn is_address(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
+fn zone_of(mut keys: Keys<'_>) -> Option<Zone> {
+    let name = keys.needed_text("name");
+    let networks = keys.needed_networks("subnets");
+    let site = keys.text("site");
+    let purdue = keys.number("purdue", 5).and_then(|level| u8::try_from(level).ok());
+    keys.end();
+    Some(Zone { name: name?, networks: networks?, site, purdue })
+}
+
+fn device_of(mut keys: Keys<'_>) -> Option<KnownDevice> {
+    let ip = keys.needed_text("ip").and_then(|ip| {
+        let read = ip.parse::<IpAddr>().map_err(|_| format!("{ip:?} is no IP address"));
+        keys.right("ip", read)
+    });
+    let role = keys.text("role").and_then(|id| {
+        let read = Role::parse(&id).ok_or_else(|| unknown(&id, Role::ALL.iter().map(|role| role.as_str())));
+        keys.right("role", read)
+    });
+    let name = keys.text("name");
+    let programming = keys.truth("programming_device").unwrap_or_default();
+    let scanner = keys.truth("scanner").unwrap_or_default();
+    let more = device_more(&mut keys);
+    keys.end();
+    Some(KnownDevice { ip: ip?, name, role, programming, scanner, more })
+}
+
 /// What else can be said of a device: owner, importance, tags and so on.
-fn device_more(device: &mut Keys) -> Result<Vec<(Field, String)>, String> {
+fn device_more(device: &mut Keys<'_>) -> Vec<(Field, String)> {
     const TEXTS: [(&str, Field); 6] = [
         ("site", Field::Site),
         ("zone", Field::Zone),
@@ -258,61 +324,54 @@ fn device_more(device: &mut Keys) -> Result<Vec<(Field, String)>, String> {
         ("notes", Field::Notes),
     ];
     let mut more = Vec::new();
-    let check = |path: &str, key: &str, field: Field, value: &str| {
-        field.check(value).map(|value| (field, value)).map_err(|problem| format!("{path}{key}: {problem}"))
-    };
     for (key, field) in TEXTS {
-        if let Some(value) = device.text(key)? {
-            more.push(check(&device.path, key, field, &value)?);
+        if let Some(value) = device.text(key)
+            && let Some(value) = device.right(key, field.check(&value))
+        {
+            more.push((field, value));
         }
     }
-    more.extend(device.number("purdue", 5)?.map(|level| (Field::Purdue, level.to_string())));
-    if let Some(authorised) = device.truth("authorised")? {
+    more.extend(device.number("purdue", 5).map(|level| (Field::Purdue, level.to_string())));
+    if let Some(authorised) = device.truth("authorised") {
         more.push((Field::Authorised, if authorised { "yes" } else { "no" }.to_owned()));
     }
-    for tag in device.texts("tags")? {
-        more.push(check(&device.path, "tags", Field::Tag, &tag)?);
-    }
-    Ok(more)
+    let tags = device.texts_as("tags", |tag| Field::Tag.check(tag));
+    more.extend(tags.into_iter().map(|tag| (Field::Tag, tag)));
+    more
 }
 
 /// The maintenance windows that are planned.
-fn maintenance_of(windows: Vec<Keys>) -> Result<Vec<Plan>, String> {
-    if windows.len() > MOST_CONFIGURED {
-        return Err(format!(
-            "maintenance: {} windows are more than {MOST_CONFIGURED}; take out those that are over",
+fn maintenance_of(windows: Vec<Keys<'_>>) -> Vec<Plan> {
+    if let Some(first) = windows.get(MOST_CONFIGURED) {
+        first.problem_here(format!(
+            "{} windows are more than {MOST_CONFIGURED}; take out those that are over",
             windows.len()
         ));
     }
-    let mut plans: Vec<Plan> = Vec::with_capacity(windows.len());
-    for mut window in windows {
-        let path = window.path.clone();
-        let selectors = |texts: Vec<String>, key: &str| -> Result<Vec<Selector>, String> {
-            texts
-                .iter()
-                .map(|text| Selector::parse(text).map_err(|problem| format!("{path}{key}: {problem}")))
-                .collect()
-        };
-        let plan = Plan {
-            ticket: window.needed_text("ticket")?,
-            devices: selectors(window.texts("devices")?, "devices")?,
-            by: selectors(window.texts("by")?, "by")?,
-            kinds: window.choices("kinds", &Operation::ALL, Operation::as_str)?.unwrap_or_default(),
-            start: window.time("start")?,
-            end: window.time("end")?,
-            note: window.text("note")?.unwrap_or_default(),
-        };
-        window.end()?;
-        plan.check().map_err(|problem| format!("{path}{problem}"))?;
-        if plans.iter().any(|known| known.overlaps(&plan)) {
-            return Err(format!(
-                "{path}ticket {}: another window of this ticket overlaps in time; join them, or part their times",
-                plan.ticket
-            ));
+    let mut plans: Vec<Plan> = Vec::with_capacity(windows.len().min(MOST_CONFIGURED));
+    for mut window in windows.into_iter().take(MOST_CONFIGURED) {
+        let ticket = window.needed_text("ticket");
+        let devices = window.texts_as("devices", Selector::parse);
+        let by = window.texts_as("by", Selector::parse);
+        let kinds = window.choices("kinds", &Operation::ALL, Operation::as_str).unwrap_or_default();
+        let (start, end) = (window.needed_time("start"), window.needed_time("end"));
+        let note = window.text("note").unwrap_or_default();
+        if let (Some(ticket), Some(start), Some(end)) = (ticket, start, end) {
+            let plan = Plan { ticket, devices, by, kinds, start, end, note };
+            if let Err(problem) = plan.check() {
+                window.problem_here(problem);
+            } else if plans.iter().any(|known| known.overlaps(&plan)) {
+                window.problem(
+                    "ticket",
+                    format!("another window of {} overlaps in time; join them, or part their times", plan.ticket),
+                );
+            } else {
+                plans.push(plan);
+            }
         }
-        plans.push(plan);
+        window.end();
     }
-    Ok(plans)
+    plans
 }
 
 /// A sensor id enters the ids of alerts and file names.
@@ -324,194 +383,192 @@ pub fn check_id(id: &str) -> Result<String, String> {
     Ok(id.to_owned())
 }
 
-fn alert_settings(alerts: Keys) -> Result<BTreeMap<String, AlertSetting>, String> {
+fn alert_settings(alerts: Keys<'_>) -> BTreeMap<String, AlertSetting> {
+    let known = |id: &str| match catalogue::by_id(id) {
+        Some(_) => Ok(()),
+        None => Err(unknown(id, catalogue::all().iter().map(|kind| kind.id))),
+    };
     let mut settings = BTreeMap::new();
-    for (id, value) in alerts.table {
-        let kind = catalogue::by_id(&id)
-            .ok_or_else(|| format!("alerts: {}", unknown(&id, catalogue::all().iter().map(|kind| kind.id))))?;
-        let Value::Table(table) = value else {
-            return Err(format!("alerts.{id}: is no table; write [alerts.{id}]"));
-        };
-        let mut keys = Keys::new(&format!("alerts.{id}."), table);
+    for (id, mut keys) in alerts.all_tables(known) {
         let setting = AlertSetting {
-            enabled: keys.truth("enabled")?,
-            count: keys.number("count", u32::MAX)?,
-            seconds: keys.number("seconds", u32::MAX)?,
-            severity: keys.choice("severity", &Severity::ALL, Severity::as_str)?,
-            aggregate_by: keys.choices("aggregate_by", &Part::ALL, Part::as_str)?.map(Parts::from_iter),
+            enabled: keys.truth("enabled"),
+            count: keys.number("count", u32::MAX),
+            seconds: keys.number("seconds", u32::MAX),
+            severity: keys.choice("severity", &Severity::ALL, Severity::as_str),
+            aggregate_by: keys.choices("aggregate_by", &Part::ALL, Part::as_str).map(Parts::from_iter),
         };
-        if kind.threshold.is_none() && (setting.count.is_some() || setting.seconds.is_some()) {
-            return Err(format!("alerts.{id}: this alert type has no threshold; `count` and `seconds` cannot be set"));
+        if catalogue::by_id(&id).is_some_and(|kind| kind.threshold.is_none()) {
+            for key in ["count", "seconds"].into_iter().filter(|key| keys.has(key)) {
+                keys.problem(key, "this alert type has no threshold; take it out");
+            }
         }
-        keys.end()?;
+        keys.end();
         settings.insert(id, setting);
     }
-    Ok(settings)
+    settings
 }
 
 /// The types that are not learned: those that `skip` names, or all that `learn` does not.
-fn not_learned(keys: &mut Keys) -> Result<Vec<String>, String> {
-    let mut types = |key: &'static str| -> Result<Option<Vec<String>>, String> {
-        let known = || ot_engine::learning::TYPES.iter().map(|kind| kind.id);
-        let list = match keys.take(key) {
-            None => return Ok(None),
-            Some(Value::Array(list)) => list,
-            Some(other) => return Err(keys.wrong(key, "a list of alert types", &other)),
-        };
-        let mut ids = Vec::new();
-        for value in &list {
-            let id = value.as_str().unwrap_or_default();
-            if !known().any(|known| known == id) {
-                return Err(format!("learning.{key}: {}", unknown(id, known().collect::<Vec<_>>().into_iter())));
-            }
-            ids.push(id.to_owned());
+fn not_learned(keys: &mut Keys<'_>) -> Vec<String> {
+    let known = |id: &str| {
+        let mut types = ot_engine::learning::TYPES.iter().map(|kind| kind.id);
+        match types.any(|known| known == id) {
+            true => Ok(id.to_owned()),
+            false => Err(unknown(id, ot_engine::learning::TYPES.iter().map(|kind| kind.id))),
         }
-        Ok(Some(ids))
     };
-    match (types("learn")?, types("skip")?) {
-        (Some(_), Some(_)) => Err("learning: `learn` and `skip` exclude each other; write one".to_owned()),
-        (Some(learn), None) => Ok(ot_engine::learning::TYPES
-            .iter()
-            .filter(|kind| !learn.iter().any(|id| id == kind.id))
-            .map(|kind| kind.id.to_owned())
-            .collect()),
-        (None, skip) => Ok(skip.unwrap_or_default()),
+    let (learn, skip) = (keys.texts_as("learn", known), keys.texts_as("skip", known));
+    if !keys.has("learn") {
+        return skip;
     }
+    if keys.has("skip") {
+        keys.problem("learn", "and `skip` exclude each other; write one");
+    }
+    let not_named = |id: &&str| !learn.iter().any(|named| named == id);
+    ot_engine::learning::TYPES.iter().map(|kind| kind.id).filter(not_named).map(str::to_owned).collect()
 }
 
 /// The longest that learning goes on which ends with novelty.
 const LONGEST: Nanos = 3_650 * 86_400 * 1_000_000_000;
 
-fn learning_of(keys: &mut Keys, by_novelty: bool) -> Result<Learning, String> {
-    let mode = keys.text("mode")?;
-    let length = keys.text("for")?;
-    let until = match keys.table.remove("until") {
-        Some(Value::String(text)) => Some(text),
-        Some(Value::Datetime(time)) => Some(time.to_string()),
-        Some(_) => return Err(format!("{}until: write a time, for example 2026-03-01T12:00:00Z", keys.path)),
-        None => None,
+fn learning_of(mut keys: Keys<'_>, engine: &mut EngineConfig) {
+    let default = Novelty::default();
+    let novelty = Novelty {
+        entries: keys.number("novelty_entries", u32::MAX).unwrap_or(default.entries),
+        span: keys.span("novelty_within").unwrap_or(default.span),
     };
-    match (mode.as_deref(), length, until) {
-        (Some("learning") | None, None, None) if by_novelty => Ok(Learning::For(LONGEST)),
-        (None, None, None) => Ok(Learning::AsStored),
-        (Some("operational"), None, None) => Ok(Learning::Operational),
-        (Some("learning") | None, Some(length), None) => {
-            span(&length).map(Learning::For).map_err(|problem| format!("{}for: {problem}", keys.path))
-        }
-        (Some("learning") | None, None, Some(until)) => {
-            crate::when::time(&until).map(Learning::Until).map_err(|problem| format!("{}until: {problem}", keys.path))
-        }
-        (Some(mode), _, _) if !["learning", "operational"].contains(&mode) => {
-            Err(format!("{}mode: {}", keys.path, unknown(mode, ["learning", "operational"].into_iter())))
-        }
-        (Some("learning"), None, None) => {
-            Err(format!("{}for: is missing; say how long, for example \"7d\"", keys.path))
-        }
-        _ => Err("learning: `for`, `until` and mode \"operational\" exclude each other; write one".to_owned()),
+    engine.novelty = (keys.word("ends", &["time", "novelty"]) == Some("novelty")).then_some(novelty);
+    engine.not_learned = not_learned(&mut keys);
+    engine.new_device = keys.span("new_device");
+    let mode = keys.word("mode", &["learning", "operational"]);
+    let length = keys.span("for");
+    let until = keys.time("until");
+    let written = |key: &&str| keys.has(key);
+    let ends: Vec<&str> = ["for", "until"].into_iter().filter(written).collect();
+    engine.learning = match (mode, length, until) {
+        (Some("operational"), None, None) => Learning::Operational,
+        (_, Some(length), None) => Learning::For(length),
+        (_, None, Some(until)) => Learning::Until(until),
+        _ if engine.novelty.is_some() => Learning::For(LONGEST),
+        _ => Learning::AsStored,
+    };
+    if mode == Some("learning") && ends.is_empty() && engine.novelty.is_none() {
+        keys.problem("for", "is missing; say how long, for example \"7d\"");
     }
+    if ends.len() + usize::from(mode == Some("operational")) > 1 {
+        keys.problem(
+            ends.last().unwrap_or(&"mode"),
+            "`for`, `until` and mode \"operational\" exclude each other; write one",
+        );
+    }
+    keys.end();
 }
 
 /// A span, or `never`.
-fn span_or_never(keys: &mut Keys, key: &'static str, default: Option<Nanos>) -> Result<Option<Nanos>, String> {
-    match keys.text(key)?.as_deref() {
-        None => Ok(default),
-        Some("never") => Ok(None),
-        Some(text) => span(text).map(Some).map_err(|problem| format!("{}{key}: {problem}, or \"never\"", keys.path)),
+fn span_or_never(keys: &mut Keys<'_>, key: &'static str, default: Option<Nanos>) -> Option<Nanos> {
+    match keys.text(key).as_deref() {
+        None => default,
+        Some("never") => None,
+        Some(text) => keys.right(key, span(text).map_err(|problem| format!("{problem}, or \"never\""))),
     }
 }
 
-fn capture_of(top: &mut Keys) -> Result<CaptureSettings, String> {
+fn capture_of(top: &mut Keys<'_>) -> CaptureSettings {
     let mut capture = CaptureSettings::default();
-    if let Some(mut keys) = top.table("capture")? {
-        interface_of(&mut keys, &mut capture.defaults)?;
-        if let Some(bytes) = keys.size("backlog")? {
-            capture.backlog = within(&keys, "backlog", bytes, 1 << 20, 64 << 30)?;
+    if let Some(mut keys) = top.table("capture") {
+        interface_of(&mut keys, &mut capture.defaults);
+        if let Some(bytes) = bytes_within(&mut keys, "backlog", 1 << 20, 64 << 30) {
+            capture.backlog = bytes;
         }
-        if let Some(numbers) = keys.numbers("reader_processors", MOST_PROCESSORS)? {
+        if let Some(numbers) = keys.numbers("reader_processors", MOST_PROCESSORS) {
             capture.processors.reader = numbers;
         }
-        if let Some(numbers) = keys.numbers("worker_processors", MOST_PROCESSORS)? {
+        if let Some(numbers) = keys.numbers("worker_processors", MOST_PROCESSORS) {
             capture.processors.workers = numbers;
         }
-        if let Some(split) = keys.truth("split")? {
+        if let Some(split) = keys.truth("split") {
             capture.split = split;
         }
-        keys.end()?;
+        keys.end();
     }
-    for mut keys in top.tables("interface")? {
+    for mut keys in top.tables("interface") {
         let mut interface = capture.defaults.clone();
-        interface.name = keys.needed_text("name")?;
-        interface_of(&mut keys, &mut interface)?;
-        keys.end()?;
-        capture.interfaces.push(interface);
+        let name = keys.needed_text("name");
+        interface_of(&mut keys, &mut interface);
+        keys.end();
+        if let Some(name) = name {
+            interface.name = name;
+            capture.interfaces.push(interface);
+        }
     }
-    Ok(capture)
+    capture
 }
 
 /// Highest number of a processor.
 const MOST_PROCESSORS: u32 = 1023;
 
 /// What is said of an interface, or of all.
-fn interface_of(keys: &mut Keys, interface: &mut InterfaceSettings) -> Result<(), String> {
-    if let Some(bytes) = keys.size("ring")? {
-        interface.ring = within(keys, "ring", bytes, 1 << 20, 2 << 30)?;
+fn interface_of(keys: &mut Keys<'_>, interface: &mut InterfaceSettings) {
+    if let Some(bytes) = bytes_within(keys, "ring", 1 << 20, 2 << 30) {
+        interface.ring = bytes;
     }
-    if let Some(text) = keys.text("timeout")? {
-        let nanos = span(&text).map_err(|problem| format!("{}timeout: {problem}", keys.path))?;
-        let timeout = std::time::Duration::from_nanos(nanos.unsigned_abs());
-        if !(1..=500).contains(&timeout.as_millis()) {
-            return Err(format!("{}timeout: {text} is not within 1ms to 500ms", keys.path));
-        }
+    let timeouts = Duration::from_millis(1)..=Duration::from_millis(500);
+    if let Some(timeout) = keys.span_within("timeout", timeouts, "1ms to 500ms") {
         interface.timeout = timeout;
     }
-    if let Some(bytes) = keys.number("snap_length", 262_144)? {
-        interface.snap_length = within(keys, "snap_length", u64::from(bytes), 64, 262_144)?;
+    if let Some(bytes) = keys.number("snap_length", 262_144)
+        && let Some(bytes) = keys.right("snap_length", within(u64::from(bytes), 64, 262_144))
+    {
+        interface.snap_length = bytes;
     }
-    if let Some(filter) = keys.text("filter")? {
+    if let Some(filter) = keys.text("filter") {
         interface.filter = Some(filter);
     }
-    if let Some(promiscuous) = keys.truth("promiscuous")? {
+    if let Some(promiscuous) = keys.truth("promiscuous") {
         interface.promiscuous = promiscuous;
     }
-    if let Some(source) = keys.choice("time_source", &TimeSource::ALL, TimeSource::as_str)? {
+    if let Some(source) = keys.choice("time_source", &TimeSource::ALL, TimeSource::as_str) {
         interface.time_source = source;
     }
-    if let Some(numbers) = keys.numbers("processors", MOST_PROCESSORS)? {
+    if let Some(numbers) = keys.numbers("processors", MOST_PROCESSORS) {
         interface.processors = numbers;
     }
-    if let Some(wait) = keys.truth("wait")? {
+    if let Some(wait) = keys.truth("wait") {
         interface.wait = wait;
     }
-    Ok(())
 }
 
-fn within(keys: &Keys, key: &str, bytes: u64, least: u64, most: u64) -> Result<usize, String> {
+fn bytes_within(keys: &mut Keys<'_>, key: &'static str, least: u64, most: u64) -> Option<usize> {
+    let bytes = keys.size(key)?;
+    keys.right(key, within(bytes, least, most))
+}
+
+fn within(bytes: u64, least: u64, most: u64) -> Result<usize, String> {
     if !(least..=most).contains(&bytes) {
         let (least, most) = (crate::evidence::size(least), crate::evidence::size(most));
-        return Err(format!("{}{key}: {bytes} bytes are not within {least} to {most}", keys.path));
+        return Err(format!("{bytes} bytes are not within {least} to {most}"));
     }
     Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
-fn evidence_of(keys: &mut Keys) -> Result<Settings, String> {
+fn evidence_of(mut keys: Keys<'_>) -> Settings {
     let mut settings = Settings::default();
-    let most = u32::MAX;
-    if let Some(enabled) = keys.truth("enabled")? {
+    if let Some(enabled) = keys.truth("enabled") {
         settings.enabled = enabled;
     }
-    settings.folder = keys.text("folder")?.map(PathBuf::from);
-    if let Some(quota) = keys.size("quota")? {
+    settings.folder = keys.text("folder").map(PathBuf::from);
+    if let Some(quota) = keys.size("quota") {
         settings.quota = quota;
     }
-    if let Some(bytes) = keys.size("alert_size")? {
+    if let Some(bytes) = keys.size("alert_size") {
         settings.limits.alert_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
-    if let Some(bytes) = keys.size("memory")? {
+    if let Some(bytes) = keys.size("memory") {
         settings.ring_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
     for (key, place) in [("before", &mut settings.limits.before), ("after", &mut settings.limits.after)] {
-        if let Some(text) = keys.text(key)? {
-            *place = span(&text).map_err(|problem| format!("{}{key}: {problem}", keys.path))?;
+        if let Some(span) = keys.span(key) {
+            *place = span;
         }
     }
     for (key, place) in [
@@ -519,240 +576,12 @@ fn evidence_of(keys: &mut Keys) -> Result<Settings, String> {
         ("packets_after", &mut settings.limits.after_packets),
         ("alerts_of_a_run", &mut settings.run_alerts),
     ] {
-        if let Some(number) = keys.number(key, most)? {
+        if let Some(number) = keys.number(key, u32::MAX) {
             *place = usize::try_from(number).unwrap_or(usize::MAX);
         }
     }
-    Ok(settings)
-}
-
-/// `1 GiB`, `500 MB`, `4096`: bytes.
-fn bytes_of(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(digits)?;
-    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kib" | "k" => 1 << 10,
-        "mib" | "m" => 1 << 20,
-        "gib" | "g" => 1 << 30,
-        "tib" | "t" => 1 << 40,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "tb" => 1_000_000_000_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(factor)
-}
-
-/// A table whose keys are taken one by one; what is left is unknown.
-struct Keys {
-    path: String,
-    table: Table,
-    asked: Vec<&'static str>,
-}
-
-impl Keys {
-    fn new(path: &str, table: Table) -> Self {
-        Self { path: path.to_owned(), table, asked: Vec::new() }
-    }
-
-    fn take(&mut self, key: &'static str) -> Option<Value> {
-        self.asked.push(key);
-        self.table.remove(key)
-    }
-
-    fn wrong(&self, key: &str, wanted: &str, found: &Value) -> String {
-        format!("{}{key}: is {} where {wanted} is needed", self.path, found.type_str())
-    }
-
-    fn missing(&self, key: &str) -> String {
-        format!("{}{key}: is missing", self.path)
-    }
-
-    fn text(&mut self, key: &'static str) -> Result<Option<String>, String> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.chars().any(char::is_control) => Ok(Some(text)),
-            Some(Value::String(_)) => Err(format!("{}{key}: holds a control character", self.path)),
-            Some(other) => Err(self.wrong(key, "a string", &other)),
-        }
-    }
-
-    fn needed_text(&mut self, key: &'static str) -> Result<String, String> {
-        self.text(key)?.ok_or_else(|| self.missing(key))
-    }
-
-    /// One of some ids.
-    fn choice<T: Copy>(
-        &mut self,
-        key: &'static str,
-        all: &[T],
-        id: fn(T) -> &'static str,
-    ) -> Result<Option<T>, String> {
-        let Some(text) = self.text(key)? else { return Ok(None) };
-        self.one_of(key, &text, all, id).map(Some)
-    }
-
-    /// A list of some ids.
-    fn choices<T: Copy>(
-        &mut self,
-        key: &'static str,
-        all: &[T],
-        id: fn(T) -> &'static str,
-    ) -> Result<Option<Vec<T>>, String> {
-        let list = match self.take(key) {
-            None => return Ok(None),
-            Some(Value::Array(list)) => list,
-            Some(other) => return Err(self.wrong(key, "a list of strings", &other)),
-        };
-        list.iter()
-            .map(|value| match value {
-                Value::String(text) => self.one_of(key, text, all, id),
-                other => Err(self.wrong(key, "a list of strings", other)),
-            })
-            .collect::<Result<_, _>>()
-            .map(Some)
-    }
-
-    fn one_of<T: Copy>(&self, key: &str, text: &str, all: &[T], id: fn(T) -> &'static str) -> Result<T, String> {
-        all.iter()
-            .copied()
-            .find(|value| id(*value) == text)
-            .ok_or_else(|| format!("{}{key}: {}", self.path, unknown(text, all.iter().map(|value| id(*value)))))
-    }
-
-    fn truth(&mut self, key: &'static str) -> Result<Option<bool>, String> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::Boolean(truth)) => Ok(Some(truth)),
-            Some(other) => Err(self.wrong(key, "true or false", &other)),
-        }
-    }
-
-    fn number(&mut self, key: &'static str, most: u32) -> Result<Option<u32>, String> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::Integer(number)) => match u32::try_from(number) {
-                Ok(number) if number <= most => Ok(Some(number)),
-                _ => Err(format!("{}{key}: {number} is not within 0 to {most}", self.path)),
-            },
-            Some(other) => Err(self.wrong(key, "a whole number", &other)),
-        }
-    }
-
-    /// A time, as a TOML date-time with its offset or as text.
-    fn time(&mut self, key: &'static str) -> Result<Timestamp, String> {
-        let text = match self.take(key) {
-            None => return Err(self.missing(key)),
-            Some(Value::String(text)) => text,
-            Some(Value::Datetime(time)) => time.to_string(),
-            Some(other) => return Err(self.wrong(key, "a time, for example 2026-03-01T12:00:00Z,", &other)),
-        };
-        crate::when::time(&text).map_err(|problem| format!("{}{key}: {problem}", self.path))
-    }
-
-    fn numbers(&mut self, key: &'static str, most: u32) -> Result<Option<Vec<usize>>, String> {
-        let list = match self.take(key) {
-            None => return Ok(None),
-            Some(Value::Array(list)) => list,
-            Some(other) => return Err(self.wrong(key, "a list of whole numbers", &other)),
-        };
-        list.iter()
-            .map(|value| {
-                let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
-                match number.filter(|number| *number <= most).and_then(|number| usize::try_from(number).ok()) {
-                    Some(number) => Ok(number),
-                    None => Err(format!("{}{key}: {value} is no whole number within 0 to {most}", self.path)),
-                }
-            })
-            .collect::<Result<_, _>>()
-            .map(Some)
-    }
-
-    fn texts(&mut self, key: &'static str) -> Result<Vec<String>, String> {
-        let list = match self.take(key) {
-            None => return Ok(Vec::new()),
-            Some(Value::Array(list)) => list,
-            Some(other) => return Err(self.wrong(key, "a list of strings", &other)),
-        };
-        list.into_iter()
-            .map(|value| match value {
-                Value::String(text) => Ok(text),
-                other => Err(self.wrong(key, "a list of strings", &other)),
-            })
-            .collect()
-    }
-
-    fn size(&mut self, key: &'static str) -> Result<Option<u64>, String> {
-        let wrong = |path: &str, found: String| {
-            format!("{path}{key}: {found} is no size; write \"1 GiB\" or a number of bytes")
-        };
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::Integer(number)) => {
-                u64::try_from(number).map(Some).map_err(|_| wrong(&self.path, number.to_string()))
-            }
-            Some(Value::String(text)) => {
-                bytes_of(&text).map(Some).ok_or_else(|| wrong(&self.path, format!("{text:?}")))
-            }
-            Some(other) => Err(self.wrong(key, "a size", &other)),
-        }
-    }
-
-    fn networks(&mut self, key: &'static str) -> Result<Option<Vec<IpNet>>, String> {
-        let list = match self.take(key) {
-            None => return Ok(None),
-            Some(Value::Array(list)) => list,
-            Some(other) => return Err(self.wrong(key, "a list of networks", &other)),
-        };
-        let network = |value: &Value| {
-            let text = value.as_str()?;
-            text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-        };
-        list.iter()
-            .map(|value| {
-                network(value)
-                    .ok_or_else(|| format!("{}{key}: {value} is no network; write \"10.0.0.0/24\"", self.path))
-            })
-            .collect::<Result<_, _>>()
-            .map(Some)
-    }
-
-    fn table(&mut self, key: &'static str) -> Result<Option<Self>, String> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::Table(table)) => Ok(Some(Self::new(&format!("{}{key}.", self.path), table))),
-            Some(other) => Err(self.wrong(key, &format!("a table [{key}]"), &other)),
-        }
-    }
-
-    fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, String> {
-        let list = match self.take(key) {
-            None => return Ok(Vec::new()),
-            Some(Value::Array(list)) => list,
-            Some(other) => return Err(self.wrong(key, &format!("a list of tables [[{key}]]"), &other)),
-        };
-        (1..)
-            .zip(list)
-            .map(|(number, value): (usize, _)| match value {
-                Value::Table(table) => Ok(Self::new(&format!("{key} {number}: "), table)),
-                other => Err(self.wrong(key, &format!("a list of tables [[{key}]]"), &other)),
-            })
-            .collect()
-    }
-
-    fn end(self) -> Result<(), String> {
-        match self.table.keys().next() {
-            None => Ok(()),
-            Some(key) => {
-                let place = self.path.trim_end_matches(['.', ' ', ':']);
-                let place = if place.is_empty() { "top level" } else { place };
-                Err(format!("{place}: key {}", unknown(key, self.asked.iter().copied())))
-            }
-        }
-    }
+    keys.end();
+    settings
 }
 
 #[cfg(test)]
@@ -844,6 +673,96 @@ mod tests {
         assert_eq!(empty, Config::default());
     }
 
+    /// The example that is installed.
+    const INSTALLED_EXAMPLE: &str = include_str!("../../../deploy/ot-sensor.toml");
+
+    /// The example with every key in use, and once more for each line that stands there instead of others.
+    #[cfg(all(feature = "console", feature = "forward"))]
+    fn variants() -> Vec<String> {
+        let in_use =
+            |line: &'static str| line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' '));
+        let lines: Vec<&str> = INSTALLED_EXAMPLE.lines().map(|line| in_use(line).unwrap_or(line)).collect();
+        let mut variants = vec![lines.join("\n")];
+        for (at, line) in lines.iter().enumerate() {
+            let Some(instead) = line.strip_prefix("# instead of ") else { continue };
+            let (keys, assignment) = instead.split_once(": ").unwrap();
+            let is_header = |at: &usize| lines[*at].starts_with('[');
+            let begin = (0..at).rev().find(is_header).unwrap();
+            let end = (at..lines.len()).find(is_header).unwrap_or(lines.len());
+            let mut variant = lines.clone();
+            variant[at] = assignment;
+            for key in keys.split(", ") {
+                let replaced = (begin..end).find(|at| lines[*at].starts_with(&format!("{key} = ")));
+                variant[replaced.unwrap_or_else(|| panic!("{line}: no {key}"))] = "";
+            }
+            variants.push(variant.join("\n"));
+        }
+        variants
+    }
+
+    #[test]
+    fn the_installed_example_says_nothing_until_a_key_is_taken_into_use() {
+        let mut config = Config::parse(INSTALLED_EXAMPLE).unwrap();
+        assert_eq!(config.engine.maintenance.take(), Some(Vec::new()));
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    #[cfg(all(feature = "console", feature = "forward"))]
+    fn the_installed_example_holds_every_key_with_its_meaning() {
+        // Tables of a list are one.
+        let table = |key: &str| key.chars().filter(|letter| !letter.is_ascii_digit()).collect::<String>();
+        let mut keys: BTreeMap<String, bool> = BTreeMap::new();
+        let variants = variants();
+        assert!(variants.len() > 7);
+        for variant in &variants {
+            let (_, reading) = Config::read(variant);
+            assert_eq!(reading.problems(), [], "{variant}");
+            for (key, there) in reading.asked() {
+                *keys.entry(table(&key)).or_default() |= there;
+            }
+        }
+        let missing: Vec<&String> = keys.iter().filter(|(_, there)| !**there).map(|(key, _)| key).collect();
+        assert!(missing.is_empty(), "not in deploy/ot-sensor.toml: {missing:?}");
+        assert!(keys.len() > 100, "{keys:?}");
+        let config = Config::parse(&variants[0]).unwrap();
+        for kind in ot_forward::settings::Target::KINDS {
+            assert!(config.forward.iter().any(|one| one.target.kind() == kind), "no [[forward]] of kind {kind}");
+        }
+        // What it calls a default is one.
+        let default = Config::default();
+        assert_eq!(config.engine.keep, default.engine.keep);
+        assert_eq!(config.evidence, Settings { folder: config.evidence.folder.clone(), ..default.evidence });
+        assert_eq!(config.console.listen, default.console.listen);
+        assert_eq!(config.capture.backlog, default.capture.backlog);
+        let InterfaceSettings { filter, processors, .. } = config.capture.defaults.clone();
+        assert_eq!(config.capture.defaults, InterfaceSettings { filter, processors, ..default.capture.defaults });
+    }
+
+    #[test]
+    fn every_problem_is_told_with_its_line() {
+        let text = "store = 1\n\n[sensor]\nid = 'a b'\nnmae = 'x'\n[[zone]]\nname = 'a'\nsubnets = [\n  '10.0.0.0/24',\n  'x',\n]\n\
+            [[zone]]\nname = 'b'\n[alerts.port-scam]\n[learning]\nfor = 'long'\nuntil = 'soon'\n[[interface]]\nring = 1\n";
+        let problems = Config::parse(text).unwrap_err();
+        let places: Vec<(usize, &str)> = problems.iter().map(|problem| (problem.line, problem.key.as_str())).collect();
+        let expected = [
+            (1, "store"),
+            (4, "sensor.id"),
+            (5, "sensor"),
+            (10, "zone 1: subnets"),
+            (12, "zone 2: subnets"),
+            (14, "alerts"),
+            (16, "learning.for"),
+            (17, "learning.until"),
+            (17, "learning.until"),
+            (18, "interface 1: name"),
+            (19, "interface 1: ring"),
+        ];
+        assert_eq!(places, expected, "{problems:#?}");
+        let broken = Config::parse("a = 1\nb = \nc = [\n").unwrap_err();
+        assert_eq!(broken.first().map(|problem| problem.line), Some(2), "{broken:?}");
+    }
+
     #[test]
     fn refuses_with_the_place_and_the_nearest_key() {
         for (text, message) in [
@@ -873,8 +792,9 @@ mod tests {
             ("[[interface]]\nname = 'eth1'\nfiltre = 'tcp'", "did you mean \"filter\"?"),
             ("a = \n", "line 1"),
         ] {
-            let error = Config::parse(text).unwrap_err();
-            assert!(error.contains(message), "{error}");
+            let problems = Config::parse(text).unwrap_err();
+            let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+            assert!(problem.to_string().contains(message), "{problem}");
         }
     }
 }

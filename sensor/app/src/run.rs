@@ -7,8 +7,9 @@
 //! counts grow. Nothing it does holds up the capture: what it leaves behind is bounded and told (`ot_flow::Load`).
 
 #[cfg(feature = "forward")]
-mod forward;
+pub mod forward;
 mod health;
+mod manager;
 mod reload;
 mod sandbox;
 mod writer;
@@ -22,6 +23,7 @@ use crate::protocols::PROTOCOLS;
 use crate::rules::{self, Reloader};
 use anyhow::{Context as _, Result};
 use health::Health;
+use manager::Manager;
 use ot_capture::split::{self, Hands, SplitError};
 use ot_capture::{InterfaceError, InterfaceSettings, Live, Stop};
 use ot_engine::Engine;
@@ -149,6 +151,7 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         last_commit: Instant::now(),
         last_look: Instant::now(),
         pause: NEWS,
+        manager: Manager::default(),
     };
     sensor.engine.set_indicators(indicators);
     if let Some(run) = start.aborted {
@@ -160,8 +163,9 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         sensor.tell_confined(&confined);
     }
     #[cfg(feature = "forward")]
-    let forwarder = forward::start(&config, &path, args.quiet)?;
+    let forwarder = if args.no_forward { None } else { forward::start(&config, &path, args.quiet)? };
     sensor.health.say(&format!("capturing into {}; Ctrl-C or SIGTERM ends it", path.display()));
+    sensor.manager.ready(&format!("capturing into {}", path.display()));
 
     let live_config = LiveConfig { load, processors: config.capture.processors.clone() };
     let mut failed = None;
@@ -183,6 +187,7 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         Err(error) => return Err(error).context("internal error"),
     };
     let ended_by_itself = !signals.stop.is_set();
+    sensor.manager.stopping();
     sensor.finish(&summary)?;
     if !args.quiet {
         sensor.tell(&summary, alerts_before, &path)?;
@@ -295,8 +300,9 @@ fn learning(args: &RunArgs, configured: Learning, state: &ot_engine::State) -> L
 }
 
 /// The name of this machine as a sensor id.
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+pub fn host_name() -> String {
+    let system = rustix::system::uname();
+    let name = system.nodename().to_string_lossy();
     let name: String =
         name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(64).collect();
     if name.is_empty() { "sensor".to_owned() } else { name }
@@ -325,6 +331,7 @@ struct Sensor<'a> {
     last_look: Instant,
     /// How long after a commit the next one may come.
     pause: Duration,
+    manager: Manager,
 }
 
 impl Sensor<'_> {
@@ -355,6 +362,7 @@ impl Sensor<'_> {
                 done => done?,
             }
         }
+        self.manager.alive();
         Ok(())
     }
 

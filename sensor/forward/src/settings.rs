@@ -91,6 +91,18 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The secrets that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let secrets = match self {
+            Self::Syslog(_) | Self::File(_) => [None, None],
+            Self::Webhook(webhook) => [webhook.secret.as_ref(), webhook.authorization.as_ref()],
+            Self::Nats(nats) => [nats.access.secret(), None],
+        };
+        secrets.into_iter().flatten()
+    }
+}
+
 /// For people, without secrets: of a webhook not even its path, which often holds one.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

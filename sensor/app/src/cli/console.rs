@@ -10,10 +10,11 @@ use std::path::PathBuf;
 /// `console`.
 #[derive(Args, Clone, Debug)]
 pub struct ConsoleArgs {
-    /// Address and port; 0.0.0.0:8443 for all interfaces, port 0 for any that is free
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
-    pub listen: SocketAddr,
-    /// Certificate chain (PEM) [default: one of our own, made beside the store]
+    /// Address and port; 0.0.0.0:8443 for all interfaces, port 0 for any that is free [default: the configuration's, or
+    /// 127.0.0.1:8443]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Certificate chain (PEM) [default: the configuration's, or one of our own, made beside the store]
     #[arg(long, value_name = "FILE", requires = "key")]
     pub certificate: Option<PathBuf>,
     /// Its key (PEM)
@@ -22,6 +23,10 @@ pub struct ConsoleArgs {
     /// HTTP without TLS; only on a loopback address
     #[arg(long, conflicts_with_all = ["certificate", "key"])]
     pub plain_http: bool,
+    #[cfg(feature = "forward")]
+    /// Also tell other systems of alerts, as the configuration says
+    #[arg(long)]
+    pub forward: bool,
     /// End when standard input does, for those who start the console from a program
     #[arg(long)]
     pub until_eof: bool,
@@ -72,12 +77,19 @@ pub enum TokenCommand {
     Remove(TokenRemoveArgs),
 }
 
-/// Where a password comes from.
-#[derive(Args, Clone, Copy, Debug, Default)]
+/// Where a password comes from; without any of these it is asked for.
+#[derive(Args, Clone, Debug, Default)]
+#[group(multiple = false)]
 pub struct PasswordArgs {
     /// Take the password from the first line of standard input
-    #[arg(long, conflicts_with = "generate")]
+    #[arg(long)]
     pub password_stdin: bool,
+    /// Take the password from the first line of a file
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Take the password from a variable of the environment
+    #[arg(long, value_name = "VARIABLE")]
+    pub password_env: Option<String>,
     /// Make a password and show it once
     #[arg(long)]
     pub generate: bool,

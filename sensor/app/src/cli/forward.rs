@@ -24,7 +24,7 @@ pub enum ForwardCommand {
     #[command(after_help = "Example:\n  ot-sensor forward status --store plant.db")]
     Status(ForwardStatusArgs),
     /// Send one marked test message to a destination, and tell what happened
-    #[command(after_help = "Example:\n  ot-sensor forward test siem --config /etc/ot-sensor.toml")]
+    #[command(after_help = "Example:\n  ot-sensor forward test siem --config /etc/ot-sensor/ot-sensor.toml")]
     Test(ForwardTestArgs),
     /// The JSON Schema of the format `json`
     #[command(after_help = "Example:\n  ot-sensor forward schema > alert-message.schema.json")]

@@ -20,6 +20,7 @@ pub struct LearningArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum LearningCommand {
     /// End learning, or learn all for a time
+    #[command(after_help = "Example:\n  ot-sensor learning mode operational --dry-run")]
     Mode {
         /// What follows.
         #[command(subcommand)]

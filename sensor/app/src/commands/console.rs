@@ -21,22 +21,27 @@ use ot_store::read::Reader;
 use ot_views::AlertStory;
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 pub fn run(output: &mut Output, args: &ConsoleArgs) -> anyhow::Result<Exit> {
     let config = Config::of(&args.store)?;
     let store = config.store_path(&args.store);
     let folder = evidence::folder(&config, &store);
+    let given = |one: Option<&PathBuf>, other: Option<&PathBuf>| Some((one?.clone(), other?.clone()));
+    let files = match args.plain_http {
+        true => None,
+        false => given(args.certificate.as_ref(), args.key.as_ref())
+            .or_else(|| given(config.console.certificate.as_ref(), config.console.key.as_ref())),
+    };
     let settings = Settings {
         store: store.clone(),
-        listen: args.listen,
-        certificate: args
-            .certificate
-            .clone()
-            .zip(args.key.clone())
-            .map(|(certificate, key)| tls::Files { certificate, key }),
+        listen: args.listen.unwrap_or(config.console.listen),
+        certificate: files.map(|(certificate, key)| tls::Files { certificate, key }),
         plain: args.plain_http,
         threads: 2,
     };
+    #[cfg(feature = "forward")]
+    let forwarder = if args.forward { crate::run::forward::start(&config, &store, false)? } else { None };
     let console = open(&settings, Box::new(Sensor { config, folder }))?;
     output.line(&format!("console: {}", console.url()))?;
     if let Some(fingerprint) = console.fingerprint() {
@@ -49,7 +54,11 @@ pub fn run(output: &mut Output, args: &ConsoleArgs) -> anyhow::Result<Exit> {
         ))?;
     }
     output.finish()?;
+    // A service manager waits for this; without one it does nothing.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     console.run(end(args.until_eof))?;
+    #[cfg(feature = "forward")]
+    crate::run::forward::end(forwarder);
     Ok(Exit::Done)
 }
 

@@ -4,10 +4,12 @@ mod alerts;
 mod baseline;
 mod bundle;
 mod catalogue;
+mod check_config;
 #[cfg(feature = "console")]
 mod console;
 mod context;
 mod devices;
+mod documents;
 mod dry_run;
 mod events;
 #[cfg(feature = "forward")]
@@ -20,6 +22,8 @@ mod maintenance;
 mod pcap;
 mod programs;
 mod rules;
+#[cfg(feature = "console")]
+mod setup;
 mod stats;
 mod story;
 mod triage;
@@ -102,6 +106,9 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             ProgramsCommand::Show(args) => programs::show(&mut output, &args),
             ProgramsCommand::Diff(args) => programs::diff(&mut output, &args),
         },
+        Command::Man(args) => documents::man(&mut output, &args.folder),
+        Command::Completions(args) => documents::completions(&mut output, args.shell),
+        Command::CheckConfig(args) => check_config::run(&mut output, &args),
         Command::Doctor(args) => doctor::run(&mut output, &args),
         Command::Learning(args) => learning::run(&mut output, &args),
         Command::Stats(args) => stats::show(&mut output, &args),
@@ -111,6 +118,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Forward { args, command } => forward::run(&mut output, &args, command.as_ref()),
         #[cfg(feature = "console")]
         Command::Console(args) => console::run(&mut output, &args),
+        #[cfg(feature = "console")]
+        Command::Setup(args) => setup::run(&mut output, &args),
         #[cfg(feature = "console")]
         Command::User { command } => users::run(&mut output, &command),
         Command::Rules { command } => match command {

@@ -2,7 +2,7 @@
 
 use super::triage::who;
 use crate::cli::{PasswordArgs, StoreArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs, flat};
-use crate::config::Config;
+use crate::config::{Config, read_text};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, short_time};
 use ot_console::secret;
@@ -26,7 +26,7 @@ pub fn run(output: &mut Output, command: &UserCommand) -> anyhow::Result<Exit> {
         UserCommand::Passwd(args) => {
             let access = open(&args.store)?;
             known(&access, &args.name)?;
-            let password = password(output, args.password)?;
+            let password = password(output, &args.password)?;
             access.set_password(&args.name, &secret::hash_password(&password).map_err(Failure::from)?)?;
             done(output, &access, "user-password", &args.name, &format!("password of {} set", args.name))
         }
@@ -70,7 +70,7 @@ fn last_administrator() -> anyhow::Error {
     Failure::usage("this is the last administrator; make another one first").into()
 }
 
-fn done(output: &mut Output, access: &AccessStore, action: &str, detail: &str, told: &str) -> anyhow::Result<Exit> {
+pub fn done(output: &mut Output, access: &AccessStore, action: &str, detail: &str, told: &str) -> anyhow::Result<Exit> {
     access.audit(wall_clock(), &who(None), "command line", action, detail)?;
     output.line(told)?;
     Ok(Exit::Done)
@@ -83,7 +83,7 @@ fn add(output: &mut Output, args: &UserAddArgs) -> anyhow::Result<Exit> {
         let told = format!("there is a user {name} already; `ot-sensor user passwd {name}` sets the password");
         return Err(Failure::usage(told).into());
     }
-    let password = password(output, args.password)?;
+    let password = password(output, &args.password)?;
     let hash = secret::hash_password(&password).map_err(Failure::from)?;
     if !access.add_user(&name, args.role, &hash, wall_clock())? {
         return Err(Failure::usage("there are too many users; remove one first").into());
@@ -92,12 +92,24 @@ fn add(output: &mut Output, args: &UserAddArgs) -> anyhow::Result<Exit> {
     done(output, &access, "user-add", &told, &told)
 }
 
-/// A password: made, from standard input, or asked for twice.
-fn password(output: &mut Output, args: PasswordArgs) -> anyhow::Result<String> {
+/// A password: made, from a file, the environment or standard input, or asked for twice.
+pub fn password(output: &mut Output, args: &PasswordArgs) -> anyhow::Result<String> {
     if args.generate {
         let password = secret::generate_password().map_err(Failure::from)?;
         output.line(&format!("password: {password}"))?;
         return Ok(password);
+    }
+    let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
+    if let Some(path) = &args.password_file {
+        let text = read_text(path, 4_096)
+            .map_err(|error| Failure::usage(format!("password file {}: {error}", path.display())))?;
+        return Ok(first_line(text));
+    }
+    if let Some(name) = &args.password_env {
+        let text = std::env::var(name).map_err(|_| {
+            Failure::usage(format!("the environment holds no {name}; set it where this command starts"))
+        })?;
+        return Ok(first_line(text));
     }
     if args.password_stdin || !std::io::stdin().is_terminal() {
         let mut line = String::new();

@@ -3,7 +3,6 @@
 use super::{Keys, check_id};
 use crate::cli::unknown;
 use crate::protocols::PROTOCOLS;
-use crate::when::span;
 use ot_engine::catalogue::{EngineKind, Severity};
 use ot_forward::settings::{
     FACILITIES, Framing, LogFile, MOST_DESTINATIONS, Nats, NatsAccess, Secret, Standard, Syslog, Target, Tls,
@@ -18,168 +17,196 @@ use std::time::Duration;
 const MOST_RATE: u32 = 10_000;
 
 /// All destinations, in order.
-pub(super) fn forward_of(tables: Vec<Keys>) -> Result<Vec<Destination>, String> {
-    if tables.len() > MOST_DESTINATIONS {
-        return Err(format!("forward: {} destinations are more than {MOST_DESTINATIONS}", tables.len()));
+pub(super) fn forward_of(tables: Vec<Keys<'_>>) -> Vec<Destination> {
+    if let Some(first) = tables.get(MOST_DESTINATIONS) {
+        first.problem_here(format!("{} destinations are more than {MOST_DESTINATIONS}", tables.len()));
     }
-    let mut all: Vec<Destination> = Vec::with_capacity(tables.len());
-    for mut keys in tables {
-        let path = keys.path.clone();
-        let name = check_id(&keys.needed_text("name")?)
-            .map_err(|problem| format!("{path}name: {}", problem.replace("sensor id", "name")))?;
-        if all.iter().any(|known| known.name == name) {
-            return Err(format!("{path}name: {name} is the name of another destination; give each its own"));
+    let mut all: Vec<Destination> = Vec::with_capacity(tables.len().min(MOST_DESTINATIONS));
+    for mut keys in tables.into_iter().take(MOST_DESTINATIONS) {
+        let name = keys.needed_text("name").and_then(|name| {
+            let read = check_id(&name).map_err(|problem| problem.replace("sensor id", "name"));
+            keys.right("name", read)
+        });
+        if let Some(name) = name.as_ref().filter(|name| all.iter().any(|known| known.name == **name)) {
+            keys.problem("name", format!("{name} is the name of another destination; give each its own"));
         }
-        let kind = keys.needed_text("kind")?;
-        let address = keys.needed_text("address")?;
-        let wrong = |problem: String| format!("{path}address: {problem}");
-        let target = match kind.as_str() {
-            "syslog" => Target::Syslog(syslog_of(&mut keys, Syslog::parse(&address).map_err(wrong)?)?),
-            "webhook" => Target::Webhook(webhook_of(&mut keys, Webhook::parse(&address).map_err(wrong)?)?),
-            "nats" => Target::Nats(nats_of(&mut keys, Nats::parse(&address).map_err(wrong)?)?),
-            "file" => Target::File(file_of(&mut keys, &address)?),
-            other => return Err(format!("{path}kind: {}", unknown(other, Target::KINDS.into_iter()))),
-        };
-        let mut destination = Destination::new(&name, target);
-        if let Some(format) = keys.choice("format", &Format::ALL, Format::as_str)? {
-            destination.format = format;
+        // What else may stand there follows from these two.
+        let target = target_of(&mut keys);
+        let known = target.is_some();
+        let mut destination = Destination::new(
+            name.as_deref().unwrap_or_default(),
+            target.unwrap_or_else(|| Target::File(LogFile::new(PathBuf::new()))),
+        );
+        destination_of(&mut keys, &mut destination);
+        if known {
+            keys.end();
         }
-        let known = PROTOCOLS.iter().map(|protocol| protocol.id());
-        let protocols = keys.texts("protocols")?;
-        if let Some(wrong) = protocols.iter().find(|id| !known.clone().any(|known| known == id.as_str())) {
-            return Err(format!("{path}protocols: {}", unknown(wrong, known)));
+        if known && name.is_some() {
+            all.push(destination);
         }
-        destination.filter = Filter {
-            min_severity: keys.choice("min_severity", &Severity::ALL, Severity::as_str)?,
-            engines: keys.choices("engines", &EngineKind::ALL, EngineKind::as_str)?.unwrap_or_default(),
-            protocols,
-            zones: keys.texts("zones")?,
-            changes: keys.choices("changes", &Change::ALL, Change::as_str)?.unwrap_or_default(),
-        };
-        if let Some(rate) = keys.number("rate", MOST_RATE)? {
-            destination.rate = Some(rate)
-                .filter(|rate| *rate > 0)
-                .ok_or_else(|| format!("{path}rate: 0 messages a second are none"))?;
-        }
-        if let Some(text) = keys.text("retry_max")? {
-            let nanos = span(&text).map_err(|problem| format!("{path}retry_max: {problem}"))?;
-            let longest = Duration::from_nanos(nanos.unsigned_abs());
-            if !(Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&longest) {
-                return Err(format!("{path}retry_max: {text} is not within 1s to 1h"));
-            }
-            destination.retry_most = longest;
-        }
-        destination.open_alerts = match keys.text("start")?.as_deref() {
-            None | Some("open") => true,
-            Some("now") => false,
-            Some(other) => return Err(format!("{path}start: {}", unknown(other, ["open", "now"].into_iter()))),
-        };
-        keys.end()?;
-        all.push(destination);
     }
-    Ok(all)
+    all
 }
 
-fn syslog_of(keys: &mut Keys, mut syslog: Syslog) -> Result<Syslog, String> {
-    if let Some(standard) = keys.choice("standard", &Standard::ALL, Standard::as_str)? {
+fn target_of(keys: &mut Keys<'_>) -> Option<Target> {
+    let kind = keys.needed_text("kind");
+    let address = keys.needed_text("address");
+    let kind = keys.right("kind", one_of_kinds(&kind?))?;
+    let address = address?;
+    match kind {
+        "syslog" => {
+            let syslog = keys.right("address", Syslog::parse(&address))?;
+            Some(Target::Syslog(syslog_of(keys, syslog)))
+        }
+        "webhook" => {
+            let webhook = keys.right("address", Webhook::parse(&address))?;
+            Some(Target::Webhook(webhook_of(keys, webhook)))
+        }
+        "nats" => {
+            let nats = keys.right("address", Nats::parse(&address))?;
+            Some(Target::Nats(nats_of(keys, nats)))
+        }
+        _ => Some(Target::File(file_of(keys, &address))),
+    }
+}
+
+fn one_of_kinds(kind: &str) -> Result<&'static str, String> {
+    Target::KINDS.into_iter().find(|known| *known == kind).ok_or_else(|| unknown(kind, Target::KINDS.into_iter()))
+}
+
+/// What may be said of a destination of any kind.
+fn destination_of(keys: &mut Keys<'_>, destination: &mut Destination) {
+    if let Some(format) = keys.choice("format", &Format::ALL, Format::as_str) {
+        destination.format = format;
+    }
+    let known = PROTOCOLS.iter().map(|protocol| protocol.id());
+    let protocol = |id: &str| match known.clone().any(|known| known == id) {
+        true => Ok(id.to_owned()),
+        false => Err(unknown(id, known.clone())),
+    };
+    destination.filter = Filter {
+        min_severity: keys.choice("min_severity", &Severity::ALL, Severity::as_str),
+        engines: keys.choices("engines", &EngineKind::ALL, EngineKind::as_str).unwrap_or_default(),
+        protocols: keys.texts_as("protocols", protocol),
+        zones: keys.texts("zones"),
+        changes: keys.choices("changes", &Change::ALL, Change::as_str).unwrap_or_default(),
+    };
+    match keys.number("rate", MOST_RATE) {
+        Some(0) => keys.problem("rate", "0 messages a second are none"),
+        Some(rate) => destination.rate = rate,
+        None => {}
+    }
+    let limits = Duration::from_secs(1)..=Duration::from_secs(3_600);
+    if let Some(longest) = keys.span_within("retry_max", limits, "1s to 1h") {
+        destination.retry_most = longest;
+    }
+    destination.open_alerts = keys.word("start", &["open", "now"]) != Some("now");
+}
+
+fn syslog_of(keys: &mut Keys<'_>, mut syslog: Syslog) -> Syslog {
+    if let Some(standard) = keys.choice("standard", &Standard::ALL, Standard::as_str) {
         syslog.standard = standard;
     }
-    if let Some(name) = keys.text("facility")? {
-        let code = FACILITIES.iter().position(|known| *known == name);
-        syslog.facility = code
-            .and_then(|code| u8::try_from(code).ok())
-            .ok_or_else(|| format!("{}facility: {}", keys.path, unknown(&name, FACILITIES.into_iter())))?;
+    if let Some(name) = keys.text("facility") {
+        let code = FACILITIES.iter().position(|known| *known == name).and_then(|code| u8::try_from(code).ok());
+        let read = code.ok_or_else(|| unknown(&name, FACILITIES.into_iter()));
+        syslog.facility = keys.right("facility", read).unwrap_or_default();
     }
     // What the transport does not have stays unknown, and is refused.
     if syslog.transport != Transport::Udp
-        && let Some(framing) = keys.choice("framing", &Framing::ALL, Framing::as_str)?
+        && let Some(framing) = keys.choice("framing", &Framing::ALL, Framing::as_str)
     {
         if syslog.transport == Transport::Tls && framing == Framing::Newline {
-            return Err(format!("{}framing: RFC 5425 knows octet-counting alone; leave it out", keys.path));
+            keys.problem("framing", "RFC 5425 knows octet-counting alone; leave it out");
         }
         syslog.framing = framing;
     }
     if syslog.transport == Transport::Tls {
-        syslog.tls = tls_of(keys)?;
+        syslog.tls = tls_of(keys);
     }
-    Ok(syslog)
+    syslog
 }
 
-fn tls_of(keys: &mut Keys) -> Result<Tls, String> {
+fn tls_of(keys: &mut Keys<'_>) -> Tls {
     let tls = Tls {
-        ca: keys.text("ca")?.map(PathBuf::from),
-        certificate: keys.text("certificate")?.map(PathBuf::from),
-        key: keys.text("key")?.map(PathBuf::from),
-        server_name: keys.text("server_name")?,
+        ca: keys.text("ca").map(PathBuf::from),
+        certificate: keys.text("certificate").map(PathBuf::from),
+        key: keys.text("key").map(PathBuf::from),
+        server_name: keys.text("server_name"),
     };
     if tls.certificate.is_some() != tls.key.is_some() {
-        return Err(format!("{}certificate: and `key` go together; write both or neither", keys.path));
+        keys.problem("certificate", "and `key` go together; write both or neither");
     }
-    Ok(tls)
+    tls
 }
 
-fn webhook_of(keys: &mut Keys, mut webhook: Webhook) -> Result<Webhook, String> {
-    webhook.secret = secret_of(keys, "secret_env", "secret_file")?;
-    webhook.authorization = secret_of(keys, "authorization_env", "authorization_file")?;
-    webhook.template = keys.text("template")?.map(PathBuf::from);
+fn webhook_of(keys: &mut Keys<'_>, mut webhook: Webhook) -> Webhook {
+    webhook.secret = secret_of(keys, "secret_env", "secret_file");
+    webhook.authorization = secret_of(keys, "authorization_env", "authorization_file");
+    webhook.template = keys.text("template").map(PathBuf::from);
     if webhook.tls.is_some() {
-        webhook.tls = Some(tls_of(keys)?);
+        webhook.tls = Some(tls_of(keys));
     } else if webhook.authorization.is_some() && !webhook.is_local() {
-        return Err(format!(
-            "{}address: http:// would show `authorization` to everybody on the way; use https://",
-            keys.path
-        ));
+        keys.problem("address", "http:// would show `authorization` to everybody on the way; use https://");
     }
-    Ok(webhook)
+    webhook
 }
 
-fn nats_of(keys: &mut Keys, mut nats: Nats) -> Result<Nats, String> {
-    if let Some(subject) = keys.text("subject")? {
+fn nats_of(keys: &mut Keys<'_>, mut nats: Nats) -> Nats {
+    if let Some(subject) = keys.text("subject") {
         if !Nats::is_subject(&subject) {
-            return Err(format!(
-                "{}subject: {subject:?} is none to publish to; write words with dots between, for example plant.{{sensor}}.alerts",
-                keys.path
-            ));
+            keys.problem(
+                "subject",
+                format!(
+                    "{subject:?} is none to publish to; write words with dots between, for example plant.{{sensor}}.alerts"
+                ),
+            );
         }
         nats.subject = subject;
     }
-    let user = keys.text("user")?;
-    let password = secret_of(keys, "password_env", "password_file")?;
-    let token = secret_of(keys, "token_env", "token_file")?;
+    let user = keys.text("user");
+    let password = secret_of(keys, "password_env", "password_file");
+    let token = secret_of(keys, "token_env", "token_file");
     nats.access = match (user, password, token) {
         (None, None, None) => NatsAccess::Anybody,
         (None, None, Some(token)) => NatsAccess::Token(token),
         (Some(user), Some(password), None) => NatsAccess::Password(user, password),
-        _ => return Err(format!("{}user: write user with a password, or a token, or neither", keys.path)),
+        _ => {
+            keys.problem("user", "write user with a password, or a token, or neither");
+            NatsAccess::Anybody
+        }
     };
     if nats.tls.is_some() {
-        nats.tls = Some(tls_of(keys)?);
+        nats.tls = Some(tls_of(keys));
     } else if nats.access.secret().is_some() && !nats.server.is_local() {
-        return Err(format!("{}address: nats:// would show the secret to everybody on the way; use tls://", keys.path));
+        keys.problem("address", "nats:// would show the secret to everybody on the way; use tls://");
     }
-    Ok(nats)
+    nats
 }
 
-fn secret_of(keys: &mut Keys, variable: &'static str, file: &'static str) -> Result<Option<Secret>, String> {
-    match (keys.text(variable)?, keys.text(file)?) {
-        (Some(_), Some(_)) => Err(format!("{}{variable}: and `{file}` exclude each other; write one", keys.path)),
-        (Some(name), None) => Ok(Some(Secret::Environment(name))),
-        (None, Some(path)) => Ok(Some(Secret::File(path.into()))),
-        (None, None) => Ok(None),
+fn secret_of(keys: &mut Keys<'_>, variable: &'static str, file: &'static str) -> Option<Secret> {
+    match (keys.text(variable), keys.text(file)) {
+        (Some(_), Some(_)) => {
+            keys.problem(variable, format!("and `{file}` exclude each other; write one"));
+            None
+        }
+        (Some(name), None) => Some(Secret::Environment(name)),
+        (None, Some(path)) => Some(Secret::File(path.into())),
+        (None, None) => None,
     }
 }
 
-fn file_of(keys: &mut Keys, address: &str) -> Result<LogFile, String> {
+fn file_of(keys: &mut Keys<'_>, address: &str) -> LogFile {
     let mut file = LogFile::new(PathBuf::from(address.strip_prefix("file://").unwrap_or(address)));
-    if let Some(size) = keys.size("rotate_size")? {
-        file.size = Some(size)
-            .filter(|size| *size >= 4_096)
-            .ok_or_else(|| format!("{}rotate_size: less than 4 KiB hold no message", keys.path))?;
+    match keys.size("rotate_size") {
+        Some(0..4_096) => keys.problem("rotate_size", "less than 4 KiB hold no message"),
+        Some(size) => file.size = size,
+        None => {}
     }
-    if let Some(older) = keys.number("rotate_files", 1_000)? {
+    if let Some(older) = keys.number("rotate_files", 1_000) {
         file.older = older;
     }
-    Ok(file)
+    file
 }
 
 /// Files that a destination names are beside the configuration, unless they say otherwise.
@@ -338,8 +365,8 @@ mod tests {
             (base("file", "x") + &base("file", "y"), "forward 2: name: a is the name of another destination"),
             ("[sensor]\nconsole_url = 'sensor'".to_owned(), "sensor.console_url: \"sensor\" is no address"),
         ] {
-            let error = Config::parse(&text).unwrap_err();
-            assert!(error.contains(message), "{error}");
+            let problems = Config::parse(&text).unwrap_err();
+            assert!(problems.iter().any(|problem| problem.to_string().contains(message)), "{problems:?}");
         }
     }
 }

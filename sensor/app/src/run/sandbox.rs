@@ -75,7 +75,7 @@ fn plan(args: &RunArgs, config: &Config, store: &Path, evidence: &Path) -> Plan 
     // Editors make a new file in place of the old one: the folder is needed to read it anew.
     read.extend(read_anew(args, config).flat_map(|file| folders_of(file)));
     #[cfg(feature = "forward")]
-    let network = forward(config, &mut write, &mut read);
+    let network = if args.no_forward { Network::None } else { forward(config, &mut write, &mut read) };
     #[cfg(not(feature = "forward"))]
     let network = Network::None;
     for list in [&mut write, &mut read] {
@@ -204,5 +204,9 @@ mod tests {
             assert!(plan.read.contains(&folder.into()), "{folder}: {plan:?}");
         }
         assert_eq!(plan.write, [PathBuf::from("/var/lib/ot")]);
+        // Where another process forwards, this one needs none of it.
+        let plan = of(siem, &["--no-forward"]);
+        assert_eq!(plan.network, Network::None);
+        assert!(!plan.read.contains(&"/etc/secret".into()), "{plan:?}");
     }
 }

@@ -5,7 +5,7 @@ use super::system;
 use super::{InterfaceError, InterfaceSettings, TimeSource};
 use crate::LinkType;
 use ot_protocol::Timestamp;
-use pcap::{Active, Capture, Precision, TimestampType};
+use pcap::{Active, Capture, Linktype, Precision, TimestampType};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
@@ -19,6 +19,22 @@ pub(crate) struct Handle {
     pub opened: Opened,
     /// Dropped packets as the kernel has counted them so far; its counter wraps.
     dropped: u32,
+}
+
+impl InterfaceSettings {
+    /// Whether its filter makes sense for frames of Ethernet, without opening the interface.
+    ///
+    /// # Errors
+    /// [`InterfaceError::Filter`].
+    pub fn check_filter(&self) -> Result<(), InterfaceError> {
+        let Some(filter) = &self.filter else { return Ok(()) };
+        let compiled = Capture::dead(Linktype::ETHERNET).and_then(|capture| capture.compile(filter, true));
+        compiled.map(drop).map_err(|error| InterfaceError::Filter {
+            name: self.name.clone(),
+            filter: filter.clone(),
+            detail: text(&error),
+        })
+    }
 }
 
 /// What was got of what was asked for.
