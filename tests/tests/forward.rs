@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -713,4 +714,49 @@ fn a_sensor_that_runs_forwards_by_itself() -> Result<()> {
     until(alerts + 5)?;
     assert_eq!(told()?.len(), alerts + 5);
     Ok(())
+}
+
+#[test]
+fn the_console_forwards_what_the_sensor_leaves_to_it_and_the_service_manager_is_told() -> Result<()> {
+    let bench = Bench::new()?;
+    let Some(space) = Space::make("m") else { return Ok(()) };
+    space.ip("link set lo up")?;
+    bench.configure(
+        "[console]\nlisten = '127.0.0.1:0'\n[[forward]]\nname = 'log'\nkind = 'file'\naddress = 'alerts.jsonl'\n",
+    )?;
+    let path = bench.path("notify");
+    let manager = UnixDatagram::bind(&path)?;
+    manager.set_read_timeout(Some(SOON))?;
+    // What comes, up to a word.
+    let hear = |word: &str| -> Result<()> {
+        let mut bytes = [0; 512];
+        loop {
+            let length = manager.recv(&mut bytes).with_context(|| format!("nobody says {word}"))?;
+            if String::from_utf8_lossy(&bytes[..length]).lines().any(|line| line == word) {
+                return Ok(());
+            }
+        }
+    };
+    let start = |mut command: Command| -> Result<Running> {
+        let command = command.arg("--store").arg(&bench.store).arg("--config").arg(&bench.config);
+        Ok(Running(command.env("NOTIFY_SOCKET", &path).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
+    };
+    let mut run = within(Some(&space.0), &PathBuf::from(sensor().get_program()));
+    run.args(["run", "--quiet", "--operational", "--interface", "lo", "--no-forward"]);
+    let _sensor = start(run)?;
+    hear("READY=1")?;
+    hear("WATCHDOG=1")?;
+    // A person's word is applied, and told to nobody.
+    bench.comment(1)?;
+    hear("WATCHDOG=1")?;
+    hear("WATCHDOG=1")?;
+    let log = bench.path("alerts.jsonl");
+    assert_eq!(read(&log)?.len(), 0);
+    let mut console = sensor();
+    console.args(["console", "--plain-http", "--forward"]);
+    let _console = start(console)?;
+    hear("READY=1")?;
+    bench.comment(2)?;
+    let alerts = bench.ids()?.len();
+    wait_for("messages in the file", SOON, || Ok((read(&log)?.len() >= alerts + 2).then_some(())))
 }
