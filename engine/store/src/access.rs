@@ -254,6 +254,19 @@ impl AccessStore {
         Ok(Self { connection, path })
     }
 
+    /// How many users of each role a store has; `None` where it never had any. Makes no file.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn roles_of(store: &Path) -> Result<Option<Vec<(UserRole, usize)>>, StoreError> {
+        if !access_path(store).is_file() {
+            return Ok(None);
+        }
+        let users = Self::open(store)?.users()?;
+        let of = |role: UserRole| (role, users.iter().filter(|user| user.role == role).count());
+        Ok(Some(UserRole::ALL.map(of).to_vec()))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -626,7 +639,7 @@ fn token(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
     })
 }
 
-fn access_path(store: &Path) -> PathBuf {
+pub(crate) fn access_path(store: &Path) -> PathBuf {
     let mut name: OsString = store.as_os_str().to_owned();
     name.push(".access");
     name.into()

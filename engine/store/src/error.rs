@@ -86,7 +86,7 @@ pub enum StoreError {
         pid: Option<u32>,
     },
     /// Damaged.
-    #[error("store {}: is damaged ({detail}); restore a backup, or replay into a new store", .path.display())]
+    #[error("store {}: is damaged ({detail}); bring back a backup with ot-sensor restore BACKUP --force, or begin with a new store", .path.display())]
     Corrupt {
         /// The store.
         path: PathBuf,

@@ -224,6 +224,15 @@ impl Reader {
             .map_err(|error| StoreError::from_sqlite(self.path(), error))
     }
 
+    /// The packets of all alerts in a state, by the name of their files.
+    pub(crate) fn evidence_in(&self, state: EvidenceState) -> Result<Vec<EvidenceRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM evidence WHERE state = ?1 ORDER BY name, alert, run");
+        self.connection()
+            .prepare_cached(&sql)
+            .and_then(|mut statement| statement.query_map([state.as_str()], evidence_row)?.collect())
+            .map_err(|error| StoreError::from_sqlite(self.path(), error))
+    }
+
     /// State of the run that opened an alert; `None` where that is not known.
     pub fn run_state_of(&self, alert: u32) -> Result<Option<String>, StoreError> {
         self.connection()

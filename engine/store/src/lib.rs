@@ -10,7 +10,9 @@
 
 mod access;
 mod clock;
+mod check;
 mod commands;
+mod copy;
 mod dump;
 mod error;
 mod evidence;
@@ -29,12 +31,13 @@ pub use access::{
     AccessStore, AuditRow, NewToken, QuestionRow, RequestState, Scope, SessionRow, TokenRow, UserRole, UserRow,
 };
 pub use clock::wall_clock;
+pub use check::{Depth, Soundness, check, settle};
 pub use commands::{CommandState, NewCommand};
 pub use dump::dump;
 pub use error::StoreError;
 pub use evidence::{EvidenceRow, EvidenceState, EvidenceTotal};
 pub use indicators::{IndicatorList, IndicatorListRow};
-pub use lock::EngineLock;
+pub use lock::{EngineLock, engine_runs};
 pub use maintenance::MaintenanceRow;
 pub use open::{APPLICATION_ID, VERSION};
 pub use outbox::{

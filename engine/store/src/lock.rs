@@ -5,6 +5,10 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a lock may be held by somebody who only asks.
+const MOMENT: Duration = Duration::from_millis(60);
 
 /// The right to run an engine on a store, or to forward from it. Given back when dropped, or when the process ends, even by
 /// SIGKILL.
@@ -23,7 +27,11 @@ impl Drop for EngineLock {
 }
 
 impl EngineLock {
-    pub(crate) fn take(store: &Path) -> Result<Self, StoreError> {
+    /// Takes the right to run an engine on a store, which need not be there yet.
+    ///
+    /// # Errors
+    /// Where another process has it, or the file cannot be made.
+    pub fn take(store: &Path) -> Result<Self, StoreError> {
         Self::take_for(store, "lock", |path, pid| StoreError::EngineRuns { path, pid })
     }
 
@@ -41,12 +49,17 @@ impl EngineLock {
             .truncate(false)
             .open(&path)
             .map_err(|error| StoreError::from_io(&path, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(held(store.to_owned(), read_pid(&file)));
+        // Whoever only asks for the holder has the file for a moment.
+        let deadline = Instant::now() + MOMENT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => return Err(held(store.to_owned(), read_pid(&file))),
+                Err(TryLockError::Error(error)) => return Err(StoreError::from_io(&path, &error)),
             }
-            Err(TryLockError::Error(error)) => return Err(StoreError::from_io(&path, &error)),
         }
         // The number only helps people. On a full disk the lock holds without it.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
@@ -60,6 +73,14 @@ impl EngineLock {
             Err(TryLockError::WouldBlock) => read_pid(&file),
             _ => None,
         }
+    }
+}
+
+/// Whether a process runs an engine on a store. Where this user may not look, one may.
+pub fn engine_runs(store: &Path) -> bool {
+    match File::open(lock_path(store, "lock")) {
+        Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
     }
 }
 

@@ -101,6 +101,14 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// A connection to a store of any format that this version knows, which is left as it is.
+pub(crate) fn as_it_is(path: &Path) -> Result<Connection, StoreError> {
+    check_path(path, false)?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    format(&connection, path)?;
+    Ok(connection)
+}
+
 fn check_path(path: &Path, create: bool) -> Result<(), StoreError> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(StoreError::Directory { path: path.to_owned() }),
@@ -133,7 +141,7 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
     if start.is_empty() || start == MAGIC { Ok(()) } else { Err(StoreError::NotADatabase { path: path.to_owned() }) }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+pub(crate) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(|error| {
         // SQLite says only that it cannot open; the system knows why.
         let create = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);

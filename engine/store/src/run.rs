@@ -149,6 +149,13 @@ impl Store {
         Ok(start)
     }
 
+    /// The run that was not ended: it goes on in another process, or was interrupted.
+    pub fn unfinished_run(&self) -> Result<Option<u32>, StoreError> {
+        running(&self.connection)
+            .map(|found| found.map(|(run, _)| run))
+            .map_err(|error| StoreError::from_sqlite(&self.path, error))
+    }
+
     /// The number that the first input of the next run will have, unless that run resumes.
     pub fn next_file(&self) -> Result<u32, StoreError> {
         next_file(&self.connection).map_err(|error| StoreError::from_sqlite(&self.path, error))
@@ -192,7 +199,7 @@ fn next_file(connection: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// The run that is in state *running*, and its position. There is at most one.
-pub(crate) fn running(transaction: &Transaction<'_>) -> rusqlite::Result<Option<(u32, u64)>> {
+pub(crate) fn running(transaction: &Connection) -> rusqlite::Result<Option<(u32, u64)>> {
     transaction
         .query_row("SELECT id, position FROM run WHERE state = 'running' ORDER BY id DESC LIMIT 1", [], |row| {
             Ok((row.get(0)?, crate::value::count(row, 1)?))

@@ -164,7 +164,7 @@ fn a_damaged_store_is_told() {
     fs::write(&path, &bytes).unwrap();
     let error = Store::open(&path).and_then(|mut store| store.snapshot()).unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
-    assert!(message(&error).contains("restore a backup"));
+    assert!(message(&error).contains("bring back a backup"));
 }
 
 #[test]
