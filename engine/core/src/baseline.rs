@@ -193,6 +193,19 @@ impl Baseline {
         false
     }
 
+    /// Whether a person had a word on something: allowed, limited or took it back, in which a device takes part.
+    pub fn has_word_on(&self, device: DeviceId) -> bool {
+        let mut entries = self.of_device.get(&device).into_iter().flatten();
+        entries.any(|&id| self.limited.contains(&id) || self.on(id).next().is_some())
+    }
+
+    /// Forgets all entries in which a device takes part.
+    pub fn forget_device(&mut self, device: DeviceId) {
+        for id in self.of_device.get(&device).cloned().unwrap_or_default() {
+            self.drop_entry(id);
+        }
+    }
+
     fn drop_entry(&mut self, id: EntryId) {
         if self.take(id).is_some() {
             self.take_grants(id);

@@ -61,6 +61,8 @@ pub struct State {
     pub closed_before: Option<Timestamp>,
     /// Newest packet time.
     pub now: Option<Timestamp>,
+    /// Packet time since which packets were watched without a gap of more than an hour.
+    pub watched_since: Option<Timestamp>,
     /// End of learning in packet time, once it is known; `None` before the first packet or when not learning.
     pub learning_until: Option<Timestamp>,
     /// Whether the engine is learning.

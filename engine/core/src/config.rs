@@ -52,20 +52,24 @@ pub struct EngineConfig {
     pub limits: Limits,
 }
 
-/// How long alerts and events are kept.
+/// How long alerts, devices and events are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
     /// Open alerts are closed when they did not recur for so long, in nanoseconds of packet time; `None`: never.
     pub close_after: Option<Nanos>,
     /// Closed alerts that keep nothing silent are deleted so long after they were closed; `None`: never.
     pub delete_after: Option<Nanos>,
+    /// Devices of which nobody said or allowed anything are forgotten, with what was learned of them, when they were not seen
+    /// for so long of packet time that was watched; `None`: never.
+    pub devices: Option<Nanos>,
     /// Events kept, the newest ones.
     pub events: u64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { close_after: Some(90 * 86_400 * SECOND), delete_after: Some(90 * 86_400 * SECOND), events: 2_000_000 }
+        let days = Some(90 * 86_400 * SECOND);
+        Self { close_after: days, delete_after: days, devices: days, events: 2_000_000 }
     }
 }
 

@@ -100,6 +100,8 @@ pub struct Engine {
     unsettled: Vec<(SessionId, u16)>,
     /// Seconds of packet time since it last jumped.
     steady: u32,
+    /// The newest second of packet time that ended.
+    second: Option<Timestamp>,
     /// Hour of packet time in which the age of alerts was last looked at.
     looked: Option<i64>,
     /// Packet time at which it is next looked whether little new comes.
@@ -165,6 +167,7 @@ impl Engine {
         let folding = (0..).zip(&detectors).filter(|(_, detector)| detector.wants_folds()).map(|(at, _)| at).collect();
         let companions =
             (0..).zip(&detectors).filter(|(_, detector)| detector.wants_companions()).map(|(at, _)| at).collect();
+        let second = core.state.now;
         Self {
             core,
             detectors,
@@ -173,6 +176,7 @@ impl Engine {
             known: KnownActivities::default(),
             unsettled: Vec::new(),
             steady: 0,
+            second,
             looked: None,
             next_novelty: None,
             ended_by: String::new(),

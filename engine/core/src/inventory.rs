@@ -960,6 +960,21 @@ impl Inventory {
         true
     }
 
+    /// Devices that were last seen before a time and that nobody knows, those behind a gateway before it.
+    pub fn silent_since(&self, before: Timestamp) -> Vec<DeviceId> {
+        let entries = self.slots.iter().flatten();
+        let silent = entries.filter(|entry| !entry.known && entry.device.last_seen < before);
+        let mut ids: Vec<DeviceId> = silent.map(|entry| entry.device.id).collect();
+        // What is behind a gateway has a higher number.
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids
+    }
+
+    /// Forgets a device, unless others are behind it. Whether it did.
+    pub fn forget(&mut self, id: DeviceId) -> bool {
+        self.entry(id).is_some_and(|entry| entry.children == 0) && self.remove(id).is_some()
+    }
+
     fn remove(&mut self, id: DeviceId) -> Option<Device> {
         let slot = self.by_id.remove(&id.0)?;
         let entry = self.slots.get_mut(slot)?.take()?;

@@ -6,6 +6,7 @@ use crate::table::Dirty;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ot_protocol::{Extremes, Target, Timestamp, Values};
+use std::collections::BTreeSet;
 
 /// Points that the hand of the clock looks at to find one that makes room.
 const STEPS: usize = 128;
@@ -271,6 +272,30 @@ impl Points {
             return u32::try_from(at).ok();
         }
         None
+    }
+
+    /// Forgets the points of devices. A store forgets them with the devices.
+    pub fn forget(&mut self, devices: &BTreeSet<DeviceId>) {
+        if !self.spaces.keys().any(|space| devices.contains(&space.device)) {
+            return;
+        }
+        let changed: BTreeSet<u32> = self.dirty.take().into_iter().collect();
+        let (points, used) = (std::mem::take(&mut self.points), std::mem::take(&mut self.used));
+        self.spaces.clear();
+        for ((before, point), used) in (0_u32..).zip(points).zip(used) {
+            if devices.contains(&point.device) {
+                continue;
+            }
+            let at = u32::try_from(self.points.len()).unwrap_or(u32::MAX);
+            let &Point { device, protocol, space, number, address, .. } = &point;
+            self.spaces.entry(Space { device, protocol, space, number }).or_default().insert(address, at);
+            if changed.contains(&before) {
+                self.dirty.mark(at);
+            }
+            self.points.push(point);
+            self.used.push(used);
+        }
+        self.hand = if self.hand < self.points.len() { self.hand } else { 0 };
     }
 
     /// Number of points held.

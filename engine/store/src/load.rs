@@ -563,6 +563,7 @@ pub(crate) fn state(connection: &Connection, prefix: &str) -> rusqlite::Result<S
         first_event: number("first_event")?,
         closed_before: value("closed_before")?.map(Timestamp),
         now: value("now")?.map(Timestamp),
+        watched_since: value("watched_since")?.map(Timestamp),
         learning_until: value("learning_until")?.map(Timestamp),
         learning: value("learning")? == Some(1),
         learning_since: value("learning_since")?.map(Timestamp),

@@ -10,7 +10,7 @@ use ot_engine::model::{
     Origin, Peer, Point, ProgramVersion, ProtocolUse, RoleReason, SensorAct, Status, Work,
 };
 use ot_engine::points::PointKey;
-use ot_protocol::FrameRef;
+use ot_protocol::{FrameRef, Timestamp};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -823,6 +823,7 @@ fn state(transaction: &Transaction<'_>, state: &State, written: &mut Written) ->
         ("first_event", (state.first_event > 0).then(|| integer(state.first_event))),
         ("closed_before", state.closed_before.map(|time| time.0)),
         ("now", state.now.map(|time| time.0)),
+        ("watched_since", state.watched_since.map(|time| time.0)),
         ("learning_until", state.learning_until.map(|time| time.0)),
         ("learning", Some(i64::from(state.learning))),
         ("learning_since", state.learning_since.map(|time| time.0)),
@@ -866,4 +867,35 @@ fn frame_columns(frame: FrameRef) -> (u32, i64) {
 
 fn length<T>(list: &[T]) -> i64 {
     i64::try_from(list.len()).unwrap_or(i64::MAX)
+}
+
+impl crate::Store {
+    /// Bytes that the rows of the store take: its file without what is free in it. The file itself does not shrink; what is free
+    /// is written to again.
+    pub fn used_bytes(&self) -> Result<u64, crate::StoreError> {
+        let pragma = |name: &str| self.connection.pragma_query_value(None, name, |row| crate::value::count(row, 0));
+        let used = || -> rusqlite::Result<u64> {
+            let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+            Ok(pages.saturating_mul(pragma("page_size")?))
+        };
+        used().map_err(|error| crate::StoreError::from_sqlite(&self.path, error))
+    }
+
+    /// The closed alerts that may go and were closed first, at most so many and those closed at the same moment: how many they
+    /// are, and when the last of them was closed.
+    pub fn oldest_closed(&self, most: u32) -> Result<(u64, Option<Timestamp>), crate::StoreError> {
+        const MAY_GO: &str = "FROM alert WHERE status = 'closed' AND NOT learned AND NOT muted AND closed IS NOT NULL";
+        let find = || -> rusqlite::Result<(u64, Option<Timestamp>)> {
+            let border: Option<i64> = self.connection.query_row(
+                &format!("SELECT MAX(closed) FROM (SELECT closed {MAY_GO} ORDER BY closed LIMIT ?1)"),
+                [most],
+                |row| row.get(0),
+            )?;
+            let Some(border) = border else { return Ok((0, None)) };
+            let sql = format!("SELECT COUNT(*) {MAY_GO} AND closed <= ?1");
+            let count = self.connection.query_row(&sql, [border], |row| crate::value::count(row, 0))?;
+            Ok((count, Some(Timestamp(border))))
+        };
+        find().map_err(|error| crate::StoreError::from_sqlite(&self.path, error))
+    }
 }

@@ -358,6 +358,7 @@ fn store() -> (tempfile::TempDir, PathBuf) {
             last_work: 3,
             last_window: 1,
             now: Some(at(900)),
+            watched_since: None,
             learning_until: Some(at(400)),
             learning: false,
             learning_since: None,

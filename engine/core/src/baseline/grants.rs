@@ -64,7 +64,7 @@ impl Baseline {
     }
 
     /// All grants on an entry, in the order of their acts.
-    fn on(&self, id: EntryId) -> impl DoubleEndedIterator<Item = &Grant> {
+    pub(super) fn on(&self, id: EntryId) -> impl DoubleEndedIterator<Item = &Grant> {
         self.grants.range((id, 0)..=(id, u64::MAX)).map(|(_, grant)| grant)
     }
 

@@ -335,6 +335,7 @@ pub fn state(now: u64) -> State {
         last_work: now / 5,
         last_window: 1,
         now: Some(at(now)),
+        watched_since: Some(at(0)),
         learning_until: None,
         learning: false,
         learning_since: None,
