@@ -268,7 +268,7 @@ pub struct AlertFilter {
 
 /// The alerts that a filter lets through.
 pub fn alerts(names: &Names<'_>, filter: &AlertFilter) -> Result<Vec<AlertLine>, ViewError> {
-    lines(names, &find_alerts(names, filter)?)
+    alert_lines(names, &find_alerts(names, filter)?)
 }
 
 /// A page of a list of alerts.
@@ -296,7 +296,7 @@ pub fn alerts_page(names: &Names<'_>, filter: &AlertFilter, after: Option<AlertP
     }
     let numbers: Vec<u32> = places.iter().map(|(number, _)| *number).collect();
     let next = places.pop().filter(|_| more).map(|(_, place)| place);
-    Ok(AlertPage { lines: lines(names, &names.reader().alerts_numbered(&numbers)?)?, next })
+    Ok(AlertPage { lines: alert_lines(names, &names.reader().alerts_numbered(&numbers)?)?, next })
 }
 
 /// The alerts of these numbers, in the order given.
@@ -304,10 +304,11 @@ pub fn alerts_page(names: &Names<'_>, filter: &AlertFilter, after: Option<AlertP
 /// # Errors
 /// As the store's.
 pub fn alerts_of(names: &Names<'_>, numbers: &[u32]) -> Result<Vec<AlertLine>, ViewError> {
-    lines(names, &names.reader().alerts_numbered(numbers)?)
+    alert_lines(names, &names.reader().alerts_numbered(numbers)?)
 }
 
-fn lines(names: &Names<'_>, rows: &[AlertRow]) -> Result<Vec<AlertLine>, ViewError> {
+/// These alerts, in the order given.
+pub(crate) fn alert_lines(names: &Names<'_>, rows: &[AlertRow]) -> Result<Vec<AlertLine>, ViewError> {
     names.prefetch(rows.iter().flat_map(peers).filter_map(|peer| peer.device))?;
     rows.iter().map(|row| line(names, row)).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::names::{FrameView, Names};
 use crate::{SCHEMA, ViewError, maintenance, time};
+use ot_engine::model::Event;
 use ot_store::read::EventQuery;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -41,7 +42,11 @@ pub struct EventLine {
 
 /// The events that a query lets through.
 pub fn events(names: &Names<'_>, query: &EventQuery) -> Result<Vec<EventLine>, ViewError> {
-    let found = names.reader().events(query)?;
+    event_lines(names, names.reader().events(query)?)
+}
+
+/// These events, in the order given.
+pub(crate) fn event_lines(names: &Names<'_>, found: Vec<Event>) -> Result<Vec<EventLine>, ViewError> {
     names.prefetch(found.iter().flat_map(|event| [event.source, event.destination]).flatten())?;
     found
         .into_iter()

@@ -239,6 +239,13 @@ impl Reader {
         self.alerts_numbered(&self.alert_numbers(query, limit)?)
     }
 
+    /// Alerts with higher numbers than this one, in order of number, at most so many.
+    pub fn alerts_after(&self, number: u32, limit: u32) -> Result<Vec<AlertRow>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.and("a.number > ?").value(number);
+        self.alert_rows(&format!("{} ORDER BY a.number LIMIT {limit}", conditions.sql), &conditions)
+    }
+
     /// The numbers of the alerts that a query lets through, in its order, at most so many.
     pub fn alert_numbers(&self, query: &AlertQuery, limit: u32) -> Result<Vec<u32>, StoreError> {
         Ok(self.alert_places(query, limit)?.into_iter().map(|(number, _)| number).collect())

@@ -5,6 +5,7 @@ use crate::StoreError;
 use crate::value::{count, device, frame, intern, parsed, parsed_option};
 use ot_engine::model::{DeviceId, Event};
 use ot_protocol::Timestamp;
+use rusqlite::Row;
 use rusqlite::types::Value;
 
 /// Which events.
@@ -87,23 +88,34 @@ impl Reader {
     fn walk_events(&self, index: &str, query: &EventQuery, conditions: &Conditions) -> Result<Vec<Event>, StoreError> {
         let order = if query.newest_first { "DESC" } else { "ASC" };
         let sql = format!(
-            "SELECT number, time, kind, source, destination, protocol, text, file, frame, alert
-             FROM event INDEXED BY {index}{} ORDER BY time {order}, number {order}{}",
+            "SELECT {EVENT} FROM event INDEXED BY {index}{} ORDER BY time {order}, number {order}{}",
             conditions.sql,
             limit_sql(query.limit)
         );
-        self.rows(&sql, conditions, |row| {
-            Ok(Event {
-                number: count(row, 0)?,
-                time: Timestamp(row.get(1)?),
-                kind: parsed(row, 2, |text| Some(intern(text)))?,
-                source: device(row, 3)?,
-                destination: device(row, 4)?,
-                protocol: parsed_option(row, 5, |text| Some(intern(text)))?,
-                text: row.get(6)?,
-                frame: frame(row, 7)?,
-                alert: row.get(9)?,
-            })
-        })
+        self.rows(&sql, conditions, event)
     }
+
+    /// Events with higher numbers than this one, in order of number, at most so many.
+    pub fn events_after(&self, number: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.and("number > ?").value(crate::value::integer(number));
+        let sql = format!("SELECT {EVENT} FROM event{} ORDER BY number LIMIT {limit}", conditions.sql);
+        self.rows(&sql, &conditions, event)
+    }
+}
+
+const EVENT: &str = "number, time, kind, source, destination, protocol, text, file, frame, alert";
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    Ok(Event {
+        number: count(row, 0)?,
+        time: Timestamp(row.get(1)?),
+        kind: parsed(row, 2, |text| Some(intern(text)))?,
+        source: device(row, 3)?,
+        destination: device(row, 4)?,
+        protocol: parsed_option(row, 5, |text| Some(intern(text)))?,
+        text: row.get(6)?,
+        frame: frame(row, 7)?,
+        alert: row.get(9)?,
+    })
 }
