@@ -63,6 +63,14 @@ impl Console {
     /// # Errors
     /// Where it cannot be started.
     pub fn over(folder: tempfile::TempDir, store: PathBuf) -> Result<Self> {
+        Self::with(folder, store, &[])
+    }
+
+    /// Over a store in a folder, with more arguments.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn with(folder: tempfile::TempDir, store: PathBuf, more: &[String]) -> Result<Self> {
         for role in ROLES {
             let mut child = sensor()
                 .args(["user", "add", role, "--role", role, "--password-stdin", "--store"])
@@ -76,6 +84,7 @@ impl Console {
         let mut child = sensor()
             .args(["console", "--plain-http", "--until-eof", "--listen", "127.0.0.1:0", "--store"])
             .arg(&store)
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

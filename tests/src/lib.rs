@@ -11,3 +11,4 @@ pub mod plant;
 pub mod scan;
 pub mod sensor;
 pub mod store;
+pub mod wal;

@@ -112,6 +112,8 @@ const EXAMPLES: &[Example] = &[
     ),
     Example { id: "question-forget", path: "/api/v1/questions/firmware", body: "", status: 409 },
     get("stats", "/api/v1/stats"),
+    get("healthz", "/healthz"),
+    get("metrics", "/metrics"),
     get("catalogue", "/api/v1/catalogue"),
     get("catalogue-type", "/api/v1/catalogue/new-master"),
     get("attack", "/api/v1/attack"),

@@ -9,8 +9,8 @@
 //! again, and commits up to the position that had been reached change nothing, for their rows are there already.
 
 mod access;
-mod clock;
 mod check;
+mod clock;
 mod commands;
 mod copy;
 mod dump;
@@ -30,8 +30,8 @@ mod write;
 pub use access::{
     AccessStore, AuditRow, NewToken, QuestionRow, RequestState, Scope, SessionRow, TokenRow, UserRole, UserRow,
 };
-pub use clock::wall_clock;
 pub use check::{Depth, Soundness, check, settle};
+pub use clock::wall_clock;
 pub use commands::{CommandState, NewCommand};
 pub use dump::dump;
 pub use error::StoreError;

@@ -1,5 +1,6 @@
 //! The command line: one definition from which parsing, help and documentation derive.
 
+mod care;
 #[cfg(feature = "console")]
 mod console;
 mod evidence;
@@ -11,6 +12,7 @@ mod maintenance;
 mod setup;
 mod triage;
 
+pub use care::{BackupArgs, CheckStoreArgs, DiagnosticsArgs, ExportArgs, LogArgs, RestoreArgs};
 #[cfg(feature = "console")]
 pub use console::{ConsoleArgs, PasswordArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs};
 pub use evidence::{AlertsBundleArgs, AlertsPcapArgs, BundleCommand};
@@ -180,6 +182,32 @@ pub enum Command {
     /// What was seen, decoded, skipped, lost and evicted; runs; learning
     #[command(after_help = "Example:\n  ot-sensor stats --store plant.db")]
     Stats(StatsArgs),
+    /// Copy a store with all that belongs to it into one archive, also while a sensor runs on it
+    #[command(after_help = "Example:\n  ot-sensor backup plant.tar.zst --store plant.db\n  \
+        ot-sensor backup /mnt/backup/ --config /etc/ot-sensor.toml\n\n\
+        The archive holds the store, the packets of alerts, the users of the console and its certificate: keep it as you keep \
+        passwords.")]
+    Backup(BackupArgs),
+    /// Check a backup, and put it into the place of a store
+    #[command(after_help = "Example:\n  ot-sensor restore plant.tar.zst --check\n  \
+        ot-sensor restore plant.tar.zst --store plant.db --force\n\n\
+        End the sensor and the console of that store first.")]
+    Restore(RestoreArgs),
+    /// Look whether a store is sound, also while a sensor runs on it
+    #[command(after_help = "Example:\n  ot-sensor check-store --store plant.db\n\n\
+        Exit code 4 where it is damaged.")]
+    CheckStore(CheckStoreArgs),
+    /// Write everything that a store holds into files of JSON lines
+    #[command(after_help = "Example:\n  ot-sensor export /tmp/plant --store plant.db\n  \
+        ot-sensor export /tmp/plant --only alerts,events --store plant.db\n\n\
+        One file for each list (alerts.jsonl, devices.jsonl ...), with the objects that the list prints with --json, all of one \
+        moment.")]
+    Export(ExportArgs),
+    /// Collect what is needed to find out what is wrong with a sensor, without secrets, in one archive
+    #[command(after_help = "Example:\n  ot-sensor diagnostics --config /etc/ot-sensor.toml\n\n\
+        Version, machine, interfaces, configuration with secrets masked, health, counters, what the sensor told of itself, and \
+        whether the store is sound.")]
+    Diagnostics(DiagnosticsArgs),
     /// Check, list and try rules of your own; convert rules of Suricata and Snort
     #[command(
         after_help = "Example:\n  ot-sensor rules check plant.toml\n  ot-sensor rules test plant.toml monday.pcap"
@@ -369,6 +397,9 @@ pub struct RunArgs {
     /// Only warnings, no summary
     #[arg(long, short)]
     pub quiet: bool,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// `doctor`.

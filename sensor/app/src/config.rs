@@ -9,6 +9,7 @@ pub use keys::{Problem, Reading, network_of};
 use crate::cli::{StoreArgs, unknown};
 use crate::evidence::Settings;
 use crate::exit::Failure;
+use crate::log;
 use crate::when::span;
 use keys::Keys;
 use ot_capture::{InterfaceSettings, TimeSource};
@@ -34,7 +35,7 @@ pub const DEFAULT_STORE: &str = "ot-sensor.db";
 pub const INSTALLED: &str = "/etc/ot-sensor/ot-sensor.toml";
 
 /// Bytes of a configuration file.
-const MOST_BYTES: u64 = 1 << 20;
+pub const MOST_BYTES: u64 = 1 << 20;
 
 /// Reads a text file of at most so many bytes.
 pub fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
@@ -65,11 +66,33 @@ pub struct Config {
     pub capture: CaptureSettings,
     /// Of the console.
     pub console: ConsoleSettings,
+    /// How commands that stay write on standard error.
+    pub log: log::Format,
+    /// Of the room that the store takes and has.
+    pub room: RoomSettings,
     /// Address of the console, for links in what is forwarded.
     pub console_url: Option<String>,
     /// Who is told of alerts.
     #[cfg(feature = "forward")]
     pub forward: Vec<ot_forward::Destination>,
+}
+
+/// Least that a store may be limited to.
+const LEAST_STORE: u64 = 16 << 20;
+
+/// Of the room that the store takes and has, while `run` writes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomSettings {
+    /// Bytes of the store at most; `None`: as many as retention by age lets it have.
+    pub store_size: Option<u64>,
+    /// Where less is free on the disk, that is told. Default 1 GiB.
+    pub disk_free: u64,
+}
+
+impl Default for RoomSettings {
+    fn default() -> Self {
+        Self { store_size: None, disk_free: 1 << 30 }
+    }
 }
 
 /// Of live capture.
@@ -201,8 +224,16 @@ impl Config {
             engine.keep = Keep {
                 close_after: span_or_never(&mut keep, "close_after", default.close_after),
                 delete_after: span_or_never(&mut keep, "delete_after", default.delete_after),
+                devices: span_or_never(&mut keep, "devices", default.devices),
                 events: keep.number("events", u32::MAX).map_or(default.events, u64::from),
             };
+            config.room.store_size = keep.size("store_size");
+            if config.room.store_size.is_some_and(|bytes| bytes < LEAST_STORE) {
+                keep.problem("store_size", "less than 16 MiB, with which no store does; write more, or take it out");
+            }
+            if let Some(bytes) = keep.size("disk_free") {
+                config.room.disk_free = bytes;
+            }
             keep.end();
         }
         let mut files = |table: &'static str| {
@@ -219,6 +250,10 @@ impl Config {
         config.capture = capture_of(&mut top);
         if let Some(console) = top.table("console") {
             config.console_of(console);
+        }
+        if let Some(mut keys) = top.table("log") {
+            config.log = keys.choice("format", &log::Format::ALL, log::Format::as_str).unwrap_or_default();
+            keys.end();
         }
         let destinations = top.tables("forward");
         #[cfg(feature = "forward")]

@@ -31,6 +31,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use tap::Tap;
 
+pub use machine::look as machine;
+
 /// How long interfaces are looked at unless somebody says otherwise.
 const LENGTH: Duration = Duration::from_secs(60);
 /// What is found meanwhile is learned and not told: nobody would read the alerts.

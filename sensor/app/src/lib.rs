@@ -6,10 +6,12 @@ mod cli_rules;
 mod commands;
 pub mod config;
 mod decode;
+mod disk;
 mod doctor;
 mod evidence;
 mod exit;
 mod indicators;
+mod log;
 mod output;
 pub mod protocols;
 mod replay;
@@ -23,7 +25,6 @@ use ot_views::when;
 use clap::Parser;
 use clap::error::ErrorKind;
 use exit::Exit;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -52,9 +53,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// One line on standard error. There is nobody to tell if that fails.
+/// One line on standard error.
 fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "ot-sensor: {}", output::clean(line));
+    log::line(log::Level::Error, "end", line);
 }
 
 fn wrong_use(error: &clap::Error) -> ExitCode {

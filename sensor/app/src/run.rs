@@ -11,7 +11,9 @@ pub mod forward;
 mod health;
 mod manager;
 mod reload;
+mod room;
 mod sandbox;
+mod sound;
 mod writer;
 
 use crate::acts::{apply_all, apply_pending, reload_rules};
@@ -19,9 +21,12 @@ use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::evidence::{self, Keeper};
 use crate::exit::{Exit, Failure};
+use crate::log;
 use crate::protocols::PROTOCOLS;
 use crate::rules::{self, Reloader};
 use anyhow::{Context as _, Result};
+#[cfg(feature = "forward")]
+pub use forward::tell;
 use health::Health;
 use manager::Manager;
 use ot_capture::split::{self, Hands, SplitError};
@@ -34,6 +39,7 @@ use ot_protocol::time::SECOND;
 use ot_protocol::{Nanos, Timestamp};
 use ot_store::{RunInput, RunKind, RunSpec, Store, wall_clock};
 use reload::ConfigFile;
+use room::Room;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Write as _;
 use std::ops::ControlFlow;
@@ -66,6 +72,7 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     // Before anything else opens files.
     let hands = args.captured_through.as_deref().map(Hands::take).transpose().map_err(apart)?;
     let mut config = Config::of(&args.store)?;
+    log::begin(args.log.format.unwrap_or(config.log));
     let mut interfaces = interfaces(&args.interfaces, args.filter.as_deref(), &config);
     interfaces.iter_mut().for_each(|interface| interface.wait |= args.wait);
     let signals = Signals::register()?;
@@ -85,6 +92,7 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     let path = config.store_path(&args.store);
     let mut store = Store::open(&path)?;
     let _lock = store.lock_engine()?;
+    let soundness = sound::look(&store)?;
     apply_pending(&mut store, &config)?;
     let folder = evidence::folder(&config, &path);
     evidence::sweep(&store, &folder)?;
@@ -134,6 +142,7 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     let load = Load::new(config.capture.backlog);
     let alerts_before = start.snapshot.state.last_alert;
     let mut sensor = Sensor {
+        room: Room::new(path.clone(), folder.clone()),
         keeper: Keeper::live(&config, folder, origin, ring),
         health: Health::new(&live, load.clone(), &path, args.quiet),
         rules: Reloader::new(rule_files, flow.watch.clone(), true),
@@ -155,9 +164,9 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     };
     sensor.engine.set_indicators(indicators);
     if let Some(run) = start.aborted {
-        sensor
-            .health
-            .warn(&mut sensor.engine, format!("run {run} did not end in order: what it had committed is kept"));
+        let sound = soundness.unwrap_or_default();
+        let text = format!("run {run} did not end in order: what it had committed is kept; {sound}");
+        sensor.health.warn(&mut sensor.engine, text);
     }
     if let Some(confined) = sandbox {
         sensor.tell_confined(&confined);
@@ -313,6 +322,7 @@ struct Sensor<'a> {
     writer: Writer,
     keeper: Keeper,
     health: Health,
+    room: Room,
     rules: Reloader,
     /// Which state of the indicator lists of the store the engine has, and what all its lists are.
     indicator_change: u64,
@@ -369,6 +379,7 @@ impl Sensor<'_> {
     fn commit(&mut self, now: Timestamp) -> Result<()> {
         let began = Instant::now();
         self.health.count(&mut self.engine);
+        self.look_at_room()?;
         let changes = self.engine.take_changes();
         self.keeper.note(&changes);
         if !self.writer.is_stuck() {
@@ -380,6 +391,19 @@ impl Sensor<'_> {
         self.last_commit = Instant::now();
         self.pause = (self.last_commit.duration_since(began) * WORK_PER_COMMIT).clamp(NEWS, AT_LATEST);
         Ok(())
+    }
+
+    /// Has what is oldest forgotten where the store is too large.
+    fn look_at_room(&mut self) -> Result<()> {
+        if self.writer.is_stuck() {
+            return Ok(());
+        }
+        let Self { engine, room, writer, health, config, .. } = self;
+        let settings = config.room;
+        match room.look(engine, writer.store(), health, settings.store_size, settings.disk_free) {
+            Err(error) if writer::may_pass(&error) => Ok(()),
+            done => Ok(done?),
+        }
     }
 
     /// What people ask for: commands in the store, other indicators, other rules.
@@ -409,7 +433,7 @@ impl Sensor<'_> {
                 Ok(_) => {}
                 Err(problem) => {
                     let hint = self.hint(&problem);
-                    self.health.say(&format!("warning: rules stay as they were: {problem}{hint}"));
+                    self.health.caution(&format!("rules stay as they were: {problem}{hint}"));
                 }
             }
         }

@@ -11,10 +11,10 @@ use crate::watch::Watch;
 use ot_protocol::Nanos;
 use ot_protocol::time::SECOND;
 use ot_store::{AccessStore, StoreError, UserRow, wall_clock};
-use ot_views::LearningStatus;
 use ot_views::learning::ModePreview;
 use ot_views::maintenance::WindowReport;
 use ot_views::map::{MapQuery, MapView};
+use ot_views::{HealthView, LearningStatus};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -49,6 +49,8 @@ pub struct App {
     pub modes: Kept<(), ModePreview>,
     /// Reports of maintenance by ticket and the span around a window, the same.
     pub reports: Kept<(Option<String>, Nanos), Vec<WindowReport>>,
+    /// Whether the sensor does its work, as it was found last.
+    pub found: Mutex<Option<(Instant, HealthView)>>,
     /// Watches for new and changed alerts.
     pub watch: Watch,
     /// Questions to the store that may be asked at once.
@@ -83,6 +85,7 @@ impl App {
             learning: Kept::default(),
             modes: Kept::default(),
             reports: Kept::default(),
+            found: Mutex::new(None),
             watch: Watch::new(store),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
             checks: Arc::new(Semaphore::new(CHECKS)),

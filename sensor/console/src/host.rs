@@ -33,6 +33,9 @@ pub trait Host: Send + Sync + 'static {
     /// Why they cannot be had.
     fn messages(&self, alert: &AlertStory, most: usize) -> Result<(Vec<Map<String, Value>>, bool), String>;
 
+    /// Bytes that are free on the disk of the store, where the system tells, and the number under which that is too little.
+    fn disk(&self) -> (Option<u64>, u64);
+
     /// Everything about an alert in one archive.
     ///
     /// # Errors

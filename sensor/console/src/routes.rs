@@ -14,6 +14,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         api::baseline::ROUTES,
         api::questions::ROUTES,
         api::system::ROUTES,
+        api::watched::ROUTES,
         pages::sign_in::ROUTES,
         pages::overview::ROUTES,
         pages::alerts::ROUTES,

@@ -1,6 +1,6 @@
 //! What is given to `console` and `user`.
 
-use super::{OutputArgs, Several, StoreArgs, span};
+use super::{LogArgs, OutputArgs, Several, StoreArgs, span};
 use clap::{Args, Subcommand};
 use ot_protocol::Nanos;
 use ot_store::{Scope, UserRole};
@@ -30,6 +30,9 @@ pub struct ConsoleArgs {
     /// End when standard input does, for those who start the console from a program
     #[arg(long)]
     pub until_eof: bool,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// Store and configuration.
     #[command(flatten)]
     pub store: StoreArgs,

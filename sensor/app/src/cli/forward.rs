@@ -1,6 +1,6 @@
 //! What is given to `forward`.
 
-use super::{OutputArgs, StoreArgs};
+use super::{LogArgs, OutputArgs, StoreArgs};
 use clap::{Args, Subcommand};
 
 /// `forward`.
@@ -12,6 +12,9 @@ pub struct ForwardArgs {
     /// Only what goes wrong
     #[arg(long, short)]
     pub quiet: bool,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// Store and configuration.
     #[command(flatten)]
     pub store: StoreArgs,

@@ -6,8 +6,10 @@ use crate::acts;
 use crate::cli::ConsoleArgs;
 use crate::config::Config;
 use crate::decode;
+use crate::disk;
 use crate::evidence;
 use crate::exit::{Exit, Failure, one_line};
+use crate::log;
 use crate::output::Output;
 use crate::protocols::PROTOCOLS;
 
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 
 pub fn run(output: &mut Output, args: &ConsoleArgs) -> anyhow::Result<Exit> {
     let config = Config::of(&args.store)?;
+    log::begin(args.log.format.unwrap_or(config.log));
     let store = config.store_path(&args.store);
     let folder = evidence::folder(&config, &store);
     let given = |one: Option<&PathBuf>, other: Option<&PathBuf>| Some((one?.clone(), other?.clone()));
@@ -42,16 +45,20 @@ pub fn run(output: &mut Output, args: &ConsoleArgs) -> anyhow::Result<Exit> {
     };
     #[cfg(feature = "forward")]
     let forwarder = if args.forward { crate::run::forward::start(&config, &store, false)? } else { None };
-    let console = open(&settings, Box::new(Sensor { config, folder }))?;
-    output.line(&format!("console: {}", console.url()))?;
-    if let Some(fingerprint) = console.fingerprint() {
-        output.line(&format!("SHA-256 of its certificate: {fingerprint}"))?;
-    }
+    let console = open(&settings, Box::new(Sensor { config, store: store.clone(), folder }))?;
+    let mut lines = vec![format!("console: {}", console.url())];
+    lines.extend(console.fingerprint().map(|print| format!("SHA-256 of its certificate: {print}")));
     if !console.has_users()? {
-        output.line(&format!(
+        lines.push(format!(
             "nobody can sign in yet:  ot-sensor user add NAME --role administrator --store {}",
             store.display()
-        ))?;
+        ));
+    }
+    for line in lines {
+        match log::format() {
+            log::Format::Text => output.line(&line)?,
+            log::Format::Json => log::line(log::Level::Info, "console", &line),
+        }
     }
     output.finish()?;
     // A service manager waits for this; without one it does nothing.
@@ -88,6 +95,7 @@ async fn end(until_eof: bool) {
 /// The sensor around the console.
 struct Sensor {
     config: Config,
+    store: PathBuf,
     folder: Folder,
 }
 
@@ -131,6 +139,10 @@ impl Host for Sensor {
         })
         .map_err(|error| error.to_string())?;
         Ok((found, more))
+    }
+
+    fn disk(&self) -> (Option<u64>, u64) {
+        (disk::free(&self.store), self.config.room.disk_free)
     }
 
     fn bundle(&self, reader: &Reader, id: &str) -> Result<Vec<u8>, String> {

@@ -3,6 +3,7 @@
 use crate::cli::{ForwardArgs, ForwardCommand, ForwardRemoveArgs, ForwardStatusArgs, ForwardTestArgs};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
+use crate::log;
 use crate::output::{Output, clean, short_time};
 use crate::when::show_span;
 use ot_forward::{Delivered, Destination, Forwarder, Options, destination, payload, try_out};
@@ -33,6 +34,7 @@ pub fn run(output: &mut Output, args: &ForwardArgs, command: Option<&ForwardComm
 
 fn forward(output: &mut Output, args: &ForwardArgs) -> anyhow::Result<Exit> {
     let config = Config::of(&args.store)?;
+    log::begin(args.log.format.unwrap_or(config.log));
     for one in &config.forward {
         destination::check(one).map_err(|problem| Failure::usage(format!("forward {}: {problem}", one.name)))?;
     }
@@ -45,15 +47,12 @@ fn forward(output: &mut Output, args: &ForwardArgs) -> anyhow::Result<Exit> {
         console: config.console_url.clone(),
         once: args.once,
         wait: false,
-        tell: Arc::new(move |line| {
-            if !quiet || line.contains("tries again") {
-                eprintln!("{}", clean(line));
-            }
-        }),
+        tell: Arc::new(move |line| crate::run::tell(line, quiet)),
     };
     let path = config.store_path(&args.store);
     let forwarder = Forwarder::start(&path, config.forward, options)?;
     while !forwarder.is_done() {
+        log::tick();
         if stop.load(Ordering::Relaxed) {
             forwarder.ask_to_stop();
             break;

@@ -1,17 +1,21 @@
 //! The commands that read a store or triage its alerts.
 
 mod alerts;
+mod backup;
 mod baseline;
 mod bundle;
 mod catalogue;
 mod check_config;
+mod check_store;
 #[cfg(feature = "console")]
 mod console;
 mod context;
 mod devices;
+mod diagnostics;
 mod documents;
 mod dry_run;
 mod events;
+mod export;
 #[cfg(feature = "forward")]
 mod forward;
 mod import;
@@ -109,6 +113,11 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Man(args) => documents::man(&mut output, &args.folder),
         Command::Completions(args) => documents::completions(&mut output, args.shell),
         Command::CheckConfig(args) => check_config::run(&mut output, &args),
+        Command::Backup(args) => backup::backup(&mut output, &args),
+        Command::Restore(args) => backup::restore(&mut output, &args),
+        Command::CheckStore(args) => check_store::run(&mut output, &args),
+        Command::Export(args) => export::run(&mut output, &args),
+        Command::Diagnostics(args) => diagnostics::run(&mut output, &args),
         Command::Doctor(args) => doctor::run(&mut output, &args),
         Command::Learning(args) => learning::run(&mut output, &args),
         Command::Stats(args) => stats::show(&mut output, &args),

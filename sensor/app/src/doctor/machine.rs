@@ -1,28 +1,22 @@
 //! What the machine has: processors, memory, disk.
 
 use super::measures::Machine;
+use crate::disk;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::available_parallelism;
 
 /// Of this machine, for a store at that path that keeps packets of alerts of so many bytes, and so many events.
 pub fn look(store: &Path, quota: u64, events: u64) -> Machine {
-    let folder = folder_of(store);
+    let folder = disk::folder_of(store);
     Machine {
         cores: available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
         memory: memory(),
-        free: rustix::fs::statvfs(&folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        free: disk::free(store),
         folder,
         quota,
         events,
     }
-}
-
-/// The folder in which a file is, or would be: the nearest one that is there.
-fn folder_of(file: &Path) -> PathBuf {
-    let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let found = whole.ancestors().skip(1).find(|folder| folder.is_dir());
-    found.map_or_else(|| PathBuf::from("/"), Path::to_owned)
 }
 
 /// Bytes of memory: of the machine, or less where this process may not have all of it.
@@ -42,7 +36,6 @@ mod tests {
     fn the_disk_is_that_of_the_folder_that_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("not").join("yet").join("plant.db");
-        assert_eq!(folder_of(&store), folder.path());
         let machine = look(&store, 5, 6);
         assert!(machine.cores > 0 && machine.memory.is_some() && machine.free.is_some(), "{machine:?}");
         assert_eq!((machine.folder.as_path(), machine.quota, machine.events), (folder.path(), 5, 6));

@@ -1,7 +1,7 @@
 //! Forwarding beside the capture, in threads of its own.
 
 use crate::config::Config;
-use crate::output::clean;
+use crate::log::{self, Level};
 use anyhow::Result;
 use ot_forward::{Forwarder, Options, destination};
 use std::path::Path;
@@ -22,20 +22,23 @@ pub fn start(config: &Config, store: &Path, quiet: bool) -> Result<Option<Forwar
     }
     for one in &config.forward {
         if let Err(problem) = destination::check(one) {
-            eprintln!("{}", clean(&format!("warning: forward {}: {problem}", one.name)));
+            log::line(Level::Warning, "forward", &format!("forward {}: {problem}", one.name));
         }
     }
     let options = Options {
         console: config.console_url.clone(),
         once: false,
         wait: true,
-        tell: Arc::new(move |line| {
-            if !quiet || line.contains("tries again") {
-                eprintln!("{}", clean(line));
-            }
-        }),
+        tell: Arc::new(move |line| tell(line, quiet)),
     };
     Ok(Some(Forwarder::start(store, config.forward.clone(), options)?))
+}
+
+/// Tells what became of forwarding.
+pub fn tell(line: &str, quiet: bool) {
+    if !quiet || line.contains("tries again") {
+        log::line(Level::Info, "forward", line);
+    }
 }
 
 /// Ends it in order. What is not delivered by then is at the next start.

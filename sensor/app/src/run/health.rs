@@ -2,6 +2,7 @@
 
 use super::writer::WriterState;
 use crate::evidence::size;
+use crate::log;
 use crate::replay::counters;
 use ot_capture::{Gauges, InterfaceState, Live, Notice};
 use ot_engine::{Engine, words};
@@ -61,24 +62,30 @@ impl Health {
 
     /// A line on standard error.
     pub fn say(&self, text: &str) {
-        if !self.quiet || text.starts_with("warning") {
-            eprintln!("{}", crate::output::clean(text));
+        if !self.quiet {
+            log::line(log::Level::Info, "run", text);
         }
+    }
+
+    /// A warning on standard error.
+    pub fn caution(&self, text: &str) {
+        log::line(log::Level::Warning, "run", text);
     }
 
     /// A warning, also in the timeline.
     pub fn warn(&self, engine: &mut Engine, text: String) {
-        self.say(&format!("warning: {text}"));
+        self.caution(&text);
         engine.sensor_event(wall_clock(), text);
     }
 
     /// Tells what has happened since the last look.
     pub fn look(&mut self, engine: &mut Engine) {
+        log::tick();
         while let Ok(notice) = self.notices.try_recv() {
             let text = notice.to_string();
             if notice.kind.is_trouble() {
                 engine.add_counters([("interface-troubles", 1)]);
-                self.say(&format!("warning: {text}"));
+                self.caution(&text);
             } else {
                 self.say(&text);
             }

@@ -29,6 +29,7 @@ impl ConfigFile {
             #[cfg(feature = "forward")]
             ("[[forward]]", first.forward != new.forward),
             ("[sensor] console_url", first.console_url != new.console_url),
+            ("[log]", first.log != new.log),
             ("store", first.store != new.store),
             ("[sensor] id", first.engine.sensor_id != new.engine.sensor_id),
             ("[learning]", first.engine.learning != new.engine.learning),
@@ -61,6 +62,10 @@ impl Sensor<'_> {
             self.indicators = fingerprint;
             told.changed.push("indicators".to_owned());
             self.engine.set_indicators(indicators);
+        }
+        if self.config.room != new.room {
+            self.config.room = new.room;
+            told.changed.push("room of the store".to_owned());
         }
         self.config.indicators.clone_from(&new.indicators);
         if self.config.rules != new.rules {

@@ -92,7 +92,7 @@ impl Writer {
             if self.waiting.is_empty() {
                 match self.store.finish_run(self.run, &changes, position, packets, wall_clock()) {
                     Ok(()) => return Ok(()),
-                    Err(error) if !passes(&error) || Instant::now() >= end => return Err(error.into()),
+                    Err(error) if !may_pass(&error) || Instant::now() >= end => return Err(error.into()),
                     Err(_) => {}
                 }
             } else if Instant::now() >= end {
@@ -116,7 +116,7 @@ impl Writer {
             };
             match written {
                 Ok(()) => self.waiting.pop_front(),
-                Err(error) if passes(&error) => {
+                Err(error) if may_pass(&error) => {
                     self.trouble = Some(error.to_string());
                     self.next_try = Instant::now() + RETRY;
                     return Ok(());
@@ -142,11 +142,11 @@ impl Desk for Writer {
 
 /// Whether an error is one of the store that may go away.
 pub fn passes_by(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<StoreError>().is_some_and(passes)
+    error.downcast_ref::<StoreError>().is_some_and(may_pass)
 }
 
 /// Whether an error may go away by itself, or when a person does something about it.
-fn passes(error: &StoreError) -> bool {
+pub fn may_pass(error: &StoreError) -> bool {
     matches!(
         error,
         StoreError::Full { .. } | StoreError::Io { .. } | StoreError::Locked { .. } | StoreError::Permission { .. }

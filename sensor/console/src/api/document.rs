@@ -120,6 +120,7 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &Value) -> Value {
     };
     let refused = json!({"application/problem+json": {"schema": problem}});
     let mut responses = Map::new();
+    let degraded = content.clone();
     responses.insert("200".to_owned(), json!({"description": "Done", "content": content}));
     let mut refuse = |status: &str, words: &str| {
         // What is too long for a header has no body.
@@ -148,6 +149,9 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &Value) -> Value {
     refuse("431", "The header is too long");
     refuse("429", "Too much at once");
     refuse("503", "The store cannot answer now");
+    if route.id == "healthz" {
+        responses.insert("503".to_owned(), json!({"description": "The sensor is degraded", "content": degraded}));
+    }
     let mut operation = json!({
         "operationId": route.id,
         "summary": route.doc,

@@ -9,6 +9,7 @@ pub mod maintenance;
 pub mod map;
 pub mod questions;
 pub mod system;
+pub mod watched;
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,6 +1,6 @@
 //! `alerts bundle` and `bundle verify`: all that is known of an alert in one archive, with hashes.
 
-mod archive;
+pub mod archive;
 mod report;
 
 use super::alerts::check_files;
