@@ -220,7 +220,7 @@ fn a_preview_of_what_is_reached_is_that_of_all() -> Result<()> {
                 why: String::new(),
                 wall_time: Timestamp(0),
             }];
-            let reached = preview(&reader, &config, &asked)?;
+            let reached = preview(&reader, &config, &asked, None)?;
             ensure!(reached == preview_of_all(&reader, &config, &asked)?, "{scope:?}: {alert}");
             *told.entry(scope.as_str()).or_default() += reached.hidden.len();
         }

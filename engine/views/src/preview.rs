@@ -50,6 +50,8 @@ pub struct Preview {
     pub hidden: Vec<HiddenAlert>,
     /// What would be refused: id of the alert, and why.
     pub refused: Vec<(String, String)>,
+    /// Older alerts that name the same baseline entries and were not looked at.
+    pub left_out: usize,
 }
 
 /// What is known of an alert while its violations are gone through.
@@ -68,13 +70,22 @@ struct Judged {
     tallies: BTreeMap<u32, Tally>,
 }
 
-/// What these commands would have hidden. Changes nothing.
+/// What these commands would have hidden. Changes nothing. Looks at the newest `most` alerts that name what the commands reach;
+/// `None`: at all.
 ///
 /// # Errors
 /// As the store's.
-pub fn preview(reader: &Reader, config: &EngineConfig, asked: &[NewCommand]) -> Result<Preview, ViewError> {
+pub fn preview(
+    reader: &Reader,
+    config: &EngineConfig,
+    asked: &[NewCommand],
+    most: Option<usize>,
+) -> Result<Preview, ViewError> {
     match reaches(reader, asked)? {
-        Some(reaches) => carry_out(reader, within(reader, config, &reaches, asked)?, asked),
+        Some(reaches) => {
+            let (judged, left_out) = within(reader, config, &reaches, asked, most)?;
+            Ok(Preview { left_out, ..carry_out(reader, judged, asked)? })
+        }
         None => preview_of_all(reader, config, asked),
     }
 }
@@ -131,9 +142,12 @@ fn within(
     config: &EngineConfig,
     reaches: &BTreeSet<Reach>,
     asked: &[NewCommand],
-) -> Result<Judged, ViewError> {
+    most: Option<usize>,
+) -> Result<(Judged, usize), ViewError> {
     let mut entries = reader.entries_within(reaches)?;
-    let mut alerts: BTreeSet<u32> = reader.alerts_naming(&entries)?.into_iter().collect();
+    let naming = reader.alerts_naming(&entries)?;
+    let left_out = most.map_or(0, |most| naming.len().saturating_sub(most));
+    let mut alerts: BTreeSet<u32> = naming.into_iter().skip(left_out).collect();
     for id in asked.iter().filter_map(|command| command.alert.as_deref()) {
         alerts.extend(reader.remembered(id)?.map(|alert| alert.number));
     }
@@ -146,7 +160,7 @@ fn within(
     entries.dedup();
     let mut judged = Judged::new(config, reader.snapshot_around(&entries)?);
     rows.into_iter().for_each(|row| judged.take(row));
-    Ok(judged)
+    Ok((judged, left_out))
 }
 
 impl Judged {
@@ -227,5 +241,5 @@ fn carry_out(reader: &Reader, judged: Judged, asked: &[NewCommand]) -> Result<Pr
             whole,
         });
     }
-    Ok(Preview { hidden, refused })
+    Ok(Preview { hidden, refused, left_out: 0 })
 }

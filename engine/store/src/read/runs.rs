@@ -178,15 +178,15 @@ impl Reader {
     pub fn totals(&self) -> Result<Totals, StoreError> {
         self.connection
             .query_row(
-                "SELECT (SELECT COUNT(*) FROM device), (SELECT COUNT(*) FROM baseline WHERE allowed),
+                "SELECT (SELECT COUNT(*) FROM device), (SELECT COUNT(*) FROM baseline),
                      (SELECT COUNT(*) FROM baseline WHERE NOT allowed), (SELECT COUNT(*) FROM point),
-                     (SELECT COUNT(*) FROM alert), (SELECT COUNT(*) FROM event),
+                     (SELECT COALESCE(SUM(count), 0) FROM alert_group), (SELECT COUNT(*) FROM event),
                      (SELECT COUNT(*) FROM command WHERE state = 'pending')",
                 [],
                 |row| {
                     Ok(Totals {
                         devices: count(row, 0)?,
-                        entries_allowed: count(row, 1)?,
+                        entries_allowed: count(row, 1)?.saturating_sub(count(row, 2)?),
                         entries_observed: count(row, 2)?,
                         points: count(row, 3)?,
                         alerts: count(row, 4)?,

@@ -19,7 +19,7 @@ pub fn learn(
     asked: &[NewCommand],
     json: bool,
 ) -> anyhow::Result<Exit> {
-    let found = preview(reader, &config.engine, asked)?;
+    let found = preview(reader, &config.engine, asked, None)?;
     if json {
         for alert in &found.hidden {
             output.json(alert)?;

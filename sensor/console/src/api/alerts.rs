@@ -13,7 +13,7 @@ use ot_protocol::time::SECOND;
 use ot_store::read::{EventQuery, Reader};
 use ot_views::alert::{RelatedAlerts, ViolationView, alerts_page, find_alert, violations};
 use ot_views::overview::{Overview, overview};
-use ot_views::preview::{HiddenAlert, preview};
+use ot_views::preview::{HiddenAlert, Preview, preview};
 use ot_views::when::span;
 use ot_views::{AlertLine, AlertStory, EventLine, Names, events};
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,7 @@ pub static ROUTES: &[Route] = &[
     .gives(Returns::List(Shape::of::<HiddenAlert>()))
     .read(|call, reader| {
         let body: LearnBody = call.json_body()?;
-        call.json(&learn_preview(call, reader, &learn_action(&body.scope, &body.span)?)?)
+        call.json(&learn_preview(call, reader, &learn_action(&body.scope, &body.span)?, None)?.hidden)
     }),
     Route::act(Method::Post, "/api/v1/alerts/{id}/unlearn", "alert-unlearn", "Takes back that it was learned.")
         .takes(Shape::of::<WhyBody>())
@@ -302,13 +302,13 @@ pub fn learn_action(scope: &str, for_span: &str) -> Result<Action, Problem> {
 ///
 /// # Errors
 /// Where it cannot be learned.
-pub fn learn_preview(call: &Call, reader: &Reader, action: &Action) -> Result<Vec<HiddenAlert>, Problem> {
+pub fn learn_preview(call: &Call, reader: &Reader, action: &Action, most: Option<usize>) -> Result<Preview, Problem> {
     let row = find_alert(reader, call.part("id"))?;
     act::check(&row, action)?;
-    let found = preview(reader, call.app.host.engine(), &act::commands(call, &[row.id], action, ""))?;
-    match found.refused.into_iter().next() {
+    let found = preview(reader, call.app.host.engine(), &act::commands(call, &[row.id], action, ""), most)?;
+    match found.refused.first() {
         Some((_, reason)) => Err(Problem::conflict(format!("It would not be learned: {reason}"))),
-        None => Ok(found.hidden),
+        None => Ok(found),
     }
 }
 

@@ -25,6 +25,8 @@ const MESSAGES: usize = 120;
 /// Events shown, and seconds around the alert.
 const EVENTS: u32 = 200;
 const AROUND: u32 = 600;
+/// Alerts that a preview looks at, the newest.
+const LOOKED: usize = 400;
 /// Hidden alerts shown in a preview.
 const HIDDEN: usize = 50;
 
@@ -285,17 +287,18 @@ struct Learn {
     hidden_count: usize,
     violations: u64,
     whole: usize,
+    left_out: usize,
     refused: Option<String>,
 }
 
 fn learn(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let alert = api::alerts::story(call, reader)?;
     let (scope, span) = (call.one("scope").unwrap_or("exact"), call.one("for").unwrap_or_default());
-    let found =
-        api::alerts::learn_action(scope, span).and_then(|action| api::alerts::learn_preview(call, reader, &action));
-    let (mut hidden, refused) = match found {
-        Ok(hidden) => (hidden, None),
-        Err(problem) if problem.status < 500 => (Vec::new(), Some(problem.detail)),
+    let found = api::alerts::learn_action(scope, span)
+        .and_then(|action| api::alerts::learn_preview(call, reader, &action, Some(LOOKED)));
+    let (mut hidden, left_out, refused) = match found {
+        Ok(found) => (found.hidden, found.left_out, None),
+        Err(problem) if problem.status < 500 => (Vec::new(), 0, Some(problem.detail)),
         Err(problem) => return Err(problem),
     };
     let (hidden_count, violations) = (hidden.len(), hidden.iter().map(|alert| alert.hidden).sum());
@@ -312,6 +315,7 @@ fn learn(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
         hidden_count,
         violations,
         whole,
+        left_out,
         refused,
     })
 }
