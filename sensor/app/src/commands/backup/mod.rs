@@ -22,7 +22,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Level of compression: a store shrinks to a quarter at 200 MB/s.
+/// Level of compression: a store of 490 MiB became an archive of 136 MiB.
 const LEVEL: i32 = 3;
 
 /// `backup`.
