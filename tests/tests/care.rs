@@ -241,10 +241,11 @@ fn a_damaged_backup_is_refused_and_leaves_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Fifty power cuts while a replay writes, each with what may be torn by it: what was committed is there, row for row, and
-/// at the end the store is what it would be without.
+/// Power cuts while a replay writes (eight, or as many as `OT_SENSOR_CUTS` says), each with what may be torn by it: what was
+/// committed is there, row for row, and at the end the store is what it would be without.
 #[test]
-fn fifty_power_cuts_lose_nothing_that_was_committed() -> Result<()> {
+fn power_cuts_lose_nothing_that_was_committed() -> Result<()> {
+    let wanted_cuts = std::env::var("OT_SENSOR_CUTS").map_or(Ok(8), |text| text.parse::<usize>())?;
     let folder = tempfile::tempdir()?;
     let capture = plant(folder.path(), "600000", "120")?;
     let reference = folder.path().join("reference.db");
@@ -282,6 +283,12 @@ fn fifty_power_cuts_lose_nothing_that_was_committed() -> Result<()> {
             std::fs::copy(&store, copy)?;
             std::fs::copy(wal::log_of(&store), wal::log_of(copy))?;
         }
+        // Cut off after its end: another replay of the same would be a second run.
+        if Reader::open(&before)?.runs()?.iter().any(|run| run.state == "done") {
+            store = folder.path().join(format!("cut-{attempt}.db"));
+            seen.clear();
+            continue;
+        }
         let wanted = if cuts % 2 == 0 { Torn::Tail } else { Torn::Page };
         *torn.entry(wal::tear(&after, wanted, &mut random)?).or_default() += 1;
         let rows = ot_store::dump(&before)?;
@@ -311,19 +318,19 @@ fn fifty_power_cuts_lose_nothing_that_was_committed() -> Result<()> {
         }
         seen = ids;
         cuts += 1;
-        if cuts == 50 {
+        if cuts == wanted_cuts {
             break;
         }
     }
-    assert_eq!(cuts, 50, "the replay is too short to be cut");
+    assert_eq!(cuts, wanted_cuts, "the replay is too short to be cut");
     succeed(sensor().args(["replay", "--quiet", "--store"]).arg(&store).arg(&capture))?;
     same(&whole, &dump(&store)?)?;
     let pages = torn.get(&Torn::Page).copied().unwrap_or(0);
     let tails = torn.get(&Torn::Tail).copied().unwrap_or(0);
     println!(
-        "torn: {tails} ends of the log, {pages} pages; {told} of 50 lies of the disk were told; {resumed} went on to the end"
+        "torn: {tails} ends of the log, {pages} pages; {told} of {cuts} lies of the disk were told; {resumed} went on to the end"
     );
-    ensure!(pages > 5 && tails > 5, "too little was torn: {torn:?}");
+    ensure!(pages > 0 && tails > 0, "too little was torn: {torn:?}");
     ensure!(told > 0, "no lie of the disk was noticed");
     Ok(())
 }

@@ -385,13 +385,17 @@ fn maintenance_of(windows: Vec<Keys<'_>>) -> Vec<Plan> {
     }
     let mut plans: Vec<Plan> = Vec::with_capacity(windows.len().min(MOST_CONFIGURED));
     for mut window in windows.into_iter().take(MOST_CONFIGURED) {
+        let before = window.problems();
         let ticket = window.needed_text("ticket");
         let devices = window.texts_as("devices", Selector::parse);
         let by = window.texts_as("by", Selector::parse);
         let kinds = window.choices("kinds", &Operation::ALL, Operation::as_str).unwrap_or_default();
         let (start, end) = (window.needed_time("start"), window.needed_time("end"));
         let note = window.text("note").unwrap_or_default();
-        if let (Some(ticket), Some(start), Some(end)) = (ticket, start, end) {
+        window.end();
+        // What follows from a mistake in one of its keys is not told as well.
+        let sound = window.problems() == before;
+        if let (true, Some(ticket), Some(start), Some(end)) = (sound, ticket, start, end) {
             let plan = Plan { ticket, devices, by, kinds, start, end, note };
             if let Err(problem) = plan.check() {
                 window.problem_here(problem);
@@ -404,7 +408,6 @@ fn maintenance_of(windows: Vec<Keys<'_>>) -> Vec<Plan> {
                 plans.push(plan);
             }
         }
-        window.end();
     }
     plans
 }

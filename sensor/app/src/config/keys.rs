@@ -124,6 +124,11 @@ impl<'t> Keys<'t> {
         self.reading.problem(self.at, self.place(), text);
     }
 
+    /// How many problems the file has so far.
+    pub fn problems(&self) -> usize {
+        self.reading.problems.borrow().len()
+    }
+
     /// Gives what was read, or tells what is wrong with it.
     pub fn right<T>(&self, key: &str, read: Result<T, String>) -> Option<T> {
         read.map_err(|problem| self.problem(key, problem)).ok()
@@ -427,7 +432,7 @@ impl<'t> Keys<'t> {
     }
 
     /// Tells of the keys that were not taken.
-    pub fn end(self) {
+    pub fn end(&self) {
         for name in self.table.keys() {
             let key = name.get_ref().as_ref();
             if !self.asked.contains(&key) {
