@@ -81,6 +81,7 @@ pub fn begin(format: Format) {
 }
 
 /// How lines are written.
+#[cfg(feature = "console")]
 pub fn format() -> Format {
     log().format
 }
