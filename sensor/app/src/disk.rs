@@ -15,6 +15,11 @@ pub fn folder_of(file: &Path) -> PathBuf {
     found.map_or_else(|| PathBuf::from("/"), Path::to_owned)
 }
 
+/// The folder that the name of a file says it is in, whether it is there or not.
+pub fn parent_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

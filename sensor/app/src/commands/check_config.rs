@@ -2,6 +2,7 @@
 
 use crate::cli::{CheckConfigArgs, StoreArgs};
 use crate::config::{Config, INSTALLED, Reading};
+use crate::disk;
 use crate::evidence::{self, size};
 use crate::exit::Exit;
 use crate::output::{Output, clean};
@@ -146,7 +147,7 @@ impl Check<'_> {
                 self.problem("store", format!("{}: this user may not read and write it", path.display()));
             }
         } else {
-            self.folder("store", &folder_of(&path), false);
+            self.folder("store", disk::parent_of(&path), false);
         }
         format!("{}{}", path.display(), if path.exists() { "" } else { ", which is made at the first start" })
     }
@@ -300,7 +301,7 @@ impl Check<'_> {
                 self.problem(&key, format!("{}: {problem}", destination.name));
             }
             if let Target::File(file) = &destination.target {
-                self.folder(&key, &folder_of(&file.path), false);
+                self.folder(&key, disk::parent_of(&file.path), false);
             }
         }
         let told: Vec<String> = config
@@ -317,12 +318,6 @@ fn number(count: usize, what: &str) -> String {
         0 => format!("no {what}s"),
         count => number_of(u64::try_from(count).unwrap_or(u64::MAX), what),
     }
-}
-
-/// The folder that a file is in.
-fn folder_of(file: &Path) -> PathBuf {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new(".")).to_owned()
 }
 
 fn sensor(config: &Config) -> String {

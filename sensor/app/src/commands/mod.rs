@@ -18,6 +18,7 @@ mod events;
 mod export;
 #[cfg(feature = "forward")]
 mod forward;
+mod hashed;
 mod import;
 mod indicators;
 pub use indicators::expires;

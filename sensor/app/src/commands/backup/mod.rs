@@ -5,9 +5,11 @@ mod restore;
 
 pub use restore::restore;
 
+use super::hashed::Hashed;
 use super::reader;
 use crate::cli::BackupArgs;
 use crate::config::Config;
+use crate::disk;
 use crate::evidence::{self, size};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, hexadecimal};
@@ -18,7 +20,7 @@ use ot_store::read::Reader;
 use ot_store::{AccessStore, EvidenceRow, wall_clock};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -163,8 +165,7 @@ fn write(reader: &Reader, folder: &Folder, path: &Path) -> anyhow::Result<Manife
 
 /// Makes sure that a name is on the disk.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(disk::parent_of(path))?.sync_all()
 }
 
 /// The packets of an alert as the store tells of them. Since the copy was made more may have been put behind them.
@@ -180,46 +181,9 @@ fn packets(folder: &Folder, row: &EvidenceRow) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Hashes what passes, and counts it.
-struct Hashed<T> {
-    inner: T,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<T> Hashed<T> {
-    fn new(inner: T) -> Self {
-        Self { inner, hash: Sha256::new(), bytes: 0 }
-    }
-
-    fn note(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
-        self.bytes += u64::try_from(bytes.len()).unwrap_or(0);
-    }
-
-    fn entry(self, name: &str) -> Entry {
-        Entry { name: name.to_owned(), bytes: self.bytes, sha256: hexadecimal(&self.hash.finalize()) }
-    }
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.note(buffer.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.note(bytes.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
+/// What is written in the manifest of a file that passed.
+fn entry<T>(name: &str, hashed: Hashed<T>) -> Entry {
+    Entry { name: name.to_owned(), bytes: hashed.passed(), sha256: hashed.sha256() }
 }
 
 /// An archive in the making.
@@ -250,7 +214,7 @@ impl Archive {
         let mut hashed = Hashed::new(bytes);
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.tar.append_data(&mut Self::header(length), name, &mut hashed)?;
-        self.entries.push(hashed.entry(name));
+        self.entries.push(entry(name, hashed));
         Ok(())
     }
 
@@ -259,10 +223,10 @@ impl Archive {
         let length = file.metadata()?.len();
         let mut hashed = Hashed::new(file.take(length));
         self.tar.append_data(&mut Self::header(length), name, &mut hashed)?;
-        if hashed.bytes != length {
+        if hashed.passed() != length {
             return Err(io::Error::other(format!("{} became shorter while it was read", path.display())));
         }
-        self.entries.push(hashed.entry(name));
+        self.entries.push(entry(name, hashed));
         Ok(())
     }
 

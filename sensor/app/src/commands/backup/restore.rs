@@ -1,9 +1,11 @@
 //! `restore`: unpacks beside the store, checks all of it, and only then puts it into its place.
 
+use super::super::hashed::Hashed;
 use super::manifest::{self, EVIDENCE, Entry, Manifest, PARTS};
-use super::{Hashed, Making, behind, sync_folder, told};
+use super::{Making, behind, sync_folder, told};
 use crate::cli::RestoreArgs;
 use crate::config::Config;
+use crate::disk;
 use crate::evidence;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -77,8 +79,8 @@ pub fn restore(output: &mut Output, args: &RestoreArgs) -> anyhow::Result<Exit> 
         ))
         .into());
     }
-    let parent = places.store.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+    let parent = disk::parent_of(&places.store);
+    if !parent.is_dir() {
         return Err(StoreError::NoParent { path: places.store.clone(), parent: parent.to_owned() }.into());
     }
     let _lock = EngineLock::take(&places.store)?;
@@ -153,8 +155,8 @@ fn unpack(path: &Path, places: &Places) -> anyhow::Result<Manifest> {
                 _ => Failure::usage(format!("cannot write {}: {error}; name another store", to.display())).into(),
             },
         })?;
-        let entry = hashed.entry(&name);
-        found.insert(name, entry);
+        let written = super::entry(&name, hashed);
+        found.insert(name, written);
     }
     // The sum over all of it stands at its end.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(no_archive)?;

@@ -1,5 +1,6 @@
 //! A tar archive, compressed, with the hashes of its files; and its check.
 
+use super::super::hashed::Hashed;
 use crate::exit::Failure;
 use crate::output::hexadecimal;
 use anyhow::Context as _;
@@ -50,25 +51,11 @@ pub struct Check {
     pub sha256: String,
 }
 
-/// Hashes what passes.
-struct Hashed<R> {
-    inner: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(buffer.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-}
-
 /// Holds each file of an archive against its hash.
 pub fn check(path: &Path) -> anyhow::Result<Check> {
     let wrong = |what: String| Failure::input(format!("{}: {what}", path.display()));
     let file = File::open(path).map_err(|error| wrong(format!("{error}; check the path")))?;
-    let packed = Hashed { inner: BufReader::new(file), hash: Sha256::new() };
+    let packed = Hashed::new(BufReader::new(file));
     let unpacked = MultiGzDecoder::new(packed).take(MOST_BYTES);
     let mut archive = tar::Archive::new(unpacked);
     let mut found: BTreeMap<String, String> = BTreeMap::new();
@@ -94,9 +81,9 @@ pub fn check(path: &Path) -> anyhow::Result<Check> {
             }
             continue;
         }
-        let mut hashed = Hashed { inner: entry, hash: Sha256::new() };
+        let mut hashed = Hashed::new(entry);
         io::copy(&mut hashed, &mut io::sink()).map_err(no_archive)?;
-        if found.insert(name.clone(), hexadecimal(&hashed.hash.finalize())).is_some() {
+        if found.insert(name.clone(), hashed.sha256()).is_some() {
             bad.push(format!("{name}: is there twice"));
         }
     }
@@ -123,7 +110,7 @@ pub fn check(path: &Path) -> anyhow::Result<Check> {
     let mut packed = archive.into_inner().into_inner().into_inner();
     // What may follow the end of the archive is part of the file as well.
     io::copy(&mut packed, &mut io::sink()).map_err(no_archive)?;
-    Ok(Check { good, bad, sha256: hexadecimal(&packed.hash.finalize()) })
+    Ok(Check { good, bad, sha256: packed.sha256() })
 }
 
 #[cfg(test)]
