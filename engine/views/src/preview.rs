@@ -7,7 +7,7 @@
 use crate::{SCHEMA, ViewError};
 use ot_engine::catalogue::{self, AlertType};
 use ot_engine::config::{EngineConfig, Learning};
-use ot_engine::model::{EntryId, EntryKey, Scope};
+use ot_engine::model::{Alert, EntryId, EntryKey, Scope};
 use ot_engine::{Action, Command, Engine, Snapshot};
 use ot_store::read::{DepartureRow, EntryQuery, Reach, Reader};
 use ot_store::{NewCommand, Store};
@@ -81,12 +81,13 @@ pub fn preview(
     asked: &[NewCommand],
     most: Option<usize>,
 ) -> Result<Preview, ViewError> {
-    match reaches(reader, asked)? {
+    let alerts = alerts_of(reader, asked)?;
+    match reaches(reader, asked, &alerts)? {
         Some(reaches) => {
-            let (judged, left_out) = within(reader, config, &reaches, asked, most)?;
-            Ok(Preview { left_out, ..carry_out(reader, judged, asked)? })
+            let (judged, left_out) = within(reader, config, &reaches, &alerts, most)?;
+            Ok(Preview { left_out, ..carry_out(reader, judged, asked, &alerts)? })
         }
-        None => preview_of_all(reader, config, asked),
+        None => of_all(reader, config, asked, &alerts),
     }
 }
 
@@ -95,19 +96,36 @@ pub fn preview(
 /// # Errors
 /// As the store's.
 pub fn preview_of_all(reader: &Reader, config: &EngineConfig, asked: &[NewCommand]) -> Result<Preview, ViewError> {
+    of_all(reader, config, asked, &alerts_of(reader, asked)?)
+}
+
+/// Alerts that are asked for, by id.
+type Alerts = BTreeMap<String, Alert>;
+
+fn alerts_of(reader: &Reader, asked: &[NewCommand]) -> Result<Alerts, ViewError> {
+    let mut alerts = Alerts::new();
+    for id in asked.iter().filter_map(|command| command.alert.as_ref()) {
+        if !alerts.contains_key(id) {
+            alerts.extend(reader.remembered(id)?.map(|alert| (id.clone(), alert)));
+        }
+    }
+    Ok(alerts)
+}
+
+fn of_all(reader: &Reader, config: &EngineConfig, asked: &[NewCommand], alerts: &Alerts) -> Result<Preview, ViewError> {
     let snapshot = Store::open_existing(reader.path())?.snapshot()?;
     let mut judged = Judged::new(config, snapshot);
     reader.departures(None, |row| judged.take(row))?;
-    carry_out(reader, judged, asked)
+    carry_out(reader, judged, asked, alerts)
 }
 
 /// What these commands may allow; `None` where that cannot be told beforehand.
-fn reaches(reader: &Reader, asked: &[NewCommand]) -> Result<Option<BTreeSet<Reach>>, ViewError> {
+fn reaches(reader: &Reader, asked: &[NewCommand], alerts: &Alerts) -> Result<Option<BTreeSet<Reach>>, ViewError> {
     let mut reaches = BTreeSet::new();
     for command in asked {
         match (&command.action, &command.alert) {
             (Action::Learn(learn), Some(id)) => {
-                let entries = reader.remembered(id)?.map(|alert| alert.entries).unwrap_or_default();
+                let entries = alerts.get(id).map(|alert| alert.entries.clone()).unwrap_or_default();
                 if !entries.is_empty() {
                     let found = reader.entries(&EntryQuery { entries, ..EntryQuery::default() })?;
                     reaches.extend(found.iter().map(|entry| reach(&entry.key, learn.scope)));
@@ -141,16 +159,14 @@ fn within(
     reader: &Reader,
     config: &EngineConfig,
     reaches: &BTreeSet<Reach>,
-    asked: &[NewCommand],
+    asked: &Alerts,
     most: Option<usize>,
 ) -> Result<(Judged, usize), ViewError> {
     let mut entries = reader.entries_within(reaches)?;
     let naming = reader.alerts_naming(&entries)?;
     let left_out = most.map_or(0, |most| naming.len().saturating_sub(most));
     let mut alerts: BTreeSet<u32> = naming.into_iter().skip(left_out).collect();
-    for id in asked.iter().filter_map(|command| command.alert.as_deref()) {
-        alerts.extend(reader.remembered(id)?.map(|alert| alert.number));
-    }
+    alerts.extend(asked.values().map(|alert| alert.number));
     let alerts: Vec<u32> = alerts.into_iter().collect();
     let mut rows = Vec::new();
     reader.departures(Some(&alerts), |row| rows.push(row))?;
@@ -186,7 +202,7 @@ impl Judged {
 }
 
 /// Does what is asked for, and tells what is hidden with it and was not before.
-fn carry_out(reader: &Reader, judged: Judged, asked: &[NewCommand]) -> Result<Preview, ViewError> {
+fn carry_out(reader: &Reader, judged: Judged, asked: &[NewCommand], alerts: &Alerts) -> Result<Preview, ViewError> {
     let Judged { mut engine, tallies } = judged;
     let mut refused = Vec::new();
     let mut learned = Vec::new();
@@ -194,9 +210,9 @@ fn carry_out(reader: &Reader, judged: Judged, asked: &[NewCommand]) -> Result<Pr
         let NewCommand { alert, action, who, why, wall_time } = new.clone();
         if let Some(id) = &alert
             && !engine.knows(id)
-            && let Some(alert) = reader.remembered(id)?
+            && let Some(alert) = alerts.get(id)
         {
-            engine.recall(alert);
+            engine.recall(alert.clone());
         }
         let shown = alert.clone().unwrap_or_default();
         match engine.command(&Command { id, act: u64::MAX / 2, alert, action, who, why, wall_time }) {

@@ -87,25 +87,33 @@ impl App {
         Q: Clone + PartialEq + Send + 'static,
         V: Serialize + Send + Sync + 'static,
     {
-        let Some((told, renew)) = shelf(self).get(&query, reader.stamp()?, Instant::now()) else {
-            return self.make(reader, shelf, query, make);
+        let stamp = reader.stamp()?;
+        let Some((told, renew)) = shelf(self).get(&query, stamp, Instant::now()) else {
+            return self.make(reader, stamp, shelf, query, make);
         };
         if renew {
             let app = Arc::clone(self);
             tokio::task::spawn_blocking(move || {
                 // Who asks when this one is too old is told what is wrong.
-                let _ = app.readers.read(|reader| app.make(reader, shelf, query, make));
+                let _ = app.readers.read(|reader| app.make(reader, reader.stamp()?, shelf, query, make));
             });
         }
         Ok(told)
     }
 
-    fn make<Q, V>(&self, reader: &Reader, shelf: Shelf<Q, V>, query: Q, make: Make<Q, V>) -> Result<Told<V>, Problem>
+    fn make<Q, V>(
+        &self,
+        reader: &Reader,
+        stamp: Stamp,
+        shelf: Shelf<Q, V>,
+        query: Q,
+        make: Make<Q, V>,
+    ) -> Result<Told<V>, Problem>
     where
         Q: PartialEq,
         V: Serialize,
     {
-        let (stamp, began) = (reader.stamp()?, (Instant::now(), wall_clock()));
+        let began = (Instant::now(), wall_clock());
         let view = Arc::new(make(self, reader, &query)?);
         shelf(self).put(query, stamp, &view, began);
         Ok(Told { view, as_of: None, age: 0 })
