@@ -196,14 +196,7 @@ impl Baseline {
     /// Whether a person had a word on something: allowed, limited or took it back, in which a device takes part.
     pub fn has_word_on(&self, device: DeviceId) -> bool {
         let mut entries = self.of_device.get(&device).into_iter().flatten();
-        entries.any(|&id| self.limited.contains(&id) || self.on(id).next().is_some())
-    }
-
-    /// Forgets all entries in which a device takes part.
-    pub fn forget_device(&mut self, device: DeviceId) {
-        for id in self.of_device.get(&device).cloned().unwrap_or_default() {
-            self.drop_entry(id);
-        }
+        entries.any(|&id| self.on(id).next().is_some())
     }
 
     fn drop_entry(&mut self, id: EntryId) {

@@ -113,7 +113,7 @@ impl Engine {
             let peer = Peer { device: Some(id), ip, mac: device.mac, sub: device.sub };
             let name = core.display(&peer);
             if core.inventory.forget(id) {
-                core.baseline.forget_device(id);
+                core.baseline.remove(Some(id));
                 gone.insert(id);
                 names.push(name);
             }
@@ -122,7 +122,6 @@ impl Engine {
             return;
         }
         core.points.forget(&gone);
-        core.baseline.look_again();
         let count = gone.len();
         core.count("devices-forgotten", u64::try_from(count).unwrap_or(u64::MAX));
         names.truncate(NAMED);
