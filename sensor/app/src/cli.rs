@@ -184,7 +184,7 @@ pub enum Command {
     Stats(StatsArgs),
     /// Copy a store with all that belongs to it into one archive, also while a sensor runs on it
     #[command(after_help = "Example:\n  ot-sensor backup plant.tar.zst --store plant.db\n  \
-        ot-sensor backup /mnt/backup/ --config /etc/ot-sensor.toml\n\n\
+        ot-sensor backup /mnt/backup/ --config /etc/ot-sensor/ot-sensor.toml\n\n\
         The archive holds the store, the packets of alerts, the users of the console and its certificate: keep it as you keep \
         passwords.")]
     Backup(BackupArgs),
@@ -204,7 +204,7 @@ pub enum Command {
         moment.")]
     Export(ExportArgs),
     /// Collect what is needed to find out what is wrong with a sensor, without secrets, in one archive
-    #[command(after_help = "Example:\n  ot-sensor diagnostics --config /etc/ot-sensor.toml\n\n\
+    #[command(after_help = "Example:\n  ot-sensor diagnostics --config /etc/ot-sensor/ot-sensor.toml\n\n\
         Version, machine, interfaces, configuration with secrets masked, health, counters, what the sensor told of itself, and \
         whether the store is sound.")]
     Diagnostics(DiagnosticsArgs),

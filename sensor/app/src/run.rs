@@ -481,7 +481,7 @@ mod tests {
     use super::*;
     use clap::Parser as _;
 
-    fn args(more: &[&str]) -> RunArgs {
+    pub(super) fn args(more: &[&str]) -> RunArgs {
         let cli = crate::cli::Cli::try_parse_from(["ot-sensor", "run"].iter().chain(more)).unwrap();
         match cli.command {
             crate::cli::Command::Run(args) => args,

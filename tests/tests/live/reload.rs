@@ -1,7 +1,7 @@
 //! The configuration read anew while the sensor runs: with a mistake, and with other devices, plans and alert types.
 
 use crate::bench::{Bench, LONG, events};
-use crate::traffic::{Cell, attack, capture, replay};
+use crate::traffic::{intrusion, replay};
 use anyhow::{Context as _, Result, ensure};
 use ot_tests::lab::wait_for;
 use ot_tests::sensor::alerts;
@@ -26,14 +26,7 @@ fn a_configuration_that_is_read_anew_holds_at_once_and_one_with_a_mistake_change
     let mut packets = Vec::new();
     for intruder in [66, 67] {
         let path = bench.folder.path().join(format!("{intruder}.pcap"));
-        capture(&path, |put| {
-            let mut cell = Cell::new(50_000 + u16::from(intruder));
-            put(0, cell.poll.open())?;
-            for n in 0..10 {
-                put(500 * n, cell.poll())?;
-            }
-            put(5_000, attack(intruder))
-        })?;
+        intrusion(&path, intruder)?;
         packets.push(path);
     }
     let [first, second] = packets.as_slice() else { anyhow::bail!("no packets") };

@@ -1,7 +1,7 @@
 //! The sensor as two processes: what each of them holds, and what becomes of one when the other goes.
 
 use crate::bench::{Bench, LONG, split, stats};
-use crate::traffic::{Cell, attack, capture, replay};
+use crate::traffic::{intrusion, replay};
 use anyhow::{Context as _, Result, ensure};
 use ot_tests::lab::wait_for;
 use ot_tests::sensor::{alerts, children, signal, status};
@@ -32,14 +32,7 @@ fn begin() -> Result<Option<(Bench, u32, u32)>> {
 /// Somebody commands the controller; the alert comes.
 fn intrude(bench: &mut Bench, intruder: u8) -> Result<()> {
     let path = bench.folder.path().join(format!("{intruder}.pcap"));
-    capture(&path, |put| {
-        let mut cell = Cell::new(50_000 + u16::from(intruder));
-        put(0, cell.poll.open())?;
-        for n in 0..10 {
-            put(500 * n, cell.poll())?;
-        }
-        put(5_000, attack(intruder))
-    })?;
+    intrusion(&path, intruder)?;
     replay(bench, "replay", &[], &path)?;
     bench.lab.wait("replay", LONG)?;
     let address = format!("\"10.20.0.{intruder}\"");

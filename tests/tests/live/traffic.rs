@@ -112,6 +112,18 @@ pub fn capture(
     Ok(())
 }
 
+/// A capture of the cell in which an intruder commands the controller at the end.
+pub fn intrusion(path: &Path, intruder: u8) -> Result<()> {
+    capture(path, |put| {
+        let mut cell = Cell::new(50_000 + u16::from(intruder));
+        put(0, cell.poll.open())?;
+        for n in 0..10 {
+            put(500 * n, cell.poll())?;
+        }
+        put(5_000, attack(intruder))
+    })
+}
+
 /// Sends a capture to the mirror port, beside the test.
 pub fn replay(bench: &mut Bench, name: &str, pace: &[&str], capture: &Path) -> Result<()> {
     let mut command = bench.lab.command("switch", "tcpreplay");

@@ -163,16 +163,8 @@ impl Sensor<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::args;
     use super::*;
-    use clap::Parser as _;
-
-    fn args(more: &[&str]) -> RunArgs {
-        let cli = crate::cli::Cli::try_parse_from(["ot-sensor", "run"].iter().chain(more)).unwrap();
-        match cli.command {
-            crate::cli::Command::Run(args) => args,
-            other => panic!("{other:?}"),
-        }
-    }
 
     fn of(config: &str, more: &[&str]) -> Plan {
         let config = Config::parse(config).unwrap();
