@@ -424,5 +424,18 @@ fn an_export_holds_what_the_lists_print() -> Result<()> {
     // Not over files that are there, unless that is wanted.
     ends(sensor().arg("export").arg(&to).arg("--store").arg(&store), 2)?;
     succeed(sensor().arg("export").arg(&to).args(["--force", "--only", "alerts", "--store"]).arg(&store))?;
+    // As CSV: the same rows, under the same names.
+    succeed(sensor().arg("export").arg(&to).args(["--format", "csv", "--store"]).arg(&store))?;
+    for (name, key) in [("alerts", "id"), ("devices", "device_id"), ("violations", "alert"), ("stats", "store")] {
+        let mut csv = csv::Reader::from_path(to.join(format!("{name}.csv")))?;
+        let column = csv.headers()?.iter().position(|column| column == key).context(format!("{name} has no {key}"))?;
+        let rows = csv.into_records().map(|row| Ok(row?.get(column).context("short row")?.to_owned()));
+        let rows: Vec<String> = rows.collect::<Result<_>>()?;
+        let values = exported(name)?.into_iter().map(|row| match &row[key] {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        });
+        assert_eq!(rows, values.collect::<Vec<_>>(), "{name}");
+    }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::{Names, ViewError, devices, journal, maintenance, points, programs, s
 use ot_store::read::{DeviceQuery, EntryQuery, JournalQuery, PointQuery, ProgramQuery};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows read at once.
 const PART: u32 = 2_000;
@@ -118,5 +119,93 @@ fn alerts(names: &Names<'_>, each: &mut dyn FnMut(u32, Value) -> Result<(), Expo
         for (row, line) in rows.iter().zip(values(alert_lines(names, &rows)?)) {
             each(row.number, line)?;
         }
+    }
+}
+
+/// The columns of a table as CSV: one for each value that an object of it holds, those within another named `other.value`.
+#[derive(Clone, Debug, Default)]
+pub struct Columns(BTreeSet<String>);
+
+impl Columns {
+    /// Adds the columns of an object.
+    pub fn see(&mut self, object: &Value) {
+        flat(object, &mut |name, _| {
+            if !self.0.contains(name) {
+                self.0.insert(name.to_owned());
+            }
+        });
+    }
+
+    /// Their names, in order. One that is an object in some rows and null in others stands for its values alone.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let within = |name: &String| {
+            let start = format!("{name}.");
+            self.0.range(start.clone()..).next().is_some_and(|next| next.starts_with(&start))
+        };
+        self.0.iter().filter(move |name| !within(name)).map(String::as_str)
+    }
+
+    /// The cells of an object under [`Self::names`]; empty where it lacks a value. Lists of plain values are divided by `; `,
+    /// others stand as JSON.
+    pub fn cells(&self, object: &Value) -> Vec<String> {
+        let mut found = BTreeMap::new();
+        flat(object, &mut |name, value| {
+            found.insert(name.to_owned(), cell(value));
+        });
+        self.names().map(|name| found.remove(name).unwrap_or_default()).collect()
+    }
+}
+
+/// Tells each value of an object that is not itself an object, with its name.
+fn flat(object: &Value, each: &mut dyn FnMut(&str, &Value)) {
+    fn within(value: &Value, name: &mut String, each: &mut dyn FnMut(&str, &Value)) {
+        match value {
+            Value::Object(values) if !values.is_empty() => {
+                let length = name.len();
+                for (key, value) in values {
+                    if length > 0 {
+                        name.push('.');
+                    }
+                    name.push_str(key);
+                    within(value, name, each);
+                    name.truncate(length);
+                }
+            }
+            value => each(name, value),
+        }
+    }
+    within(object, &mut String::new(), each);
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if list.iter().all(|one| !one.is_object() && !one.is_array()) => {
+            list.iter().map(cell).collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn objects_become_columns_and_no_value_is_left_out() {
+        let rows = [
+            json!({ "id": "a", "count": 3, "source": null, "tags": ["x", "y"] }),
+            json!({ "id": "b", "source": { "name": "PLC", "zone": null }, "more": [{ "n": 1 }], "tags": [], "extra": {} }),
+        ];
+        let mut columns = Columns::default();
+        for row in &rows {
+            columns.see(row);
+        }
+        let names: Vec<&str> = columns.names().collect();
+        assert_eq!(names, ["count", "extra", "id", "more", "source.name", "source.zone", "tags"]);
+        assert_eq!(columns.cells(&rows[0]), ["3", "", "a", "", "", "", "x; y"]);
+        assert_eq!(columns.cells(&rows[1]), ["", "{}", "b", r#"[{"n":1}]"#, "PLC", "", ""]);
     }
 }

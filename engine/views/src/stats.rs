@@ -274,33 +274,24 @@ fn group(id: &str) -> &'static str {
     GROUPS.iter().find(|(_, words)| has(words)).map_or("other", |(group, _)| group)
 }
 
-/// The state of a store.
-pub fn stats(reader: &Reader) -> Result<Stats, ViewError> {
-    let state = reader.state()?;
+/// What of the state is counted row by row: it takes longer the more a store holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sums {
+    /// Rows.
+    pub totals: TotalsView,
+    /// Alerts by severity and status.
+    pub alerts: Vec<AlertCount>,
+    /// New baseline entries of the last hour of packet time.
+    pub new_in_last_hour: u64,
+}
+
+/// Counts.
+///
+/// # Errors
+/// As the store's.
+pub fn sums(reader: &Reader) -> Result<Sums, ViewError> {
     let totals = reader.totals()?;
-    let mut inputs = reader.inputs()?;
-    let left = match (state.learning, state.learning_until, state.now) {
-        (true, Some(until), Some(now)) => Some((until.since(now) / ot_protocol::time::SECOND).max(0)),
-        _ => None,
-    };
-    let mut counters: Vec<CounterView> =
-        state.counters.into_iter().map(|(id, value)| CounterView { group: group(&id), id, value }).collect();
-    let place = |group: &str| GROUP_ORDER.iter().position(|known| *known == group);
-    counters.sort_by(|a, b| (place(a.group), &a.id).cmp(&(place(b.group), &b.id)));
-    Ok(Stats {
-        schema: SCHEMA,
-        store: reader.path().display().to_string(),
-        learning: LearningView {
-            mode: if state.learning { "learning" } else { "operational" },
-            until: state.learning_until.map(time),
-            new_in_last_hour: match state.now {
-                Some(now) => reader.learned_since(now.plus(-3_600 * ot_protocol::time::SECOND))?,
-                None => 0,
-            },
-            devices: u64::try_from(reader.learning()?.devices.len()).unwrap_or(u64::MAX),
-            seconds_left: left,
-        },
-        newest_packet: state.now.map(time),
+    Ok(Sums {
         totals: TotalsView {
             devices: totals.devices,
             baseline_allowed: totals.entries_allowed,
@@ -319,6 +310,49 @@ pub fn stats(reader: &Reader) -> Result<Stats, ViewError> {
                 count,
             })
             .collect(),
+        new_in_last_hour: match reader.newest()? {
+            Some(now) => reader.learned_since(now.plus(-3_600 * ot_protocol::time::SECOND))?,
+            None => 0,
+        },
+    })
+}
+
+/// The state of a store.
+///
+/// # Errors
+/// As the store's.
+pub fn stats(reader: &Reader) -> Result<Stats, ViewError> {
+    stats_with(reader, &sums(reader)?)
+}
+
+/// The state of a store whose rows were counted.
+///
+/// # Errors
+/// As the store's.
+pub fn stats_with(reader: &Reader, sums: &Sums) -> Result<Stats, ViewError> {
+    let state = reader.state()?;
+    let mut inputs = reader.inputs()?;
+    let left = match (state.learning, state.learning_until, state.now) {
+        (true, Some(until), Some(now)) => Some((until.since(now) / ot_protocol::time::SECOND).max(0)),
+        _ => None,
+    };
+    let mut counters: Vec<CounterView> =
+        state.counters.into_iter().map(|(id, value)| CounterView { group: group(&id), id, value }).collect();
+    let place = |group: &str| GROUP_ORDER.iter().position(|known| *known == group);
+    counters.sort_by(|a, b| (place(a.group), &a.id).cmp(&(place(b.group), &b.id)));
+    Ok(Stats {
+        schema: SCHEMA,
+        store: reader.path().display().to_string(),
+        learning: LearningView {
+            mode: if state.learning { "learning" } else { "operational" },
+            until: state.learning_until.map(time),
+            new_in_last_hour: sums.new_in_last_hour,
+            devices: u64::try_from(reader.learning()?.devices.len()).unwrap_or(u64::MAX),
+            seconds_left: left,
+        },
+        newest_packet: state.now.map(time),
+        totals: sums.totals,
+        alerts: sums.alerts.clone(),
         evidence: evidence(reader)?,
         forwarding: destinations(reader, wall_clock())?,
         ot_networks: state.ot_subnets.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect(),

@@ -12,7 +12,7 @@ mod maintenance;
 mod setup;
 mod triage;
 
-pub use care::{BackupArgs, CheckStoreArgs, DiagnosticsArgs, ExportArgs, LogArgs, RestoreArgs};
+pub use care::{BackupArgs, CheckStoreArgs, DiagnosticsArgs, ExportArgs, ExportFormat, LogArgs, RestoreArgs};
 #[cfg(feature = "console")]
 pub use console::{ConsoleArgs, PasswordArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs};
 pub use evidence::{AlertsBundleArgs, AlertsPcapArgs, BundleCommand};

@@ -14,6 +14,7 @@ use ot_store::{AccessStore, StoreError, UserRow, wall_clock};
 use ot_views::learning::ModePreview;
 use ot_views::maintenance::WindowReport;
 use ot_views::map::{MapQuery, MapView};
+use ot_views::stats::Sums;
 use ot_views::{HealthView, LearningStatus};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +42,8 @@ pub struct App {
     pub host: Box<dyn Host>,
     /// Whether the console speaks TLS.
     pub tls: bool,
+    /// Rows that were counted, kept for a short time.
+    pub sums: Kept<(), Sums>,
     /// Maps that are kept for a short time.
     pub maps: Kept<MapQuery, MapView>,
     /// How learning goes on, the same.
@@ -49,6 +52,8 @@ pub struct App {
     pub modes: Kept<(), ModePreview>,
     /// Reports of maintenance by ticket and the span around a window, the same.
     pub reports: Kept<(Option<String>, Nanos), Vec<WindowReport>>,
+    /// Alerts of each technique of the matrix by time range, the same.
+    pub techniques: Kept<&'static str, Vec<u64>>,
     /// Whether the sensor does its work, as it was found last.
     pub found: Mutex<Option<(Instant, HealthView)>>,
     /// Watches for new and changed alerts.
@@ -81,10 +86,12 @@ impl App {
             readers: Readers::open(store)?,
             host,
             tls,
+            sums: Kept::default(),
             maps: Kept::default(),
             learning: Kept::default(),
             modes: Kept::default(),
             reports: Kept::default(),
+            techniques: Kept::default(),
             found: Mutex::new(None),
             watch: Watch::new(store),
             questions: Arc::new(Semaphore::new(QUESTIONS)),

@@ -2,8 +2,8 @@
 //! counted from all of the baseline, and many look at the same.
 //!
 //! What a person changed shows at once. What traffic changed shows after some seconds; an answer that may lack it says as
-//! of when it is, and where it is older than a few seconds a new one is made while it is told. So while somebody looks,
-//! nobody waits.
+//! of when it is, and where it is older than a few seconds a new one is made while it is told. What was asked for in the last
+//! minutes is made anew without being asked for, before it is too old to be told. So while somebody looks, nobody waits.
 
 use crate::app::App;
 use crate::call::Answer;
@@ -24,6 +24,12 @@ const FRESH: Duration = Duration::from_secs(10);
 const STALE: Duration = Duration::from_secs(60);
 /// which is begun anew after so long.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// An answer that was asked for within so long is made anew without being asked for,
+const LOOKED_AT: Duration = Duration::from_secs(5 * 60);
+/// once it is so old,
+const RENEWED_AFTER: Duration = Duration::from_secs(30);
+/// where it is one of the so many of its kind that were asked for last.
+const RENEWED: usize = 4;
 
 /// An answer, and as of when it is where the store has changed since (wall time).
 #[derive(Debug)]
@@ -50,6 +56,7 @@ pub struct Kept<Q, V>(Mutex<Vec<One<Q, V>>>);
 #[derive(Debug)]
 struct One<Q, V> {
     query: Q,
+    make: Make<Q, V>,
     stamp: Stamp,
     view: Arc<V>,
     bytes: usize,
@@ -93,12 +100,30 @@ impl App {
         };
         if renew {
             let app = Arc::clone(self);
-            tokio::task::spawn_blocking(move || {
-                // Who asks when this one is too old is told what is wrong.
-                let _ = app.readers.read(|reader| app.make(reader, reader.stamp()?, shelf, query, make));
-            });
+            tokio::task::spawn_blocking(move || app.make_anew(shelf, query, make));
         }
         Ok(told)
+    }
+
+    /// Makes anew what was asked for in the last minutes and will soon be too old.
+    pub fn renew<Q, V>(&self, shelf: Shelf<Q, V>)
+    where
+        Q: Clone + PartialEq,
+        V: Serialize,
+    {
+        let Ok(stamp) = self.readers.read(|reader| Ok(reader.stamp()?)) else { return };
+        for (query, make) in shelf(self).due(stamp, Instant::now()) {
+            self.make_anew(shelf, query, make);
+        }
+    }
+
+    fn make_anew<Q, V>(&self, shelf: Shelf<Q, V>, query: Q, make: Make<Q, V>)
+    where
+        Q: PartialEq,
+        V: Serialize,
+    {
+        // Who asks when the one before is too old is told what is wrong.
+        let _ = self.readers.read(|reader| self.make(reader, reader.stamp()?, shelf, query, make));
     }
 
     fn make<Q, V>(
@@ -115,7 +140,7 @@ impl App {
     {
         let began = (Instant::now(), wall_clock());
         let view = Arc::new(make(self, reader, &query)?);
-        shelf(self).put(query, stamp, &view, began);
+        shelf(self).put(query, stamp, &view, began, make);
         Ok(Told { view, as_of: None, age: 0 })
     }
 }
@@ -126,6 +151,7 @@ impl<Q: PartialEq, V: Serialize> Kept<Q, V> {
     fn get(&self, query: &Q, stamp: Stamp, now: Instant) -> Option<(Told<V>, bool)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = all.iter_mut().find(|kept| kept.query == *query)?;
+        kept.used = now;
         let same = kept.stamp == stamp;
         let age = now.saturating_duration_since(kept.made);
         if !same && (kept.stamp.people != stamp.people || age >= STALE) {
@@ -136,22 +162,39 @@ impl<Q: PartialEq, V: Serialize> Kept<Q, V> {
         if renew {
             kept.tried = now;
         }
-        kept.used = now;
         let as_of = (!same).then_some(kept.made_at);
         let told = Told { view: Arc::clone(&kept.view), as_of, age: if same { 0 } else { age.as_secs() } };
         Some((told, renew))
     }
 
+    /// What is to be made anew although nobody asks just now, and how.
+    fn due(&self, stamp: Stamp, now: Instant) -> Vec<(Q, Make<Q, V>)>
+    where
+        Q: Clone,
+    {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = |time| now.saturating_duration_since(time);
+        let mut due: Vec<&One<Q, V>> = all
+            .iter()
+            .filter(|kept| kept.stamp != stamp && since(kept.made) >= RENEWED_AFTER && since(kept.used) < LOOKED_AT)
+            .collect();
+        due.sort_by_key(|kept| since(kept.used));
+        due.truncate(RENEWED);
+        due.into_iter().map(|kept| (kept.query.clone(), kept.make)).collect()
+    }
+
     /// Keeps an answer; those that were not asked for longest go.
-    fn put(&self, query: Q, stamp: Stamp, view: &Arc<V>, at: (Instant, Timestamp)) {
+    fn put(&self, query: Q, stamp: Stamp, view: &Arc<V>, at: (Instant, Timestamp), make: Make<Q, V>) {
         let bytes = serde_json::to_vec(&**view).map_or(usize::MAX, |text| text.len());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // To be made anew is not to be asked for.
+        let used = all.iter().find(|kept| kept.query == query).map_or(at.0, |kept| kept.used);
         all.retain(|kept| kept.query != query);
         if bytes > MOST_BYTES / 2 {
             return;
         }
         let (made, made_at) = at;
-        all.push(One { query, stamp, view: Arc::clone(view), bytes, made, made_at, used: made, tried: made });
+        all.push(One { query, make, stamp, view: Arc::clone(view), bytes, made, made_at, used, tried: made });
         while all.len() > MOST || all.iter().map(|kept| kept.bytes).sum::<usize>() > MOST_BYTES {
             let Some(oldest) = (0..all.len()).min_by_key(|&at| all.get(at).map(|kept| kept.used)) else { break };
             all.swap_remove(oldest);
@@ -167,6 +210,8 @@ mod tests {
         Stamp { people: (command, 0), engine: (1, packet), history: 0 }
     }
 
+    const MAKE: Make<usize, String> = |_, _, _| Ok(String::new());
+
     fn view(bytes: usize) -> Arc<String> {
         Arc::new("x".repeat(bytes))
     }
@@ -180,7 +225,7 @@ mod tests {
             kept.get(&query, stamp, after(seconds)).map(|(told, renew)| (told.as_of, told.age, renew))
         };
         assert_eq!(told(1, stamp(1, 1), 0), None);
-        kept.put(1, stamp(1, 1), &view(1), (began, Timestamp(7)));
+        kept.put(1, stamp(1, 1), &view(1), (began, Timestamp(7)), MAKE);
         // Nothing is new: however old it is, it is as the store is.
         assert_eq!(told(1, stamp(1, 1), 9_999), Some((None, 0, false)));
         assert_eq!(told(2, stamp(1, 1), 0), None);
@@ -192,7 +237,7 @@ mod tests {
         assert_eq!(told(1, stamp(1, 2), 20), Some((Some(Timestamp(7)), 20, true)));
         assert_eq!(told(1, stamp(1, 2), 60), None);
         // A person: at once.
-        kept.put(1, stamp(1, 2), &view(1), (after(61), Timestamp(8)));
+        kept.put(1, stamp(1, 2), &view(1), (after(61), Timestamp(8)), MAKE);
         assert_eq!(told(1, stamp(1, 3), 62), Some((Some(Timestamp(8)), 1, false)));
         assert_eq!(told(1, stamp(2, 2), 62), None);
     }
@@ -207,20 +252,43 @@ mod tests {
         };
         for at in 0..100 {
             let when = began + Duration::from_secs(at as u64);
-            kept.put(at, stamp(1, 1), &view(10), (when, Timestamp(0)));
+            kept.put(at, stamp(1, 1), &view(10), (when, Timestamp(0)), MAKE);
             // The first one is asked for again and again, and stays.
             assert!(kept.get(&0, stamp(1, 1), when).is_some());
         }
         assert_eq!(held().0, MOST);
         assert!(kept.get(&99, stamp(1, 1), began).is_some() && kept.get(&50, stamp(1, 1), began).is_none());
         for at in 0..100 {
-            kept.put(at, stamp(1, 1), &view(MOST_BYTES / 10), (began, Timestamp(0)));
+            kept.put(at, stamp(1, 1), &view(MOST_BYTES / 10), (began, Timestamp(0)), MAKE);
         }
         let (count, bytes) = held();
         assert!(count < 11 && bytes <= MOST_BYTES, "{count} {bytes}");
         // One that is too large by itself is not kept, nor the one that it would stand for.
         let before = held().0;
-        kept.put(99, stamp(1, 1), &view(MOST_BYTES / 2 + 1), (began, Timestamp(0)));
+        kept.put(99, stamp(1, 1), &view(MOST_BYTES / 2 + 1), (began, Timestamp(0)), MAKE);
         assert_eq!(held().0, before - 1);
+    }
+
+    #[test]
+    fn what_was_looked_at_lately_is_made_anew_before_it_is_too_old() {
+        let kept: Kept<usize, String> = Kept::default();
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let due =
+            |stamp, seconds| kept.due(stamp, after(seconds)).into_iter().map(|(query, _)| query).collect::<Vec<_>>();
+        for query in 0..6 {
+            kept.put(query, stamp(1, 1), &view(1), (after(query as u64), Timestamp(0)), MAKE);
+        }
+        // Nothing is new, or it is young.
+        assert!(due(stamp(1, 1), 100).is_empty() && due(stamp(1, 2), 29).is_empty());
+        // Those that were asked for last.
+        assert_eq!(due(stamp(1, 2), 40), [5, 4, 3, 2]);
+        assert!(kept.get(&0, stamp(1, 2), after(40)).is_some());
+        assert_eq!(due(stamp(1, 2), 41), [0, 5, 4, 3]);
+        // To be made anew is not to be asked for: it ends where nobody asks.
+        kept.put(0, stamp(1, 2), &view(1), (after(41), Timestamp(0)), MAKE);
+        assert_eq!(due(stamp(1, 3), 100), [0, 5, 4, 3]);
+        assert_eq!(due(stamp(1, 3), 339), [0]);
+        assert!(due(stamp(1, 3), 341).is_empty());
     }
 }

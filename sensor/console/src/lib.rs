@@ -25,6 +25,7 @@ pub mod server;
 pub mod stream;
 pub mod throttle;
 pub mod tls;
+mod warm;
 pub mod watch;
 
 pub use host::Host;

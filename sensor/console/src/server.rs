@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::dispatch::{self, Peer};
 use crate::host::Host;
 use crate::tls::{self, Tls, TlsError};
+use crate::warm;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -165,6 +166,7 @@ impl Opened {
             .map_err(start)?;
         let result = runtime.block_on(async {
             let listener = TcpListener::from_std(self.listener).map_err(start)?;
+            tokio::spawn(warm::keep(Arc::clone(&self.app)));
             let router = dispatch::router(&self.app);
             accept(listener, router, self.tls.map(|tls| tls.config.into()), end).await;
             Ok(())

@@ -10,6 +10,7 @@ const USAGE: &str = "usage: make-store FILE [--alerts N] [--devices N] [--seed N
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let file = arguments.next().context(USAGE)?;
+    ensure!(!file.starts_with('-'), "{file} is no name of a file\n{USAGE}");
     let mut plan = Plan::default();
     while let Some(option) = arguments.next() {
         let value: u64 = arguments.next().context(USAGE)?.parse().context(USAGE)?;

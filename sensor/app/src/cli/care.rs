@@ -59,12 +59,25 @@ pub struct ExportArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',',
         value_parser = clap::builder::PossibleValuesParser::new(ot_views::export::TABLES.map(|(name, _)| name)))]
     pub only: Vec<String>,
+    /// JSON lines, or CSV for a spreadsheet
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExportFormat,
     /// Write over files that are there
     #[arg(long)]
     pub force: bool,
     /// Store and configuration.
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+/// What the files of an export are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line, as the lists print them with --json
+    #[default]
+    Jsonl,
+    /// A column for each value, `source.name` for one within another (RFC 4180)
+    Csv,
 }
 
 /// `diagnostics`.

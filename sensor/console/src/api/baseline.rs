@@ -3,6 +3,7 @@
 use super::Page;
 use super::alerts::WhyBody;
 use crate::act::{self, ActResult};
+use crate::app::App;
 use crate::call::{Answer, Call};
 use crate::filter::{self, BASELINE, FIELDS, PAGE};
 use crate::kept::Told;
@@ -19,6 +20,7 @@ use ot_views::learning::{ModePreview, mode_preview};
 use ot_views::when::span;
 use ot_views::{LearningStatus, Names, learning};
 use serde::Deserialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Acts listed.
@@ -30,14 +32,14 @@ pub static ROUTES: &[Route] = &[
         .with(&[FIELDS])
         .gives(Returns::One(Shape::of::<LearningStatus>()))
         .read(|call, reader| {
-            let told = learns(call, reader)?;
+            let told = learns(&call.app, reader)?;
             Ok(told.aged(call.json(&*told.view)?))
         }),
     Route::api("/api/v1/learning/mode", "learning-mode", "What a change of the mode would mean; changes nothing.")
         .with(&[FIELDS])
         .gives(Returns::One(Shape::of::<ModePreview>()))
         .read(|call, reader| {
-            let told = mode_change(call, reader)?;
+            let told = mode_change(&call.app, reader)?;
             Ok(told.aged(call.json(&*told.view)?))
         }),
     Route::act(Method::Post, "/api/v1/learning/mode", "learning-mode-set", "Learns all for a time, or ends learning.")
@@ -116,21 +118,16 @@ pub static ROUTES: &[Route] = &[
 ///
 /// # Errors
 /// As the view's.
-pub fn learns(call: &Call, reader: &Reader) -> Result<Told<LearningStatus>, Problem> {
-    call.app.kept(
-        reader,
-        |app| &app.learning,
-        (),
-        |app, reader, ()| Ok(learning(&Names::new(reader), app.host.engine())?),
-    )
+pub fn learns(app: &Arc<App>, reader: &Reader) -> Result<Told<LearningStatus>, Problem> {
+    app.kept(reader, |app| &app.learning, (), |app, reader, ()| Ok(learning(&Names::new(reader), app.host.engine())?))
 }
 
 /// What a change of the mode would mean.
 ///
 /// # Errors
 /// As the view's.
-pub fn mode_change(call: &Call, reader: &Reader) -> Result<Told<ModePreview>, Problem> {
-    call.app.kept(reader, |app| &app.modes, (), |_, reader, ()| Ok(mode_preview(&Names::new(reader))?))
+pub fn mode_change(app: &Arc<App>, reader: &Reader) -> Result<Told<ModePreview>, Problem> {
+    app.kept(reader, |app| &app.modes, (), |_, reader, ()| Ok(mode_preview(&Names::new(reader))?))
 }
 
 /// Of what the baseline is forgotten.

@@ -2,6 +2,7 @@
 
 use super::alerts::WhyBody;
 use crate::act::{self, ActResult};
+use crate::app::App;
 use crate::call::Call;
 use crate::filter::FIELDS;
 use crate::kept::Told;
@@ -17,6 +18,7 @@ use ot_views::Names;
 use ot_views::maintenance::{Known, WindowLine, WindowReport, report, windows};
 use ot_views::when::{span, time};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Seconds around a window in which work is told, unless it is said otherwise.
@@ -173,11 +175,27 @@ pub fn reports(call: &Call, reader: &Reader) -> Result<Told<Vec<WindowReport>>, 
     if !(0..=366 * 86_400 * SECOND).contains(&around) {
         return Err(Problem::bad_request("around: write a span of at most 366d"));
     }
-    let asked = (call.one("ticket").map(str::to_owned), around);
-    call.app.kept(
+    reports_of(&call.app, reader, call.one("ticket").map(str::to_owned), around)
+}
+
+/// The reports of all windows, with what was seen around them.
+///
+/// # Errors
+/// As the view's.
+pub fn all_reports(app: &Arc<App>, reader: &Reader) -> Result<Told<Vec<WindowReport>>, Problem> {
+    reports_of(app, reader, None, AROUND)
+}
+
+fn reports_of(
+    app: &Arc<App>,
+    reader: &Reader,
+    ticket: Option<String>,
+    around: Nanos,
+) -> Result<Told<Vec<WindowReport>>, Problem> {
+    app.kept(
         reader,
         |app| &app.reports,
-        asked,
+        (ticket, around),
         |_, reader, (ticket, around)| Ok(report(&Names::new(reader), ticket.as_deref(), *around)?),
     )
 }

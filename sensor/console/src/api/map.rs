@@ -1,5 +1,6 @@
 //! `/api/v1/map`: devices and their conversations, bounded however many there are.
 
+use crate::app::App;
 use crate::call::Call;
 use crate::filter::{self, FIELDS, MAP};
 use crate::kept::Told;
@@ -8,7 +9,8 @@ use crate::problem::Problem;
 use crate::route::{Returns, Route, Shape};
 use ot_store::read::Reader;
 use ot_views::Names;
-use ot_views::map::{MapView, map};
+use ot_views::map::{MapQuery, MapView, map};
+use std::sync::Arc;
 
 /// Routes of the map.
 pub static ROUTES: &[Route] = &[
@@ -35,5 +37,13 @@ pub static ROUTES: &[Route] = &[
 /// As the view's.
 pub fn view(call: &Call, reader: &Reader) -> Result<Told<MapView>, Problem> {
     let query = filter::map(call, reader)?;
-    call.app.kept(reader, |app| &app.maps, query, |_, reader, query| Ok(map(&Names::new(reader), query)?))
+    of(&call.app, reader, query)
+}
+
+/// The map of a question.
+///
+/// # Errors
+/// As the view's.
+pub fn of(app: &Arc<App>, reader: &Reader, query: MapQuery) -> Result<Told<MapView>, Problem> {
+    app.kept(reader, |app| &app.maps, query, |_, reader, query| Ok(map(&Names::new(reader), query)?))
 }

@@ -1,15 +1,19 @@
 //! Health, catalogue, commands, who one is, and this API's own document.
 
 use super::document;
+use crate::app::App;
 use crate::call::{Answer, Call};
 use crate::filter::FIELDS;
+use crate::kept::Told;
 use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Returns, Route, Shape};
 use ot_store::UserRole;
 use ot_store::read::Reader;
 use ot_views::catalogue::{CoverageView, TypeView, coverage, types};
-use ot_views::{Stats, navigator, stats};
+use ot_views::stats::{self, Sums, stats_with};
+use ot_views::{Stats, navigator};
 use serde::Serialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Where the audit log goes on.
@@ -27,7 +31,10 @@ pub static ROUTES: &[Route] = &[
     Route::api("/api/v1/stats", "stats", "What was seen, decoded, skipped, lost and evicted; runs.")
         .with(&[FIELDS])
         .gives(Returns::One(Shape::of::<Stats>()))
-        .read(|call, reader| call.json(&stats(reader)?)),
+        .read(|call, reader| {
+            let counted = sums(&call.app, reader)?;
+            Ok(counted.aged(call.json(&stats_with(reader, &counted.view)?)?))
+        }),
     Route::api("/api/v1/catalogue", "catalogue", "Every alert type with its document.")
         .with(&[FIELDS])
         .gives(Returns::List(Shape::of::<TypeView>()))
@@ -73,6 +80,14 @@ pub static ROUTES: &[Route] = &[
         .gives(Returns::Json)
         .plain(|_| Ok(Answer::bytes("application/json", document::bytes().to_vec()))),
 ];
+
+/// How many rows there are of what.
+///
+/// # Errors
+/// As the view's.
+pub fn sums(app: &Arc<App>, reader: &Reader) -> Result<Told<Sums>, Problem> {
+    app.kept(reader, |app| &app.sums, (), |_, reader, ()| Ok(stats::sums(reader)?))
+}
 
 /// What became of a command.
 #[derive(Debug, Serialize, ToSchema)]

@@ -7,7 +7,8 @@ use ot_store::read::Reader;
 use ot_store::wall_clock;
 use ot_views::health::STORE_UNREADABLE;
 use ot_views::metrics::{MEDIA, Sizes, open_metrics};
-use ot_views::{HealthView, Surroundings, health, stats};
+use ot_views::stats::stats_with;
+use ot_views::{HealthView, Surroundings, health};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -58,6 +59,7 @@ fn metrics(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let mut log = reader.path().as_os_str().to_owned();
     log.push("-wal");
     let sizes = Sizes { store: length(reader.path()), log: length(&PathBuf::from(log)), free: call.app.host.disk().0 };
-    let text = open_metrics(&stats(reader)?, &look(call), &sizes, env!("CARGO_PKG_VERSION"));
+    let stats = stats_with(reader, &super::system::sums(&call.app, reader)?.view)?;
+    let text = open_metrics(&stats, &look(call), &sizes, env!("CARGO_PKG_VERSION"));
     Ok(Answer::bytes(MEDIA, text.into_bytes()).with("cache-control", "no-store"))
 }

@@ -104,7 +104,7 @@ fn entry(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
 
 fn mode(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let frame = Frame::new("Change the mode", "baseline", call);
-    render(&Mode { frame, preview: api::baseline::mode_change(call, reader)?.view })
+    render(&Mode { frame, preview: api::baseline::mode_change(&call.app, reader)?.view })
 }
 
 fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
@@ -117,7 +117,7 @@ fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
     let next = next.map(|cursor| with(call, "/baseline", "cursor", Some(&cursor)));
     render(&Page {
         frame: Frame::new("Baseline", "baseline", call),
-        learning: api::baseline::learns(call, reader)?,
+        learning: api::baseline::learns(&call.app, reader)?,
         acts: acts(reader, Some(ACTS))?,
         entries,
         kinds: EntryKind::ALL.map(EntryKind::as_str).into_iter().map(|kind| (kind, chosen.contains(&kind))).collect(),

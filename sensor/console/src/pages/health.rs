@@ -1,13 +1,14 @@
 //! Whether the sensor sees what it should: what was seen, decoded, skipped, lost; runs; limits.
 
 use super::{Frame, render, show};
+use crate::api;
 use crate::call::{Answer, Call};
 use crate::problem::Problem;
 use crate::route::Route;
 use askama::Template;
 use ot_store::read::Reader;
-use ot_views::stats::{CounterView, GROUP_ORDER};
-use ot_views::{Stats, stats};
+use ot_views::Stats;
+use ot_views::stats::{CounterView, GROUP_ORDER, stats_with};
 
 /// Routes of health.
 pub static ROUTES: &[Route] =
@@ -29,7 +30,7 @@ struct Page {
 }
 
 fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
-    let mut stats = stats(reader)?;
+    let mut stats = stats_with(reader, &api::system::sums(&call.app, reader)?.view)?;
     let groups: Vec<Group> = GROUP_ORDER
         .into_iter()
         .map(|id| Group {

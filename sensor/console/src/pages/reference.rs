@@ -1,7 +1,9 @@
 //! The catalogue of alert types, and the matrix of ATT&CK for ICS.
 
 use super::{Frame, render, show};
+use crate::app::App;
 use crate::call::{Answer, Call};
+use crate::kept::Told;
 use crate::problem::Problem;
 use crate::route::{Kind, Parameter, Returns, Route};
 use askama::Template;
@@ -10,6 +12,7 @@ use ot_store::read::Reader;
 use ot_views::alert::{TacticView, TechniqueView, technique};
 use ot_views::catalogue::{CoverageView, TypeView, coverage, types};
 use ot_views::when::When;
+use std::sync::Arc;
 
 /// Alerts of a technique that are counted at most.
 const COUNTED: u32 = 1_000;
@@ -19,6 +22,8 @@ fn spans() -> Vec<&'static str> {
 }
 /// Time ranges of the matrix.
 const SPANS: &[(&str, &str)] = &[("1d", "last day"), ("7d", "last 7 days"), ("30d", "last 30 days"), ("all", "all")];
+/// The range that is shown unless another is asked for.
+pub const SPAN: &str = "30d";
 const RANGE: &[Parameter] = &[Parameter { name: "span", kind: Kind::Word(spans), doc: "Time range of the counts" }];
 const TEXT: &[Parameter] = &[Parameter { name: "text", kind: Kind::Text, doc: "Occurs in id, title or category" }];
 
@@ -74,16 +79,32 @@ struct Matrix {
     techniques: usize,
 }
 
+/// How many alerts name each technique of the matrix, in a time range.
+///
+/// # Errors
+/// As the store's.
+pub fn counts(app: &Arc<App>, reader: &Reader, span: &'static str) -> Result<Told<Vec<u64>>, Problem> {
+    app.kept(
+        reader,
+        |app| &app.techniques,
+        span,
+        |_, reader, span| {
+            let since = match format!("-{span}").parse::<When>() {
+                Ok(when) => when.resolve(reader.newest()?),
+                Err(_) => ot_protocol::Timestamp(i64::MIN),
+            };
+            let count = |row: CoverageView| reader.alerts_of_technique(row.technique, since, COUNTED + 1);
+            Ok(coverage().into_iter().map(count).collect::<Result<_, _>>()?)
+        },
+    )
+}
+
 fn matrix(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
-    let wanted = call.one("span").unwrap_or("30d");
-    let span = SPANS.iter().map(|(id, _)| *id).find(|id| *id == wanted).unwrap_or("30d");
-    let since = match format!("-{span}").parse::<When>() {
-        Ok(when) => when.resolve(reader.newest()?),
-        Err(_) => ot_protocol::Timestamp(i64::MIN),
-    };
+    let wanted = call.one("span").unwrap_or(SPAN);
+    let span = SPANS.iter().map(|(id, _)| *id).find(|id| *id == wanted).unwrap_or(SPAN);
+    let counts = counts(&call.app, reader, span)?;
     let mut columns: Vec<Column> = Vec::new();
-    for row in coverage() {
-        let count = reader.alerts_of_technique(row.technique, since, COUNTED + 1)?;
+    for (row, &count) in coverage().into_iter().zip(counts.view.iter()) {
         let cell = Cell { count, row };
         match columns.iter_mut().find(|column| column.tactic == cell.row.tactic) {
             Some(column) => column.cells.push(cell),
