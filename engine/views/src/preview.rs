@@ -50,8 +50,8 @@ pub struct Preview {
     pub hidden: Vec<HiddenAlert>,
     /// What would be refused: id of the alert, and why.
     pub refused: Vec<(String, String)>,
-    /// Older alerts that name the same baseline entries and were not looked at.
-    pub left_out: usize,
+    /// Whether older alerts name the same baseline entries and were not looked at.
+    pub left_out: bool,
 }
 
 /// What is known of an alert while its violations are gone through.
@@ -161,11 +161,9 @@ fn within(
     reaches: &BTreeSet<Reach>,
     asked: &Alerts,
     most: Option<usize>,
-) -> Result<(Judged, usize), ViewError> {
+) -> Result<(Judged, bool), ViewError> {
     let mut entries = reader.entries_within(reaches)?;
-    let naming = reader.alerts_naming(&entries)?;
-    let left_out = most.map_or(0, |most| naming.len().saturating_sub(most));
-    let mut alerts: BTreeSet<u32> = naming.into_iter().skip(left_out).collect();
+    let (mut alerts, left_out) = reader.alerts_naming(&entries, most)?;
     alerts.extend(asked.values().map(|alert| alert.number));
     let alerts: Vec<u32> = alerts.into_iter().collect();
     let mut rows = Vec::new();
@@ -221,6 +219,7 @@ fn carry_out(reader: &Reader, judged: Judged, asked: &[NewCommand], alerts: &Ale
         }
     }
 
+    let asked_for: BTreeSet<u32> = alerts.values().map(|alert| alert.number).collect();
     let mut hidden = Vec::new();
     for (number, tally) in tallies {
         let mut now = 0_u64;
@@ -231,6 +230,10 @@ fn carry_out(reader: &Reader, judged: Judged, asked: &[NewCommand], alerts: &Ale
             } else {
                 all = false;
             }
+        }
+        // No violation of it is hidden, and it is not asked for itself.
+        if now == 0 && !asked_for.contains(&number) {
+            continue;
         }
         let Some(alert) = reader.alert(number)? else { continue };
         // What a learned alert without entries tells is silent by its key.
@@ -257,5 +260,5 @@ fn carry_out(reader: &Reader, judged: Judged, asked: &[NewCommand], alerts: &Ale
             whole,
         });
     }
-    Ok(Preview { hidden, refused, left_out: 0 })
+    Ok(Preview { hidden, refused, left_out: false })
 }

@@ -347,7 +347,7 @@ pub fn stats_with(reader: &Reader, sums: &Sums) -> Result<Stats, ViewError> {
             mode: if state.learning { "learning" } else { "operational" },
             until: state.learning_until.map(time),
             new_in_last_hour: sums.new_in_last_hour,
-            devices: u64::try_from(reader.learning()?.devices.len()).unwrap_or(u64::MAX),
+            devices: reader.devices_learning()?,
             seconds_left: left,
         },
         newest_packet: state.now.map(time),

@@ -93,12 +93,34 @@ impl Reader {
         Ok(found.into_iter().collect())
     }
 
-    /// The numbers of the alerts that name one of these entries, in order.
-    pub fn alerts_naming(&self, entries: &[EntryId]) -> Result<Vec<u32>, StoreError> {
-        self.numbers(
-            "SELECT DISTINCT alert FROM alert_entry WHERE entry IN (SELECT value FROM json_each(?1)) ORDER BY alert",
-            &json(entries.iter().map(|id| id.0)),
-        )
+    /// The numbers of the alerts that name one of these entries: the newest `most`, all where it is `None`; and whether there
+    /// are older ones.
+    pub fn alerts_naming(
+        &self,
+        entries: &[EntryId],
+        most: Option<usize>,
+    ) -> Result<(BTreeSet<u32>, bool), StoreError> {
+        // One more of each entry tells whether there are older ones; of an entry that many name no more are read.
+        let limit = most.map_or(-1, |most| i64::try_from(most).map_or(-1, |most| most.saturating_add(1)));
+        let read = || -> rusqlite::Result<BTreeSet<u32>> {
+            let mut found = BTreeSet::new();
+            let mut statement = self.connection.prepare_cached(
+                "SELECT DISTINCT alert FROM alert_entry INDEXED BY alert_entry_entry WHERE entry = ?1
+                 ORDER BY alert DESC LIMIT ?2",
+            )?;
+            for entry in entries {
+                for alert in statement.query_map(rusqlite::params![entry.0, limit], |row| row.get(0))? {
+                    found.insert(alert?);
+                }
+            }
+            Ok(found)
+        };
+        let mut found = read().map_err(|error| self.fail(error))?;
+        let over = most.map_or(0, |most| found.len().saturating_sub(most));
+        for _ in 0..over {
+            found.pop_first();
+        }
+        Ok((found, over > 0))
     }
 
     /// The entries that these alerts name, in order.

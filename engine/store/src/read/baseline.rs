@@ -157,6 +157,12 @@ impl Reader {
         Ok(LearningRow { state, since, kinds, hours, devices })
     }
 
+    /// How many devices have a learning time of their own.
+    pub fn devices_learning(&self) -> Result<u64, StoreError> {
+        let devices = crate::load::device_learning(&self.connection, "").map_err(|error| self.fail(error))?;
+        Ok(u64::try_from(devices.len()).unwrap_or(u64::MAX))
+    }
+
     /// Baseline entries that traffic taught after a packet time.
     pub fn learned_since(&self, from: Timestamp) -> Result<u64, StoreError> {
         let mut conditions = Conditions::default();

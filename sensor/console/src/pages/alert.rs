@@ -287,7 +287,7 @@ struct Learn {
     hidden_count: usize,
     violations: u64,
     whole: usize,
-    left_out: usize,
+    left_out: bool,
     refused: Option<String>,
 }
 
@@ -298,7 +298,7 @@ fn learn(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
         .and_then(|action| api::alerts::learn_preview(call, reader, &action, Some(LOOKED)));
     let (mut hidden, left_out, refused) = match found {
         Ok(found) => (found.hidden, found.left_out, None),
-        Err(problem) if problem.status < 500 => (Vec::new(), 0, Some(problem.detail)),
+        Err(problem) if problem.status < 500 => (Vec::new(), false, Some(problem.detail)),
         Err(problem) => return Err(problem),
     };
     let (hidden_count, violations) = (hidden.len(), hidden.iter().map(|alert| alert.hidden).sum());
