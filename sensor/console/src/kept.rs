@@ -3,7 +3,8 @@
 //!
 //! What a person changed shows at once. What traffic changed shows after some seconds; an answer that may lack it says as
 //! of when it is, and where it is older than a few seconds a new one is made while it is told. What was asked for in the last
-//! minutes is made anew without being asked for, before it is too old to be told. So while somebody looks, nobody waits.
+//! minutes is made anew without being asked for, before it is too old to be told. So while somebody looks, nobody waits. Of
+//! several who ask for the same at once where nothing is kept, one makes it and the others wait for it.
 
 use crate::app::App;
 use crate::call::Answer;
@@ -12,7 +13,7 @@ use ot_protocol::Timestamp;
 use ot_store::read::{Reader, Stamp};
 use ot_store::wall_clock;
 use serde::Serialize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Answers kept, and bytes of all of them (as JSON); one may have half of these.
@@ -51,7 +52,25 @@ impl<V> Told<V> {
 
 /// Answers that are kept, by what was asked.
 #[derive(Debug)]
-pub struct Kept<Q, V>(Mutex<Vec<One<Q, V>>>);
+pub struct Kept<Q, V> {
+    all: Mutex<Vec<One<Q, V>>>,
+    /// What is being made.
+    making: Mutex<Vec<Q>>,
+    made: Condvar,
+}
+
+/// An answer that is being made, until it is dropped.
+struct Making<'a, Q: PartialEq, V> {
+    kept: &'a Kept<Q, V>,
+    query: Q,
+}
+
+impl<Q: PartialEq, V> Drop for Making<'_, Q, V> {
+    fn drop(&mut self) {
+        self.kept.making().retain(|query| *query != self.query);
+        self.kept.made.notify_all();
+    }
+}
 
 #[derive(Debug)]
 struct One<Q, V> {
@@ -69,7 +88,17 @@ struct One<Q, V> {
 
 impl<Q, V> Default for Kept<Q, V> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self { all: Mutex::default(), making: Mutex::default(), made: Condvar::new() }
+    }
+}
+
+impl<Q, V> Kept<Q, V> {
+    fn all(&self) -> MutexGuard<'_, Vec<One<Q, V>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn making(&self) -> MutexGuard<'_, Vec<Q>> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,8 +124,17 @@ impl App {
         V: Serialize + Send + Sync + 'static,
     {
         let stamp = reader.stamp()?;
-        let Some((told, renew)) = shelf(self).get(&query, stamp, Instant::now()) else {
-            return self.make(reader, stamp, shelf, query, make);
+        let get = || shelf(self).get(&query, stamp, Instant::now());
+        let (told, renew) = match get() {
+            Some(found) => found,
+            None => {
+                let _making = shelf(self).begin(&query, PATIENCE);
+                // Somebody else may have made it meanwhile.
+                match get() {
+                    Some(found) => found,
+                    None => return self.make(reader, stamp, shelf, query, make),
+                }
+            }
         };
         if renew {
             let app = Arc::clone(self);
@@ -119,9 +157,10 @@ impl App {
 
     fn make_anew<Q, V>(&self, shelf: Shelf<Q, V>, query: Q, make: Make<Q, V>)
     where
-        Q: PartialEq,
+        Q: Clone + PartialEq,
         V: Serialize,
     {
+        let Some(_making) = shelf(self).begin(&query, Duration::ZERO) else { return };
         // Who asks when the one before is too old is told what is wrong.
         let _ = self.readers.read(|reader| self.make(reader, reader.stamp()?, shelf, query, make));
     }
@@ -146,10 +185,26 @@ impl App {
 }
 
 impl<Q: PartialEq, V: Serialize> Kept<Q, V> {
+    /// Says that an answer is being made. Where somebody is making it already, waits for that; `None`: it took too long.
+    fn begin(&self, query: &Q, patience: Duration) -> Option<Making<'_, Q, V>>
+    where
+        Q: Clone,
+    {
+        let (mut making, waited) = self
+            .made
+            .wait_timeout_while(self.making(), patience, |making| making.contains(query))
+            .unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() && making.contains(query) {
+            return None;
+        }
+        making.push(query.clone());
+        Some(Making { kept: self, query: query.clone() })
+    }
+
     /// The kept answer, where it may still be given, and whether the caller has a new one made; `None`: it is to be made at
     /// once.
     fn get(&self, query: &Q, stamp: Stamp, now: Instant) -> Option<(Told<V>, bool)> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all();
         let kept = all.iter_mut().find(|kept| kept.query == *query)?;
         kept.used = now;
         let same = kept.stamp == stamp;
@@ -172,7 +227,7 @@ impl<Q: PartialEq, V: Serialize> Kept<Q, V> {
     where
         Q: Clone,
     {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all();
         let since = |time| now.saturating_duration_since(time);
         let mut due: Vec<&One<Q, V>> = all
             .iter()
@@ -186,7 +241,7 @@ impl<Q: PartialEq, V: Serialize> Kept<Q, V> {
     /// Keeps an answer; those that were not asked for longest go.
     fn put(&self, query: Q, stamp: Stamp, view: &Arc<V>, at: (Instant, Timestamp), make: Make<Q, V>) {
         let bytes = serde_json::to_vec(&**view).map_or(usize::MAX, |text| text.len());
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all();
         // To be made anew is not to be asked for.
         let used = all.iter().find(|kept| kept.query == query).map_or(at.0, |kept| kept.used);
         all.retain(|kept| kept.query != query);
@@ -247,7 +302,7 @@ mod tests {
         let kept: Kept<usize, String> = Kept::default();
         let began = Instant::now();
         let held = || {
-            let all = kept.0.lock().unwrap();
+            let all = kept.all();
             (all.len(), all.iter().map(|kept| kept.bytes).sum::<usize>())
         };
         for at in 0..100 {
@@ -290,5 +345,24 @@ mod tests {
         assert_eq!(due(stamp(1, 3), 100), [0, 5, 4, 3]);
         assert_eq!(due(stamp(1, 3), 339), [0]);
         assert!(due(stamp(1, 3), 341).is_empty());
+    }
+
+    #[test]
+    fn who_asks_for_what_is_being_made_waits_for_it() {
+        let kept: Arc<Kept<usize, String>> = Arc::default();
+        let making = kept.begin(&1, Duration::ZERO).unwrap();
+        assert!(kept.begin(&1, Duration::ZERO).is_none());
+        assert!(kept.begin(&2, Duration::ZERO).is_some());
+        let waits = {
+            let kept = Arc::clone(&kept);
+            std::thread::spawn(move || {
+                let _making = kept.begin(&1, Duration::from_secs(60)).unwrap();
+                kept.get(&1, stamp(1, 1), Instant::now()).map(|(told, _)| told.view.len())
+            })
+        };
+        kept.put(1, stamp(1, 1), &view(7), (Instant::now(), Timestamp(0)), MAKE);
+        drop(making);
+        assert_eq!(waits.join().unwrap(), Some(7));
+        assert!(kept.begin(&1, Duration::ZERO).is_some());
     }
 }

@@ -95,11 +95,7 @@ impl Reader {
 
     /// The numbers of the alerts that name one of these entries: the newest `most`, all where it is `None`; and whether there
     /// are older ones.
-    pub fn alerts_naming(
-        &self,
-        entries: &[EntryId],
-        most: Option<usize>,
-    ) -> Result<(BTreeSet<u32>, bool), StoreError> {
+    pub fn alerts_naming(&self, entries: &[EntryId], most: Option<usize>) -> Result<(BTreeSet<u32>, bool), StoreError> {
         // One more of each entry tells whether there are older ones; of an entry that many name no more are read.
         let limit = most.map_or(-1, |most| i64::try_from(most).map_or(-1, |most| most.saturating_add(1)));
         let read = || -> rusqlite::Result<BTreeSet<u32>> {
