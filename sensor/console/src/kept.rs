@@ -313,14 +313,15 @@ mod tests {
         }
         assert_eq!(held().0, MOST);
         assert!(kept.get(&99, stamp(1, 1), began).is_some() && kept.get(&50, stamp(1, 1), began).is_none());
-        for at in 0..100 {
-            kept.put(at, stamp(1, 1), &view(MOST_BYTES / 10), (began, Timestamp(0)), MAKE);
+        let later = began + Duration::from_secs(200);
+        for at in 100..200 {
+            kept.put(at, stamp(1, 1), &view(MOST_BYTES / 10), (later, Timestamp(0)), MAKE);
         }
         let (count, bytes) = held();
         assert!(count < 11 && bytes <= MOST_BYTES, "{count} {bytes}");
         // One that is too large by itself is not kept, nor the one that it would stand for.
         let before = held().0;
-        kept.put(99, stamp(1, 1), &view(MOST_BYTES / 2 + 1), (began, Timestamp(0)), MAKE);
+        kept.put(199, stamp(1, 1), &view(MOST_BYTES / 2 + 1), (later, Timestamp(0)), MAKE);
         assert_eq!(held().0, before - 1);
     }
 
