@@ -24,7 +24,7 @@ fn lines(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let told = |table: &&String| {
         !table.starts_with(run::BEFORE)
             && !table.starts_with("alert_text")
-            && !["outbox", "forward_destination"].contains(&table.as_str())
+            && !["outbox", "outbox_origin", "forward_destination"].contains(&table.as_str())
     };
     for table in tables.iter().filter(told) {
         let columns: Vec<(String, i64)> = transaction

@@ -16,6 +16,7 @@ mod copy;
 mod dump;
 mod error;
 mod evidence;
+pub mod fleet;
 mod indicators;
 mod load;
 mod lock;
@@ -41,7 +42,8 @@ pub use lock::{EngineLock, engine_runs};
 pub use maintenance::MaintenanceRow;
 pub use open::{APPLICATION_ID, VERSION};
 pub use outbox::{
-    Change, DestinationRow, MOST_OPEN, MOST_OUTBOX, NewDestination, OutboxRow, Registered, Waiting, forwarder_of,
+    Change, DestinationRow, MOST_OPEN, MOST_OUTBOX, NewDestination, OutboxOrigin, OutboxRow, Registered, Waiting,
+    forwarder_of,
 };
 pub use run::{ReplayedCommand, RunInput, RunKind, RunSpec, RunStart};
 pub use value::intern;

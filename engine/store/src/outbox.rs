@@ -91,6 +91,15 @@ pub struct OutboxRow {
     pub wall_time: Timestamp,
 }
 
+/// Which outbox messages are of: sequences of one outbox can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxOrigin {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Since when (wall time): what a later outbox of a sensor tells is newer than all that an earlier one told.
+    pub since: Timestamp,
+}
+
 /// A destination as it is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDestination {
@@ -229,6 +238,9 @@ impl Store {
     ) -> Result<Registered, StoreError> {
         self.transact(|transaction, _| {
             let mut registered = Registered::default();
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO outbox_origin VALUES (1, lower(hex(randomblob(16))), ?1)")?
+                .execute([now.0])?;
             let known = destinations(transaction)?;
             for gone in known.iter().filter(|row| wanted.iter().all(|one| one.name != row.name)) {
                 let left = waiting(transaction, &gone.name, gone.cursor)?;
@@ -265,6 +277,12 @@ impl Store {
             }
             Ok(registered)
         })
+    }
+
+    /// Gives the outbox a new origin when the next destination is registered: for a store that was put back to an earlier
+    /// state, whose sequences may be given once more for something else.
+    pub fn forget_origin(&mut self) -> Result<(), StoreError> {
+        self.transact(|transaction, _| transaction.execute("DELETE FROM outbox_origin", []).map(drop))
     }
 
     /// Forgets a destination. Gives whether there was one of that name.
@@ -343,6 +361,18 @@ impl Reader {
                  ORDER BY sequence LIMIT ?3",
             )
             .and_then(|mut statement| statement.query_map(params![integer(after), destination, limit], read)?.collect())
+            .map_err(|error| StoreError::from_sqlite(self.path(), error))
+    }
+
+    /// Which outbox this is; `None` as long as nobody was ever to be told.
+    pub fn outbox_origin(&self) -> Result<Option<OutboxOrigin>, StoreError> {
+        self.connection()
+            .prepare_cached("SELECT origin, wall_time FROM outbox_origin")
+            .and_then(|mut statement| {
+                statement
+                    .query_row([], |row| Ok(OutboxOrigin { id: row.get(0)?, since: Timestamp(row.get(1)?) }))
+                    .optional()
+            })
             .map_err(|error| StoreError::from_sqlite(self.path(), error))
     }
 

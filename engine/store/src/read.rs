@@ -15,7 +15,7 @@ mod points;
 mod programs;
 mod runs;
 
-pub use alerts::{AlertPlace, AlertQuery, AlertRow, AlertSort, HistoryRow, PeerFilter, Side};
+pub use alerts::{AlertPlace, AlertQuery, AlertRow, AlertSort, HistoryRow, PeerFilter, ReportRow, Side};
 pub use around::{DepartureRow, Reach};
 pub use baseline::{ActRow, EntryQuery, LearningRow};
 pub use devices::{DeviceQuery, SaidRow};

@@ -4,6 +4,7 @@ use crate::maintenance;
 use crate::value::{entries_text, hexadecimal, ids_text, integer, key_text, outcome_columns, severity_rank};
 use ot_engine::Changes;
 use ot_engine::State;
+use ot_engine::catalogue::Severity;
 use ot_engine::context::{Field, Importance, Said, Source};
 use ot_engine::model::{
     Alert, AlertViolation, BaselineEntry, Device, DeviceAddress, DeviceId, EntryId, Event, Grant, IdentityValue,
@@ -101,7 +102,11 @@ impl<'a> Places<'a> {
     }
 }
 
-fn devices(transaction: &Transaction<'_>, devices: &[Device], written: &mut Written) -> rusqlite::Result<()> {
+pub(crate) fn devices(
+    transaction: &Transaction<'_>,
+    devices: &[Device],
+    written: &mut Written,
+) -> rusqlite::Result<()> {
     if devices.is_empty() {
         return Ok(());
     }
@@ -640,14 +645,14 @@ fn alerts(
 }
 
 /// Numbers of the combinations of what a list of alerts filters by and that has few values.
-struct Combinations<'a> {
+pub(crate) struct Combinations<'a> {
     find: CachedStatement<'a>,
     insert: CachedStatement<'a>,
     techniques: String,
 }
 
 impl<'a> Combinations<'a> {
-    fn new(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
+    pub fn new(transaction: &'a Transaction<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             find: transaction.prepare_cached(
                 "SELECT combination FROM alert_group
@@ -672,15 +677,32 @@ impl<'a> Combinations<'a> {
             }
             self.techniques.push_str(technique);
         }
-        let values = params![
+        let techniques = std::mem::take(&mut self.techniques);
+        let number = self.number(
             alert.kind.id,
-            alert.status.as_str(),
-            severity_rank(alert.severity),
+            alert.status,
+            alert.severity,
             alert.kind.engine.as_str(),
             alert.protocol.unwrap_or_default(),
             alert.is_expected(),
-            self.techniques,
-        ];
+            &techniques,
+        );
+        self.techniques = techniques;
+        number
+    }
+
+    /// That of these values; `techniques` with commas between.
+    pub fn number(
+        &mut self,
+        kind: &str,
+        status: Status,
+        severity: Severity,
+        engine: &str,
+        protocol: &str,
+        expected: bool,
+        techniques: &str,
+    ) -> rusqlite::Result<i64> {
+        let values = params![kind, status.as_str(), severity_rank(severity), engine, protocol, expected, techniques];
         match self.find.query_row(values, |row| row.get(0)).optional()? {
             Some(known) => Ok(known),
             None => self.insert.query_row(values, |row| row.get(0)),
@@ -689,7 +711,7 @@ impl<'a> Combinations<'a> {
 }
 
 /// Forgets the combinations that no alert has any longer.
-fn no_combinations(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+pub(crate) fn no_combinations(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.prepare_cached("DELETE FROM alert_group WHERE count <= 0")?.execute([])?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Alerts: the list, and the whole story of one.
 
 use crate::device::find_devices;
-use crate::evidence::{self, EvidenceView};
+use crate::evidence::{self, Availability, EvidenceView};
 use crate::maintenance::{self, ExpectedView};
 use crate::names::{FrameView, Names, PeerView};
 use crate::related::{self, ChainStep, RelatedView};
@@ -10,7 +10,7 @@ use ot_engine::attack;
 use ot_engine::catalogue::{self, AlertType};
 use ot_engine::context::Importance;
 use ot_engine::model::Peer;
-use ot_store::read::{AlertPlace, AlertQuery, AlertRow, EntryQuery, PeerFilter, Reader, Side};
+use ot_store::read::{AlertPlace, AlertQuery, AlertRow, EntryQuery, PeerFilter, Reader, ReportRow, Side};
 use serde::Serialize;
 use std::net::IpAddr;
 use utoipa::ToSchema;
@@ -89,8 +89,10 @@ pub struct AlertLine {
     pub zone: Option<String>,
     /// Importance of the most important device that takes part: `low`, `normal` or `high`.
     pub importance: Option<String>,
-    /// Sensor id.
+    /// Id of the sensor; of several the first one that told.
     pub sensor: Option<String>,
+    /// Ids of all sensors that told of it, in a store that shows what many sensors told; else the one.
+    pub sensors: Vec<String>,
     /// Frames that made it: the first ones and the last.
     pub frames: Vec<FrameView>,
 }
@@ -113,6 +115,8 @@ pub struct AlertStory {
     /// What the list tells.
     #[serde(flatten)]
     pub line: AlertLine,
+    /// In a store that shows what many sensors told: what each of them told, the first one first. Else empty.
+    pub reports: Vec<ReportView>,
     /// The maintenance windows in which its violations lay.
     pub maintenance: Vec<ExpectedView>,
     /// What the code of a refusal means, where the command was refused.
@@ -143,6 +147,43 @@ pub struct AlertStory {
     pub remediation: Vec<String>,
     /// What people did to it, in order.
     pub history: Vec<HistoryView>,
+}
+
+/// What a sensor told the centre of an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReportView {
+    /// Id of the sensor.
+    pub sensor: String,
+    /// Its site.
+    pub site: Option<String>,
+    /// Id of the alert there.
+    pub id: String,
+    /// Status there.
+    pub status: String,
+    /// Packet time of the first violation that it saw.
+    pub first_detection: String,
+    /// Packet time of the last.
+    pub last_detection: String,
+    /// Violations.
+    pub count: u64,
+    /// The page of the alert at the sensor, with its packets.
+    pub link: Option<String>,
+}
+
+impl From<&ReportRow> for ReportView {
+    fn from(row: &ReportRow) -> Self {
+        Self {
+            sensor: row.sensor.clone(),
+            site: row.site.clone(),
+            id: row.id.clone(),
+            status: row.status.as_str().to_owned(),
+            first_detection: time(row.first_detection),
+            last_detection: time(row.last_detection),
+            count: row.count,
+            // Links come from sensors: nothing else becomes one.
+            link: row.link.clone().filter(|link| link.starts_with("https://") || link.starts_with("http://")),
+        }
+    }
 }
 
 /// One violation.
@@ -382,6 +423,9 @@ pub fn find_alert(reader: &Reader, prefix: &str) -> Result<AlertRow, ViewError> 
         return Err(ViewError::BadAlertId(prefix.to_owned()));
     }
     let mut found = reader.alerts_by_prefix(&wanted)?;
+    if found.is_empty() {
+        found = reader.alerts_by_report(&wanted)?;
+    }
     if found.len() > 1 {
         let ids: Vec<_> = found.iter().map(|alert| alert.id.chars().take(12).collect::<String>()).collect();
         return Err(ViewError::SeveralAlerts { given: wanted, found: ids.join(", ") });
@@ -402,8 +446,13 @@ pub fn short_id(reader: &Reader, id: &str) -> Result<String, ViewError> {
 
 /// The violations of an alert that are kept as rows, in order.
 pub fn violations(names: &Names<'_>, alert: u32) -> Result<Vec<ViolationView>, ViewError> {
+    violations_of(names, alert, usize::MAX)
+}
+
+/// The first so many of them.
+pub(crate) fn violations_of(names: &Names<'_>, alert: u32, most: usize) -> Result<Vec<ViolationView>, ViewError> {
     let mut violations = Vec::new();
-    for violation in names.reader().violations(alert)? {
+    for violation in names.reader().violations(alert)?.into_iter().take(most) {
         violations.push(ViolationView {
             number: violation.number,
             first_seen: time(violation.first_seen),
@@ -439,8 +488,15 @@ pub fn alert(names: &Names<'_>, prefix: &str) -> Result<AlertStory, ViewError> {
     let tactic_path = related::path(&chain);
     let related = found.into_iter().map(|other| related::view(names, &row, other)).collect::<Result<_, _>>()?;
     let line = line(names, &row)?;
+    let mut evidence = evidence::evidence(names, &row, &line.frames)?;
+    if !row.reports.is_empty() {
+        evidence.state = Availability::None;
+        evidence.reason = Some("the packets stay with the sensors that captured them".to_owned());
+        evidence.command = None;
+    }
     Ok(AlertStory {
-        evidence: evidence::evidence(names, &row, &line.frames)?,
+        evidence,
+        reports: row.reports.iter().map(ReportView::from).collect(),
         maintenance: maintenance::expected(names, &row.shares)?,
         line,
         outcome_detail: row.outcome.and_then(refusal),
@@ -541,6 +597,10 @@ pub(crate) fn line(names: &Names<'_>, row: &AlertRow) -> Result<AlertLine, ViewE
         zone,
         importance,
         sensor: row.sensor.clone(),
+        sensors: match row.reports.as_slice() {
+            [] => row.sensor.iter().cloned().collect(),
+            reports => reports.iter().map(|report| report.sensor.clone()).collect(),
+        },
         frames,
     })
 }

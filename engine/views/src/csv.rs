@@ -65,7 +65,7 @@ pub fn alert(alert: &AlertLine, status: String) -> [String; 21] {
         alert.techniques.join(" "),
         some(&alert.site),
         some(&alert.zone),
-        some(&alert.sensor),
+        alert.sensors.join(", "),
         alert.description.clone(),
         alert.expected_count.to_string(),
         alert.tickets.join(" "),

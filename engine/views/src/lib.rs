@@ -40,7 +40,9 @@ pub use learning::{LearningStatus, learning};
 pub use maintenance::{WindowLine, WindowReport};
 pub use map::{MapQuery, MapView, map};
 pub use names::{Names, PeerView};
-pub use outbox::{AlertMessage, DestinationLine, destinations, messages};
+pub use outbox::{
+    AgainView, AlertMessage, DestinationLine, OutboxView, StatusMessage, destinations, messages, status_message,
+};
 pub use program::{ProgramDiff, ProgramLine, ProgramStory, program, program_diff, programs};
 pub use stats::{Stats, stats};
 pub use timeline::{EventLine, events};

@@ -1,12 +1,13 @@
 //! What other systems are told of alerts: the messages of the outbox, and how far each destination was told.
 
-use crate::alert::{TechniqueView, line, peers, refusal, technique};
+use crate::alert::{TechniqueView, ViolationView, line, peers, refusal, technique, violations_of};
+use crate::health::HealthView;
 use crate::names::Names;
 use crate::{AlertLine, SCHEMA, ViewError, time};
 use ot_engine::catalogue::{self, Severity};
 use ot_protocol::Timestamp;
 use ot_store::OutboxRow;
-use ot_store::read::Reader;
+use ot_store::read::{AlertQuery, Reader};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -33,6 +34,10 @@ pub struct AlertMessage {
     pub comment: Option<String>,
     /// The page of the alert in the console, where its address is configured.
     pub link: Option<String>,
+    /// Which outbox it comes from: sequences can be compared within one.
+    pub outbox: Option<OutboxView>,
+    /// Wall time at which the change was committed at the sensor.
+    pub committed: Option<String>,
     /// The alert, with status, severity and marks as they were after the change.
     pub alert: AlertLine,
     /// What the code of a refusal means, where the command was refused.
@@ -45,6 +50,124 @@ pub struct AlertMessage {
     pub false_alarms: String,
     /// What to do, in order.
     pub remediation: Vec<String>,
+    /// Violations with different parameters, the first 10.
+    pub violations: Vec<ViolationView>,
+    /// How many there are in all.
+    pub violation_count: u32,
+}
+
+/// An outbox. A store that was restored from a backup has another one than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OutboxView {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Since when (wall time): what a later outbox tells is newer than all that an earlier one told.
+    pub since: String,
+}
+
+/// Violations that a message holds.
+const MOST_VIOLATIONS: usize = 10;
+
+/// How a sensor is, told to the centre of many sensors. Its keys are a public interface.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct StatusMessage {
+    /// Version of these keys.
+    pub schema: u32,
+    /// Always `status`.
+    pub kind: String,
+    /// Id of the sensor.
+    pub sensor: String,
+    /// Its site.
+    pub site: Option<String>,
+    /// Version of ot-sensor.
+    pub version: String,
+    /// Wall time at the sensor.
+    pub time: String,
+    /// For how many seconds it has been telling.
+    pub uptime_seconds: u64,
+    /// Whether the sensor does its work.
+    pub health: HealthView,
+    /// The outbox of its store.
+    pub outbox: Option<OutboxView>,
+    /// Newest sequence of the outbox.
+    pub newest: u64,
+    /// Newest sequence that the centre took, or is not to be told.
+    pub told: u64,
+    /// Changes that wait to be told.
+    pub waiting: u64,
+    /// Wall time of the oldest of these.
+    pub oldest_waiting: Option<String>,
+    /// Changes that left the outbox before they were told.
+    pub lost: u64,
+    /// Messages that were refused on the way and passed over.
+    pub refused: u64,
+    /// Newest packet time.
+    pub newest_packet: Option<String>,
+    /// Alerts that came again since the status before: how often, and when last. 500 at most.
+    pub again: Vec<AgainView>,
+}
+
+/// An alert that came again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AgainView {
+    /// Its id.
+    pub id: String,
+    /// Violations so far.
+    pub count: u64,
+    /// Packet time of the last.
+    pub last_detection: String,
+}
+
+/// Alerts that one status tells of.
+const MOST_AGAIN: u32 = 500;
+
+/// How the sensor of a store is, for the destination of this name; `None` where no sensor ever wrote to it. `mark`: up to which
+/// packet time alerts were told to have come again; it moves. Not filled: version and uptime, which the store does not know.
+///
+/// # Errors
+/// As the store's.
+pub fn status_message(
+    reader: &Reader,
+    destination: &str,
+    mark: &mut Option<Timestamp>,
+    around: &crate::health::Surroundings,
+) -> Result<Option<StatusMessage>, ViewError> {
+    let Some(run) = reader.runs()?.pop() else { return Ok(None) };
+    let row = reader.destinations()?.into_iter().find(|row| row.name == destination).unwrap_or_default();
+    let waiting = reader.waiting(destination, row.cursor)?;
+    let mut query = AlertQuery { since: *mark, ascending: true, limit: Some(MOST_AGAIN), ..AlertQuery::default() };
+    if mark.is_none() {
+        // What was told of them last is not known: the newest ones.
+        query.ascending = false;
+    }
+    let again = reader.alerts(&query)?;
+    *mark = again.iter().map(|alert| alert.last_detection).max().or(*mark);
+    Ok(Some(StatusMessage {
+        schema: SCHEMA,
+        kind: "status".to_owned(),
+        sensor: run.sensor,
+        site: Some(run.site).filter(|site| !site.is_empty()),
+        version: String::new(),
+        time: time(around.now),
+        uptime_seconds: 0,
+        health: crate::health::health(reader, around)?,
+        outbox: outbox(reader)?,
+        newest: reader.outbox_newest()?,
+        told: row.cursor,
+        waiting: waiting.changes,
+        oldest_waiting: waiting.oldest.map(time),
+        lost: row.lost,
+        refused: row.refused,
+        newest_packet: reader.newest()?.map(time),
+        again: again
+            .into_iter()
+            .map(|alert| AgainView { id: alert.id, count: alert.count, last_detection: time(alert.last_detection) })
+            .collect(),
+    }))
+}
+
+fn outbox(reader: &Reader) -> Result<Option<OutboxView>, ViewError> {
+    Ok(reader.outbox_origin()?.map(|origin| OutboxView { id: origin.id, since: time(origin.since) }))
 }
 
 impl AlertMessage {
@@ -95,10 +218,16 @@ pub fn messages(
     rows: &[OutboxRow],
     console: Option<&str>,
 ) -> Result<Vec<Option<AlertMessage>>, ViewError> {
-    rows.iter().map(|row| message(names, row, console)).collect()
+    let outbox = outbox(names.reader())?;
+    rows.iter().map(|row| message(names, row, console, outbox.as_ref())).collect()
 }
 
-fn message(names: &Names<'_>, row: &OutboxRow, console: Option<&str>) -> Result<Option<AlertMessage>, ViewError> {
+fn message(
+    names: &Names<'_>,
+    row: &OutboxRow,
+    console: Option<&str>,
+    outbox: Option<&OutboxView>,
+) -> Result<Option<AlertMessage>, ViewError> {
     let Some(alert) = names.reader().alert(row.alert)? else { return Ok(None) };
     names.prefetch(peers(&alert).filter_map(|peer| peer.device))?;
     let mut told = line(names, &alert)?;
@@ -123,6 +252,10 @@ fn message(names: &Names<'_>, row: &OutboxRow, console: Option<&str>) -> Result<
         reason: row.why.clone().filter(|why| !why.is_empty()),
         comment: row.detail.clone(),
         link: console.map(|base| format!("{}/alerts/{}", base.trim_end_matches('/'), alert.id)),
+        outbox: outbox.cloned(),
+        committed: Some(time(row.wall_time)),
+        violations: violations_of(names, alert.number, MOST_VIOLATIONS)?,
+        violation_count: alert.violation_count,
         outcome_detail: alert.outcome.filter(|_| as_now).and_then(refusal),
         attack: alert.techniques.iter().map(|id| technique(id)).collect(),
         why_it_matters: kind.map_or("", |kind| kind.why_it_matters).to_owned(),

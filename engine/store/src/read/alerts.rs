@@ -81,6 +81,29 @@ pub struct AlertRow {
     pub sensor: Option<String>,
     /// Site of that sensor.
     pub site: Option<String>,
+    /// In a store that shows what many sensors told: who told of it, the first one first.
+    pub reports: Vec<ReportRow>,
+}
+
+/// What a sensor told the centre of an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportRow {
+    /// Id of the sensor.
+    pub sensor: String,
+    /// Its site.
+    pub site: Option<String>,
+    /// Id of the alert there.
+    pub id: String,
+    /// Status there.
+    pub status: Status,
+    /// Packet time of the first violation that it saw.
+    pub first_detection: Timestamp,
+    /// Packet time of the last.
+    pub last_detection: Timestamp,
+    /// How many.
+    pub count: u64,
+    /// The page of the alert at the sensor.
+    pub link: Option<String>,
 }
 
 /// By what alerts are sorted; ties go by last detection, then by number.
@@ -369,6 +392,7 @@ impl Reader {
                 techniques: Vec::new(),
                 entries: Vec::new(),
                 frames: Vec::new(),
+                reports: Vec::new(),
             })
         })?;
         self.fill_alerts(&mut alerts).map_err(|error| self.fail(error))?;
@@ -413,6 +437,7 @@ impl Reader {
                 Ok(())
             })?;
         }
+        self.fill_reports(alerts, &places, &numbers)?;
         let mut planned: Vec<u32> =
             alerts.iter().filter(|alert| alert.expected_count > 0).map(|alert| alert.number).collect();
         planned.sort_unstable();
@@ -475,6 +500,51 @@ impl Reader {
                 })
             },
         )
+    }
+
+    /// Who told of alerts. Asked only where the store shows what many sensors told.
+    fn fill_reports(
+        &self,
+        alerts: &mut [AlertRow],
+        places: &HashMap<u32, usize>,
+        numbers: &[u32],
+    ) -> rusqlite::Result<()> {
+        if !self.is_fleet()? {
+            return Ok(());
+        }
+        let columns = "(SELECT sensor FROM run WHERE run.id = alert_report.run), \
+             (SELECT site FROM run WHERE run.id = alert_report.run), \
+             id, status, first_detection, last_detection, count, link";
+        for part in numbers.chunks(PART) {
+            self.hanging("alert_report", "alert", columns, "place", part, |row| {
+                let report = ReportRow {
+                    sensor: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                    site: row.get::<_, Option<String>>(2)?.filter(|site| !site.is_empty()),
+                    id: row.get(3)?,
+                    status: parsed(row, 4, Status::parse)?,
+                    first_detection: Timestamp(row.get(5)?),
+                    last_detection: Timestamp(row.get(6)?),
+                    count: count(row, 7)?,
+                    link: row.get(8)?,
+                };
+                if let Some(alert) = owner(alerts, places, row)? {
+                    alert.reports.push(report);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Alerts that a sensor told the centre of under an id that starts so and that stand under another one, ten at most.
+    pub fn alerts_by_report(&self, prefix: &str) -> Result<Vec<AlertRow>, StoreError> {
+        let mut conditions = Conditions::default();
+        let end = format!("{prefix}g");
+        conditions
+            .and("a.number IN (SELECT alert FROM alert_report WHERE id >= ? AND id < ?)")
+            .value(prefix.to_owned())
+            .value(end);
+        self.alert_rows(&format!("{} ORDER BY a.number LIMIT 10", conditions.sql), &conditions)
     }
 
     /// How many alerts that are not closed each of the devices takes part in; those with none are left out.

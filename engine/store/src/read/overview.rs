@@ -129,13 +129,19 @@ impl Reader {
         self.rows(&format!("SELECT id FROM run{} ORDER BY id", conditions.sql), &conditions, |row| row.get(0))
     }
 
-    /// How many open alerts the runs of each sensor opened, by sensor, site, severity and status. No alert is read for it.
+    /// How many open alerts the runs of each sensor opened, or the sensor told the centre of, by sensor, site, severity
+    /// and status. Only alerts that several sensors told of are read for it.
     ///
     /// # Errors
     /// As the store's.
     pub fn alerts_by_sensor(&self) -> Result<Vec<SensorRow>, StoreError> {
         self.rows(
-            "SELECT r.sensor, r.site, c.severity, c.status, SUM(c.count) FROM alert_run c JOIN run r ON r.id = c.run
+            "SELECT r.sensor, r.site, c.severity, c.status, SUM(c.count) FROM (
+                 SELECT run, severity, status, count FROM alert_run
+                 UNION ALL
+                 SELECT o.run, a.severity, a.status, 1 FROM alert_report o JOIN alert a ON a.number = o.alert
+                 WHERE o.place > 0 AND a.status <> 'closed'
+             ) c JOIN run r ON r.id = c.run
              GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
             &Conditions::default(),
             |row| {

@@ -42,15 +42,42 @@ pub fn show(output: &mut Output, reader: &Reader, alert: &AlertStory) -> anyhow:
     if let Some(protocol) = &line.protocol {
         output.paragraph("Protocol", LEFT, protocol)?;
     }
-    let place: Vec<String> = [("site", &line.site), ("zone", &line.zone), ("sensor", &line.sensor)]
+    let sensors = match line.sensors.as_slice() {
+        [] => None,
+        [one] => Some(format!("sensor {one}")),
+        several => Some(format!("sensors {}", several.join(", "))),
+    };
+    let place: Vec<String> = [("site", &line.site), ("zone", &line.zone)]
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)))
+        .chain(sensors)
         .collect();
     if !place.is_empty() {
         output.paragraph("Where", LEFT, &place.join(", "))?;
     }
     peers(output, "Source", line.all_sources(), line.source_count)?;
     peers(output, "Destination", line.all_destinations(), line.destination_count)?;
+
+    if !alert.reports.is_empty() {
+        output.heading("What each sensor told")?;
+        for report in &alert.reports {
+            let site = report.site.as_ref().map(|site| format!(", site {site}")).unwrap_or_default();
+            let link = report.link.as_ref().map(|link| format!("; its packets: {link}")).unwrap_or_default();
+            output.paragraph(
+                "",
+                2,
+                &format!(
+                    "{}{site}: {}, {} times from {} to {}, there alert {}{link}",
+                    report.sensor,
+                    report.status,
+                    report.count,
+                    short_time(&report.first_detection),
+                    short_time(&report.last_detection),
+                    report.id.get(..8).unwrap_or(&report.id),
+                ),
+            )?;
+        }
+    }
 
     output.heading("Why it was noticed")?;
     output.paragraph("", 2, &alert.line.why)?;

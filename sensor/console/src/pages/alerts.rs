@@ -354,7 +354,7 @@ fn cell(alert: &AlertLine, column: &str) -> String {
         "zone" => some(&alert.zone),
         "site" => some(&alert.site),
         "importance" => some(&alert.importance),
-        "sensor" => some(&alert.sensor),
+        "sensor" => alert.sensors.join(", "),
         "id" => show::short(&alert.id).to_owned(),
         _ => String::new(),
     }

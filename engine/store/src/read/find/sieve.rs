@@ -412,7 +412,10 @@ fn in_windows(reader: &Reader, number: u32, windows: &HashSet<u32>) -> Result<bo
 fn of_runs(reader: &Reader, number: u32, runs: &HashSet<u32>) -> Result<bool, StoreError> {
     let mut conditions = Conditions::default();
     conditions.value(number);
-    let of: Vec<Option<u32>> = reader.rows("SELECT run FROM alert WHERE number = ?", &conditions, |row| row.get(0))?;
+    conditions.value(number);
+    let sql =
+        "SELECT run FROM alert WHERE number = ? UNION ALL SELECT run FROM alert_report WHERE alert = ? AND place > 0";
+    let of: Vec<Option<u32>> = reader.rows(sql, &conditions, |row| row.get(0))?;
     Ok(of.into_iter().flatten().any(|run| runs.contains(&run)))
 }
 

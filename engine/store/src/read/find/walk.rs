@@ -207,6 +207,9 @@ const OF_WINDOW: &str =
 /// The alerts that runs opened.
 const OF_RUN: &str = "alert r INDEXED BY alert_of_run CROSS JOIN alert a ON a.number = r.number";
 
+/// The alerts that sensors told the centre of that were not the first to tell.
+const OF_REPORT: &str = "alert_report r INDEXED BY alert_report_run CROSS JOIN alert a ON a.number = r.alert";
+
 /// The ways there are beside the combinations. Conditions are numbered as in [`Sieve`].
 pub(super) fn ways(reader: &Reader, query: &AlertQuery, sieve: &Sieve<'_>) -> Result<Vec<Way>, StoreError> {
     let mut ways = Vec::new();
@@ -241,8 +244,14 @@ pub(super) fn ways(reader: &Reader, query: &AlertQuery, sieve: &Sieve<'_>) -> Re
     if !query.runs.is_empty() {
         let mut walk = Walk::new(OF_RUN, &OF_ALERT);
         walk.conditions.one_of("r.run", query.runs.iter().copied());
-        let estimate = walk.count(reader, query, MANY / READ_COST + 1)?.saturating_mul(READ_COST);
-        let walks = vec![walk];
+        let mut others = Walk::new(OF_REPORT, &OF_ALERT);
+        others.conditions.one_of("r.run", query.runs.iter().copied());
+        others.conditions.and("r.place > 0");
+        let mut estimate = 0;
+        for walk in [&walk, &others] {
+            estimate += walk.count(reader, query, MANY / READ_COST + 1)?.saturating_mul(READ_COST);
+        }
+        let walks = vec![walk, others];
         ways.push(Way { holds: Some(place), walks, whole: None, estimate, ordered: false, apart: true });
     }
     if query.since.is_some() || query.until.is_some() {

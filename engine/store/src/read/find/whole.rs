@@ -102,7 +102,15 @@ fn hanging(query: &AlertQuery, conditions: &mut Conditions) {
         ));
         conditions.values.extend(query.windows.iter().copied().map(Value::from));
     }
-    conditions.one_of("a.run", query.runs.iter().copied());
+    if !query.runs.is_empty() {
+        let list = marks(query.runs.len());
+        conditions.and(&format!(
+            "(a.run IN ({list}) OR EXISTS (SELECT 1 FROM alert_report o WHERE o.alert = a.number AND o.run IN ({list})))"
+        ));
+        for _ in 0..2 {
+            conditions.values.extend(query.runs.iter().copied().map(Value::from));
+        }
+    }
     if let Some(text) = &query.text {
         conditions.and(&format!(
             "(a.description LIKE ? ESCAPE '\\' OR a.why LIKE ? ESCAPE '\\' OR a.id LIKE ? ESCAPE '\\' OR a.type IN ({}))",
