@@ -1,11 +1,12 @@
 //! The threads: one for each destination, and the keeper, which alone writes to the store.
 
-use crate::destination;
 use crate::settings::{Destination, MOST_DESTINATIONS};
 use crate::worker::{BATCH, Feed, Item, Step, Worker};
+use crate::{destination, payload};
+use ot_protocol::Timestamp;
 use ot_store::read::Reader;
 use ot_store::{DestinationRow, EngineLock, MOST_OUTBOX, NewDestination, Store, StoreError, wall_clock};
-use ot_views::{Names, messages};
+use ot_views::{Names, StatusMessage, Surroundings, messages, status_message};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +46,8 @@ pub enum ForwardError {
 pub struct Options {
     /// Address of the console, for links.
     pub console: Option<String>,
+    /// What is around the store, for how the sensor is.
+    pub around: Arc<dyn Fn() -> Surroundings + Send + Sync>,
     /// Ends when all that is in the outbox is delivered, or a destination cannot be reached.
     pub once: bool,
     /// Where another process forwards already: waits for its end, and takes over.
@@ -333,7 +336,15 @@ fn work(
     end: &End,
 ) -> Delivered {
     let name = destination.name.clone();
-    let feed = StoreFeed { path, name: name.clone(), console: options.console.clone(), reader: None };
+    let feed = StoreFeed {
+        path,
+        name: name.clone(),
+        console: options.console.clone(),
+        around: Arc::clone(&options.around),
+        since: Instant::now(),
+        mark: None,
+        reader: None,
+    };
     let to = destination.clone();
     let open = Box::new(move || destination::open(&to));
     let mut worker = Worker::new(destination, row, feed, open, Arc::clone(&end.stop), Instant::now());
@@ -377,6 +388,10 @@ struct StoreFeed {
     path: PathBuf,
     name: String,
     console: Option<String>,
+    around: Arc<dyn Fn() -> Surroundings + Send + Sync>,
+    since: Instant,
+    /// Up to which packet time alerts were told to have come again.
+    mark: Option<Timestamp>,
     reader: Option<Reader>,
 }
 
@@ -409,5 +424,17 @@ impl Feed for StoreFeed {
 
     fn floor(&mut self) -> Result<u64, String> {
         Ok(self.newest()?.saturating_sub(MOST_OUTBOX))
+    }
+
+    fn status(&mut self) -> Result<Option<StatusMessage>, String> {
+        let mut mark = self.mark;
+        let marked = std::cell::RefCell::new(&mut mark);
+        let told = self.ask(|reader, this| {
+            let around = (this.around)();
+            status_message(reader, &this.name, *marked.borrow_mut(), &around).map_err(|error| error.to_string())
+        })?;
+        self.mark = mark;
+        let uptime_seconds = self.since.elapsed().as_secs();
+        Ok(told.map(|told| StatusMessage { version: payload::VERSION.to_owned(), uptime_seconds, ..told }))
     }
 }

@@ -35,12 +35,14 @@
 
 pub mod destination;
 mod forwarder;
+pub mod nats;
 pub mod pace;
 pub mod payload;
 pub mod settings;
 mod trial;
 mod worker;
 
+pub use destination::tls_client;
 pub use forwarder::{Delivered, ForwardError, Forwarder, Options};
 pub use settings::{Destination, Filter, Format};
 pub use trial::{Tried, try_out};

@@ -31,6 +31,8 @@ pub struct Destination {
 pub const DEFAULT_RATE: u32 = 100;
 /// The longest wait between two tries unless somebody says otherwise.
 pub const DEFAULT_RETRY: Duration = Duration::from_secs(60);
+/// How often a sensor says how it is unless somebody says otherwise.
+pub const DEFAULT_STATUS: Duration = Duration::from_secs(10);
 /// Destinations at most.
 pub const MOST_DESTINATIONS: usize = 32;
 
@@ -49,6 +51,14 @@ impl Destination {
             rate: DEFAULT_RATE,
             retry_most: DEFAULT_RETRY,
             open_alerts: true,
+        }
+    }
+
+    /// How often it is told how the sensor is; `None`: never.
+    pub fn status_every(&self) -> Option<Duration> {
+        match &self.target {
+            Target::Nats(nats) => nats.status_every,
+            _ => None,
         }
     }
 
@@ -355,6 +365,10 @@ pub struct Nats {
     pub tls: Option<Tls>,
     /// Subject to publish to; `{sensor}` stands for the id of the sensor.
     pub subject: String,
+    /// Subject on which the sensor says how it is.
+    pub status_subject: String,
+    /// How often it does; `None`: never.
+    pub status_every: Option<Duration>,
     /// Who we are.
     pub access: NatsAccess,
 }
@@ -393,7 +407,14 @@ impl Nats {
             ));
         }
         let tls = (scheme == "tls").then(Tls::default);
-        Ok(Self { server, tls, subject: "ot-sensor.alerts.{sensor}".to_owned(), access: NatsAccess::Anybody })
+        Ok(Self {
+            server,
+            tls,
+            subject: "ot-sensor.alerts.{sensor}".to_owned(),
+            status_subject: "ot-sensor.status.{sensor}".to_owned(),
+            status_every: Some(DEFAULT_STATUS),
+            access: NatsAccess::Anybody,
+        })
     }
 
     /// Whether messages can be published to a subject.

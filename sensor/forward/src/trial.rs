@@ -93,6 +93,8 @@ pub(crate) fn sample() -> AlertMessage {
         reason: None,
         comment: None,
         link: None,
+        outbox: None,
+        committed: Some(time.clone()),
         alert: AlertLine {
             schema: SCHEMA,
             id: "3f2a91c43f2a91c43f2a91c43f2a91c4".to_owned(),
@@ -131,6 +133,7 @@ pub(crate) fn sample() -> AlertMessage {
             zone: Some("cell 1".to_owned()),
             importance: Some("high".to_owned()),
             sensor: Some("ot-sensor".to_owned()),
+            sensors: vec!["ot-sensor".to_owned()],
             frames: Vec::new(),
         },
         outcome_detail: None,
@@ -138,5 +141,7 @@ pub(crate) fn sample() -> AlertMessage {
         why_it_matters: "Whoever commands a controller moves the plant.".to_owned(),
         false_alarms: "A new workstation that nobody told the sensor of.".to_owned(),
         remediation: vec!["This is a test message: nothing is to be done.".to_owned()],
+        violations: Vec::new(),
+        violation_count: 0,
     }
 }

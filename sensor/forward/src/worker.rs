@@ -7,7 +7,7 @@ use crate::pace::{Backoff, Rate};
 use crate::settings::Destination;
 use ot_protocol::Timestamp;
 use ot_store::DestinationRow;
-use ot_views::AlertMessage;
+use ot_views::{AlertMessage, StatusMessage};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -33,6 +33,10 @@ pub(crate) trait Feed {
     fn newest(&mut self) -> Result<u64, String>;
     /// Up to which sequence what was not delivered is gone for good.
     fn floor(&mut self) -> Result<u64, String>;
+    /// How the sensor is; `None` where there is none.
+    fn status(&mut self) -> Result<Option<StatusMessage>, String> {
+        Ok(None)
+    }
 }
 
 /// A row of the outbox.
@@ -90,6 +94,8 @@ pub(crate) struct Worker<F> {
     wait_until: Option<Instant>,
     refusals: u32,
     through: bool,
+    /// When it is to be told next how the sensor is.
+    status_at: Option<Instant>,
 }
 
 impl<F: Feed> Worker<F> {
@@ -103,6 +109,7 @@ impl<F: Feed> Worker<F> {
     ) -> Self {
         Self {
             sent: row.cursor,
+            status_at: destination.status_every().map(|_| now),
             backoff: Backoff::new(destination.retry_most),
             rate: Rate::new(destination.rate, now),
             destination,
@@ -155,6 +162,7 @@ impl<F: Feed> Worker<F> {
 
     fn work(&mut self, now: Instant, wall: Timestamp) -> Result<Step, String> {
         self.settle(now, wall)?;
+        self.tell(now)?;
         if self.underway.len() >= MOST_UNDERWAY {
             return Ok(Step::Wait(LOOK));
         }
@@ -209,6 +217,27 @@ impl<F: Feed> Worker<F> {
         }
         self.settle(now, wall)?;
         Ok(wait.map_or(Step::Worked, Step::Wait))
+    }
+
+    /// Says how the sensor is, where that is due.
+    fn tell(&mut self, now: Instant) -> Result<(), String> {
+        let Some(every) = self.destination.status_every() else { return Ok(()) };
+        if self.status_at.is_none_or(|at| now < at) {
+            return Ok(());
+        }
+        let Some(status) = self.feed.status()? else { return Ok(()) };
+        let sink = match &mut self.sink {
+            Some(sink) => sink,
+            None => self.sink.insert((self.open)().map_err(|error| error.to_string())?),
+        };
+        sink.tell(&status).map_err(|error| error.to_string())?;
+        self.status_at = Some(now + every);
+        if self.row.attempts > 0 && self.refusals == 0 {
+            self.row.attempts = 0;
+            self.backoff.reset();
+            self.changed = true;
+        }
+        Ok(())
     }
 
     fn deliver(&mut self, message: &AlertMessage, wall: Timestamp) -> Result<Fate, String> {

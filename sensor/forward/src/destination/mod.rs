@@ -3,18 +3,18 @@
 mod file;
 mod http;
 mod nats;
-mod stream;
+pub(crate) mod stream;
 mod syslog;
 mod webhook;
 
 use crate::settings::{Destination, Target};
-use ot_views::AlertMessage;
+use ot_views::{AlertMessage, StatusMessage};
 use std::time::Duration;
 
 pub use webhook::signature;
 
 /// Longest wait for a connection, an answer, or room to write.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a message did not get there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +34,14 @@ pub trait Sink: Send {
     /// # Errors
     /// Where it did not get there for sure.
     fn send(&mut self, message: &AlertMessage) -> Result<(), SendError>;
+
+    /// Says how the sensor is, where the receiver wants to know.
+    ///
+    /// # Errors
+    /// Where the way is broken.
+    fn tell(&mut self, _status: &StatusMessage) -> Result<(), SendError> {
+        Ok(())
+    }
 
     /// Makes what was sent last, after some messages.
     ///
@@ -81,6 +89,14 @@ pub fn open(destination: &Destination) -> Result<Box<dyn Sink>, SendError> {
         Target::Nats(nats) => Box::new(nats::NatsSink::open(nats, destination.format)?),
         Target::File(file) => Box::new(file::FileSink::open(file, destination.format)?),
     })
+}
+
+/// How TLS is spoken to a server.
+///
+/// # Errors
+/// In words: files that cannot be read, or hold no certificates.
+pub fn tls_client(tls: &crate::settings::Tls) -> Result<std::sync::Arc<rustls::ClientConfig>, String> {
+    stream::client(tls)
 }
 
 /// What can be told at once to be wrong: files that cannot be read, secrets that are missing, templates.

@@ -18,10 +18,10 @@ const SYSTEM: [&str; 3] =
 
 /// How long bytes may be without acknowledgement by the other system until the connection ends by itself. Shorter than what a
 /// message needs to settle: what went into a network that was cut does not count as taken.
-pub(super) const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
+pub(crate) const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 
 /// A connection.
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
@@ -136,7 +136,7 @@ impl Write for Stream {
 }
 
 /// The addresses of a server.
-pub(super) fn addresses(server: &Server) -> Result<Vec<SocketAddr>, SendError> {
+pub(crate) fn addresses(server: &Server) -> Result<Vec<SocketAddr>, SendError> {
     let found: Vec<SocketAddr> = (server.host.as_str(), server.port)
         .to_socket_addrs()
         .map_err(|error| {
@@ -150,7 +150,7 @@ pub(super) fn addresses(server: &Server) -> Result<Vec<SocketAddr>, SendError> {
 }
 
 /// Connects by TCP.
-pub(super) fn connect(server: &Server) -> Result<TcpStream, SendError> {
+pub(crate) fn connect(server: &Server) -> Result<TcpStream, SendError> {
     let mut last = None;
     // Of a name with many addresses some are tried, so that one try stays short.
     for address in addresses(server)?.into_iter().take(4) {
@@ -171,7 +171,7 @@ pub(super) fn connect(server: &Server) -> Result<TcpStream, SendError> {
 }
 
 /// What is wrong with a connection, and what to do.
-pub(super) fn broken(server: &Server, layer: &str, error: &io::Error) -> SendError {
+pub(crate) fn broken(server: &Server, layer: &str, error: &io::Error) -> SendError {
     let advice = match error.kind() {
         io::ErrorKind::ConnectionRefused => "; does the receiver run, and listen there?",
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "; is it reachable, and does a firewall let it through?",
@@ -188,7 +188,7 @@ pub(super) fn broken(server: &Server, layer: &str, error: &io::Error) -> SendErr
 }
 
 /// How TLS is spoken.
-pub(super) fn client(tls: &Tls) -> Result<Arc<ClientConfig>, String> {
+pub(crate) fn client(tls: &Tls) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     match &tls.ca {
         Some(path) => {
