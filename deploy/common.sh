@@ -55,6 +55,12 @@ need_receivers() {
     need_node forward
 }
 
+# need_centre: what the centre of many sensors stands on, PostgreSQL and NATS.
+need_centre() {
+    need nats-server nats-server
+    if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then install_package postgresql; fi
+}
+
 # need_python SUITE: target/SUITE-venv with what tests/SUITE/requirements.txt names. Says so where it cannot be made; the tests
 # then skip what wants it.
 need_python() {

@@ -3,6 +3,7 @@
 
 pub mod console;
 pub mod evidence;
+pub mod fleet;
 pub mod frames;
 pub mod http;
 pub mod lab;

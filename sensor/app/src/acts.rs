@@ -1,6 +1,7 @@
 //! What people ask for, carried out: by a run, or by the command line where none runs.
 
 use crate::config::Config;
+use crate::exit::Failure;
 use crate::rules::{self, Reloader};
 use anyhow::Result;
 use ot_engine::config::Learning;
@@ -14,6 +15,10 @@ use std::sync::Arc;
 /// # Errors
 /// As the store's. Where an engine runs, that engine applies them: 0.
 pub fn apply_commands(store: &mut Store, config: &Config) -> Result<usize> {
+    // What is done in a store that shows a centre is done by its receiver, which alone brings it to the record.
+    if store.shown_fleet()?.is_some() {
+        return Ok(0);
+    }
     let Ok(_lock) = store.lock_engine() else { return Ok(0) };
     apply_pending(store, config)
 }
@@ -23,6 +28,10 @@ pub fn apply_commands(store: &mut Store, config: &Config) -> Result<usize> {
 /// # Errors
 /// As the store's.
 pub fn apply_pending(store: &mut Store, config: &Config) -> Result<usize> {
+    if store.shown_fleet()?.is_some() {
+        let told = "this store shows what many sensors told (`ot-sensor fleet`); no engine runs on it: name another with --store";
+        return Err(Failure::usage(told).into());
+    }
     let commands = store.pending_commands()?;
     if commands.is_empty() {
         return Ok(0);

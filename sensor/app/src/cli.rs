@@ -4,6 +4,8 @@ mod care;
 #[cfg(feature = "console")]
 mod console;
 mod evidence;
+#[cfg(feature = "fleet")]
+mod fleet;
 #[cfg(feature = "forward")]
 mod forward;
 mod learning;
@@ -16,6 +18,8 @@ pub use care::{BackupArgs, CheckStoreArgs, DiagnosticsArgs, ExportArgs, ExportFo
 #[cfg(feature = "console")]
 pub use console::{ConsoleArgs, PasswordArgs, TokenCommand, UserAddArgs, UserCommand, UserListArgs, UserTokenArgs};
 pub use evidence::{AlertsBundleArgs, AlertsPcapArgs, BundleCommand};
+#[cfg(feature = "fleet")]
+pub use fleet::{FleetArgs, FleetCommand, FleetRunArgs, FleetStatusArgs};
 #[cfg(feature = "forward")]
 pub use forward::{ForwardArgs, ForwardCommand, ForwardRemoveArgs, ForwardStatusArgs, ForwardTestArgs};
 pub use learning::{LearningArgs, LearningCommand, ModeArgs, ModeCommand};
@@ -232,6 +236,15 @@ pub enum Command {
         /// What to do; without it: forward.
         #[command(subcommand)]
         command: Option<ForwardCommand>,
+    },
+    #[cfg(feature = "fleet")]
+    /// Be the centre of many sensors: what they tell over NATS JetStream into PostgreSQL, with the same views on top
+    #[command(after_help = "Example:\n  ot-sensor fleet run --config /etc/ot-sensor/fleet.toml\n  \
+        ot-sensor fleet status --config /etc/ot-sensor/fleet.toml\n  ot-sensor alerts list --store /var/lib/ot-sensor/fleet.db")]
+    Fleet {
+        /// What to do.
+        #[command(subcommand)]
+        command: FleetCommand,
     },
     #[cfg(feature = "console")]
     /// Open the console: web pages and REST API over the store

@@ -1,5 +1,7 @@
 //! The configuration file: TOML, all of it optional; unknown keys are refused with the nearest known one.
 
+#[cfg(feature = "fleet")]
+mod fleet;
 #[cfg(feature = "forward")]
 mod forward;
 mod keys;
@@ -75,6 +77,9 @@ pub struct Config {
     /// Who is told of alerts.
     #[cfg(feature = "forward")]
     pub forward: Vec<ot_forward::Destination>,
+    /// The centre of many sensors.
+    #[cfg(feature = "fleet")]
+    pub fleet: Option<ot_fleet::Settings>,
 }
 
 /// Least that a store may be limited to.
@@ -174,6 +179,8 @@ impl Config {
         }
         #[cfg(feature = "forward")]
         config.forward.iter_mut().for_each(|destination| forward::beside(folder, destination));
+        #[cfg(feature = "fleet")]
+        config.fleet.iter_mut().for_each(|settings| fleet::beside(folder, settings));
         Ok((config, reading))
     }
 
@@ -263,6 +270,15 @@ impl Config {
         #[cfg(not(feature = "forward"))]
         if !destinations.is_empty() {
             top.problem("forward", "this build cannot forward; use one with the feature `forward`");
+        }
+        let centre = top.table("fleet");
+        #[cfg(feature = "fleet")]
+        {
+            config.fleet = centre.and_then(fleet::fleet_of);
+        }
+        #[cfg(not(feature = "fleet"))]
+        if centre.is_some() {
+            top.problem("fleet", "this build cannot be a centre; use one with the feature `fleet`");
         }
         top.end();
         config

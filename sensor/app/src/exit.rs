@@ -115,6 +115,17 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
                 _ => Exit::Usage,
             };
         }
+        #[cfg(feature = "fleet")]
+        if let Some(error) = cause.downcast_ref::<ot_fleet::FleetError>() {
+            return match error {
+                ot_fleet::FleetError::OfSensor(_) => Exit::Usage,
+                _ => Exit::Store,
+            };
+        }
+        #[cfg(feature = "fleet")]
+        if cause.downcast_ref::<ot_fleet::CentreError>().is_some() {
+            return Exit::Store;
+        }
         if let Some(error) = cause.downcast_ref::<ViewError>() {
             return match error {
                 ViewError::Store(_) => Exit::Store,

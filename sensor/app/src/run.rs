@@ -9,7 +9,7 @@
 #[cfg(feature = "forward")]
 pub mod forward;
 mod health;
-mod manager;
+pub mod manager;
 mod reload;
 mod room;
 mod sandbox;

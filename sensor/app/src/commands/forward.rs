@@ -43,13 +43,14 @@ fn forward(output: &mut Output, args: &ForwardArgs) -> anyhow::Result<Exit> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let quiet = args.quiet;
+    let path = config.store_path(&args.store);
     let options = Options {
         console: config.console_url.clone(),
+        around: crate::run::forward::around(&config, &path),
         once: args.once,
         wait: false,
         tell: Arc::new(move |line| crate::run::tell(line, quiet)),
     };
-    let path = config.store_path(&args.store);
     let forwarder = Forwarder::start(&path, config.forward, options)?;
     while !forwarder.is_done() {
         log::tick();

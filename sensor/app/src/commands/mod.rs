@@ -16,6 +16,8 @@ mod documents;
 mod dry_run;
 mod events;
 mod export;
+#[cfg(feature = "fleet")]
+mod fleet;
 #[cfg(feature = "forward")]
 mod forward;
 mod hashed;
@@ -126,6 +128,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Catalogue { command, .. } => catalogue::run(&mut output, command),
         #[cfg(feature = "forward")]
         Command::Forward { args, command } => forward::run(&mut output, &args, command.as_ref()),
+        #[cfg(feature = "fleet")]
+        Command::Fleet { command } => fleet::run(&mut output, &command),
         #[cfg(feature = "console")]
         Command::Console(args) => console::run(&mut output, &args),
         #[cfg(feature = "console")]

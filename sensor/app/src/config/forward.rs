@@ -127,7 +127,7 @@ fn syslog_of(keys: &mut Keys<'_>, mut syslog: Syslog) -> Syslog {
     syslog
 }
 
-fn tls_of(keys: &mut Keys<'_>) -> Tls {
+pub(super) fn tls_of(keys: &mut Keys<'_>) -> Tls {
     let tls = Tls {
         ca: keys.text("ca").map(PathBuf::from),
         certificate: keys.text("certificate").map(PathBuf::from),
@@ -153,6 +153,26 @@ fn webhook_of(keys: &mut Keys<'_>, mut webhook: Webhook) -> Webhook {
 }
 
 fn nats_of(keys: &mut Keys<'_>, mut nats: Nats) -> Nats {
+    subjects_of(keys, &mut nats);
+    if let Some(text) = keys.text("status_every") {
+        let read = match text.as_str() {
+            "never" => Ok(None),
+            text => crate::when::span(text).and_then(|span| {
+                let span = Duration::from_nanos(span.unsigned_abs());
+                let fits = (Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&span);
+                fits.then_some(Some(span)).ok_or_else(|| format!("{text} is not within 1s to 1h, or \"never\""))
+            }),
+        };
+        if let Some(every) = keys.right("status_every", read) {
+            nats.status_every = every;
+        }
+    }
+    access_of(keys, &mut nats);
+    nats
+}
+
+/// The subjects of sensors.
+pub(super) fn subjects_of(keys: &mut Keys<'_>, nats: &mut Nats) {
     if let Some(subject) = keys.text("subject") {
         if !Nats::is_subject(&subject) {
             keys.problem(
@@ -164,6 +184,19 @@ fn nats_of(keys: &mut Keys<'_>, mut nats: Nats) -> Nats {
         }
         nats.subject = subject;
     }
+    if let Some(subject) = keys.text("status_subject") {
+        if !Nats::is_subject(&subject) {
+            keys.problem(
+                "status_subject",
+                format!("{subject:?} is none to publish to; write for example plant.{{sensor}}.status"),
+            );
+        }
+        nats.status_subject = subject;
+    }
+}
+
+/// Who we are to a server of NATS, and whom we trust.
+pub(super) fn access_of(keys: &mut Keys<'_>, nats: &mut Nats) {
     let user = keys.text("user");
     let password = secret_of(keys, "password_env", "password_file");
     let token = secret_of(keys, "token_env", "token_file");
@@ -181,10 +214,9 @@ fn nats_of(keys: &mut Keys<'_>, mut nats: Nats) -> Nats {
     } else if nats.access.secret().is_some() && !nats.server.is_local() {
         keys.problem("address", "nats:// would show the secret to everybody on the way; use tls://");
     }
-    nats
 }
 
-fn secret_of(keys: &mut Keys<'_>, variable: &'static str, file: &'static str) -> Option<Secret> {
+pub(super) fn secret_of(keys: &mut Keys<'_>, variable: &'static str, file: &'static str) -> Option<Secret> {
     match (keys.text(variable), keys.text(file)) {
         (Some(_), Some(_)) => {
             keys.problem(variable, format!("and `{file}` exclude each other; write one"));
@@ -212,7 +244,7 @@ fn file_of(keys: &mut Keys<'_>, address: &str) -> LogFile {
 /// Files that a destination names are beside the configuration, unless they say otherwise.
 pub(super) fn beside(folder: &Path, destination: &mut Destination) {
     let at = |path: &mut PathBuf| *path = folder.join(&*path);
-    let tls = |tls: &mut Tls| [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten().for_each(at);
+    let tls = |tls: &mut Tls| beside_tls(folder, tls);
     match &mut destination.target {
         Target::Syslog(syslog) => tls(&mut syslog.tls),
         Target::Webhook(webhook) => {
@@ -224,16 +256,23 @@ pub(super) fn beside(folder: &Path, destination: &mut Destination) {
                 }
             }
         }
-        Target::Nats(nats) => {
-            nats.tls.iter_mut().for_each(tls);
-            if let NatsAccess::Token(Secret::File(path)) | NatsAccess::Password(_, Secret::File(path)) =
-                &mut nats.access
-            {
-                at(path);
-            }
-        }
+        Target::Nats(nats) => beside_nats(folder, nats),
         Target::File(file) => at(&mut file.path),
     }
+}
+
+/// The same of a server of NATS.
+pub(super) fn beside_nats(folder: &Path, nats: &mut Nats) {
+    nats.tls.iter_mut().for_each(|tls| beside_tls(folder, tls));
+    if let NatsAccess::Token(Secret::File(path)) | NatsAccess::Password(_, Secret::File(path)) = &mut nats.access {
+        *path = folder.join(&*path);
+    }
+}
+
+/// The same of TLS.
+pub(super) fn beside_tls(folder: &Path, tls: &mut Tls) {
+    let files = [&mut tls.ca, &mut tls.certificate, &mut tls.key];
+    files.into_iter().flatten().for_each(|path| *path = folder.join(&*path));
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Forwarding beside the capture, in threads of its own.
 
 use crate::config::Config;
+use crate::disk;
 use crate::log::{self, Level};
 use anyhow::Result;
 use ot_forward::{Forwarder, Options, destination};
+use ot_store::wall_clock;
+use ot_views::Surroundings;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +30,18 @@ pub fn start(config: &Config, store: &Path, quiet: bool) -> Result<Option<Forwar
     }
     let options = Options {
         console: config.console_url.clone(),
+        around: around(config, store),
         once: false,
         wait: true,
         tell: Arc::new(move |line| tell(line, quiet)),
     };
     Ok(Some(Forwarder::start(store, config.forward.clone(), options)?))
+}
+
+/// What is around the store.
+pub fn around(config: &Config, store: &Path) -> Arc<dyn Fn() -> Surroundings + Send + Sync> {
+    let (store, disk_least) = (store.to_owned(), config.room.disk_free);
+    Arc::new(move || Surroundings { now: wall_clock(), disk_free: disk::free(&store), disk_least })
 }
 
 /// Tells what became of forwarding.

@@ -10,7 +10,7 @@ use crate::evidence;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use ot_store::read::Reader;
-use ot_store::{AccessStore, Depth, EngineLock, StoreError};
+use ot_store::{AccessStore, Depth, EngineLock, Store, StoreError};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write as _};
@@ -267,6 +267,8 @@ fn sound(path: &Path, places: &Places, manifest: &Manifest) -> anyhow::Result<()
     if manifest.files.iter().any(|file| file.name == PARTS[1].0) {
         AccessStore::open(&store).and_then(|access| access.users()).map_err(wrong)?;
     }
+    // What the store tells from now on is not what was told since the backup under the same numbers.
+    Store::open_existing(&store).and_then(|mut store| store.forget_origin()).map_err(wrong)?;
     // One file each, which can be moved.
     ot_store::settle(&store).map_err(wrong)
 }
