@@ -1,13 +1,15 @@
 // Pictures of each page in both themes. usage: node screenshots.mjs FOLDER [STORE]
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { browser, open, replay, scratch, signIn } from "./lib.mjs";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { browser, open, replay, scratch, signIn, wide } from "./lib.mjs";
 
 const folder = process.argv[2] || "screenshots";
 mkdirSync(folder, { recursive: true });
-let store = process.argv[3];
-if (!store) {
-  store = join(scratch(), "store.db");
+const store = join(scratch(), "store.db");
+if (process.argv[3]) {
+  // The users of these pictures are not written beside a store of somebody else.
+  symlinkSync(resolve(process.argv[3]), store);
+} else {
   replay(store, ["benign-polling", "unauthorised-write"], ["s7-benign-polling", "s7-download"], ["dnp3-benign-polling", "dnp3-rogue-control"], ["maintenance-sign-in"], ["port-scan"]);
 }
 const console_ = await open(store);
@@ -63,7 +65,10 @@ try {
     };
     for (const [name, path] of Object.entries(pages)) {
       await page.goto(path);
-      await page.screenshot({ path: join(folder, `${name}-${scheme}.png`), fullPage: true });
+      // Of a large store some pages are longer than a picture can be.
+      const height = Math.min(await page.evaluate(() => document.documentElement.scrollHeight), 8_000);
+      const clip = { x: 0, y: 0, width: wide.width, height };
+      await page.screenshot({ path: join(folder, `${name}-${scheme}.png`), fullPage: true, clip, timeout: 60_000 });
     }
     await page.goto("/alerts?status=new,active");
     await page.keyboard.press("j");
