@@ -50,7 +50,7 @@ struct Page {
     kinds: Vec<&'static str>,
     all: bool,
     /// Newest packet time: what a plan goes by.
-    newest: String,
+    newest: Option<String>,
 }
 
 fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
@@ -62,7 +62,7 @@ fn page(call: &Call, reader: &Reader) -> Result<Answer, Problem> {
         windows,
         kinds: Operation::ALL.map(Operation::as_str).to_vec(),
         all,
-        newest: reader.newest()?.map_or_else(|| "none yet".to_owned(), |time| time.to_string()),
+        newest: reader.newest()?.map(|time| time.to_string()),
     })
 }
 
