@@ -402,6 +402,9 @@ impl Simulated {
             now: wall_clock(),
         };
         let run = store.begin_run(&spec)?.run;
+        // It watches packets, though there is nothing to tell yet.
+        let state = State { now: Some(wall_clock()), ..State::default() };
+        store.commit(run, &Changes { state, ..Changes::default() }, 0)?;
         let text = format!(
             "[sensor]\nid = '{id}'\nconsole_url = 'https://{id}.example:8443'\n[[forward]]\nname = 'centre'\nkind = 'nats'\n\
              address = 'nats://127.0.0.1:{}'\nretry_max = '1s'\nrate = 10000\nstatus_every = '1s'\n",

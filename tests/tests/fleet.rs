@@ -54,6 +54,10 @@ fn every_alert_is_shown_once_though_links_and_servers_are_cut() -> Result<()> {
         one.begin()?;
     }
     centre.begin_receiver()?;
+    let right = wait_for("all sensors to be heard", SOON, || {
+        Ok(run(&mut centre.fleet("status"))?.status.success().then(|| centre.status()))
+    })?;
+    assert_eq!(right?["sensors"].as_array().map(Vec::len), Some(4));
     let mut random = Random::new(7);
     let steps = 36;
     for step in 0..steps {
@@ -179,6 +183,12 @@ fn every_alert_is_shown_once_though_links_and_servers_are_cut() -> Result<()> {
         "{}",
         page.text()
     );
+    let health = session.get("/health")?.text();
+    assert!(health.contains("line-3") && health.contains("silent") && health.contains("line-1"), "{health}");
+    let answer = console.get("/healthz")?;
+    assert!(answer.status == 503 && answer.text().contains("sensor-silent"), "{}", answer.text());
+    let stats = lines(sensor().args(["stats", "--json", "--store"]).arg(&store))?;
+    assert_eq!(stats[0]["sensors"].as_array().map(Vec::len), Some(4));
     let by_sensor = console.alerts(&session, "sensor=line-2&limit=200")?;
     assert_eq!(by_sensor.len(), centre.alerts(&["--sensor", "line-2"])?.len());
     // An engine has no business in this store.

@@ -36,6 +36,36 @@ pub struct Sensor {
     pub first_heard: Timestamp,
     /// When it was last heard.
     pub last_heard: Timestamp,
+    /// How it is.
+    pub health: SensorHealth,
+}
+
+/// How a sensor is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SensorHealth {
+    /// `ok`, `degraded`, `behind`, `silent`.
+    pub state: String,
+    /// Why it is degraded.
+    pub reasons: Vec<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// For how many seconds the oldest change that it could not tell has been waiting.
+    pub lag_seconds: u64,
+    /// Changes that wait there.
+    pub waiting: u64,
+    /// Changes that it lost before they were told.
+    pub lost: u64,
+    /// Messages of it that could not be taken.
+    pub refused: u64,
+}
+
+/// The sensors of a centre, and when its receiver last said how they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sensors {
+    /// Wall time.
+    pub written: Timestamp,
+    /// By id.
+    pub sensors: Vec<Sensor>,
 }
 
 /// A side of an alert.
@@ -237,10 +267,11 @@ impl Store {
         self.transact(|transaction, written| {
             transaction.execute_batch(
                 "DELETE FROM alert; DELETE FROM alert_group; DELETE FROM alert_run; DELETE FROM event; DELETE FROM device;
-                 DELETE FROM input; UPDATE command SET run = NULL; DELETE FROM run; DELETE FROM opening; DELETE FROM fleet;",
+                 DELETE FROM input; UPDATE command SET run = NULL; DELETE FROM run; DELETE FROM opening; DELETE FROM fleet;
+                 DELETE FROM fleet_sensor;",
             )?;
             *written = write::Written::default();
-            transaction.execute("INSERT INTO fleet VALUES (1, ?1, 0, 0)", [centre])?;
+            transaction.execute("INSERT INTO fleet (id, centre, cursor, event) VALUES (1, ?1, 0, 0)", [centre])?;
             Ok(())
         })
     }
@@ -279,8 +310,8 @@ impl Store {
                     .execute(params![integer(*id), state, error, answer, now.0])?;
             }
             transaction
-                .prepare_cached("UPDATE fleet SET cursor = MAX(cursor, ?1), event = MAX(event, ?2)")?
-                .execute([integer(changed.cursor), integer(changed.event)])?;
+                .prepare_cached("UPDATE fleet SET cursor = MAX(cursor, ?1), event = MAX(event, ?2), wall_written = ?3")?
+                .execute([integer(changed.cursor), integer(changed.event), now.0])?;
             Ok(())
         })
     }
@@ -290,6 +321,44 @@ impl Reader {
     /// Whether the store shows what many sensors told.
     pub(crate) fn is_fleet(&self) -> rusqlite::Result<bool> {
         self.connection().prepare_cached("SELECT EXISTS (SELECT 1 FROM fleet)")?.query_row([], |row| row.get(0))
+    }
+
+    /// The sensors of the centre that the store shows; `None`: it shows none.
+    pub fn fleet_sensors(&self) -> Result<Option<Sensors>, StoreError> {
+        let read = || -> rusqlite::Result<Option<Sensors>> {
+            let written = self
+                .connection()
+                .prepare_cached("SELECT wall_written FROM fleet")?
+                .query_row([], |row| Ok(Timestamp(row.get(0)?)))
+                .optional()?;
+            let Some(written) = written else { return Ok(None) };
+            let mut statement = self.connection().prepare_cached(
+                "SELECT r.id, r.sensor, r.site, r.wall_started, s.wall_heard, s.state, s.reasons, s.version, s.lag_seconds,
+                     s.waiting, s.lost, s.refused
+                 FROM fleet_sensor s JOIN run r ON r.id = s.run ORDER BY r.sensor",
+            )?;
+            let sensors = statement.query_map([], |row| {
+                let reasons: String = row.get(6)?;
+                Ok(Sensor {
+                    number: row.get(0)?,
+                    id: row.get(1)?,
+                    site: row.get(2)?,
+                    first_heard: Timestamp(row.get(3)?),
+                    last_heard: Timestamp(row.get(4)?),
+                    health: SensorHealth {
+                        state: row.get(5)?,
+                        reasons: reasons.split(',').filter(|reason| !reason.is_empty()).map(str::to_owned).collect(),
+                        version: row.get(7)?,
+                        lag_seconds: value::count(row, 8)?,
+                        waiting: value::count(row, 9)?,
+                        lost: value::count(row, 10)?,
+                        refused: value::count(row, 11)?,
+                    },
+                })
+            })?;
+            Ok(Some(Sensors { written, sensors: sensors.collect::<rusqlite::Result<_>>()? }))
+        };
+        read().map_err(|error| StoreError::from_sqlite(self.path(), error))
     }
 
     /// Whether the store shows what many sensors told the centre; only the receiver then applies what people ask for.
@@ -308,6 +377,24 @@ fn sensors(transaction: &Transaction<'_>, sensors: &[Sensor]) -> rusqlite::Resul
                  ON CONFLICT (id) DO UPDATE SET site = excluded.site, wall_finished = excluded.wall_finished",
             )?
             .execute(params![sensor.number, sensor.id, sensor.site, sensor.first_heard.0, sensor.last_heard.0])?;
+        let SensorHealth { state, reasons, version, lag_seconds, waiting, lost, refused } = &sensor.health;
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO fleet_sensor (run, state, reasons, version, wall_heard, lag_seconds, waiting, lost,
+                     refused)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                sensor.number,
+                state,
+                reasons.join(","),
+                version,
+                sensor.last_heard.0,
+                integer(*lag_seconds),
+                integer(*waiting),
+                integer(*lost),
+                integer(*refused),
+            ])?;
     }
     Ok(())
 }

@@ -14,9 +14,9 @@ const LATE_SECONDS: i64 = 300;
 
 /// The store cannot be read.
 pub const STORE_UNREADABLE: &str = "store-unreadable";
-/// A live run was not ended, and no process runs on the store any more.
+/// A live run was not ended, and no process runs on the store any more; of a centre: its receiver does not run.
 pub const SENSOR_STOPPED: &str = "sensor-stopped";
-/// A sensor runs on the store and has written nothing for a minute.
+/// A sensor runs on the store and has written nothing for a minute; of a centre: one of its sensors is silent.
 pub const SENSOR_SILENT: &str = "sensor-silent";
 /// Less is free on the disk of the store than `disk_free` says.
 pub const DISK_LOW: &str = "disk-low";
@@ -69,6 +69,15 @@ pub fn health(reader: &Reader, around: &Surroundings) -> Result<HealthView, View
         if !ot_store::engine_runs(reader.path()) {
             reasons.push(SENSOR_STOPPED);
         } else if silent {
+            reasons.push(SENSOR_SILENT);
+        }
+    }
+    if let Some(fleet) = reader.fleet_sensors()? {
+        // The receiver says every few seconds how the sensors are.
+        if around.now.since(fleet.written) > SILENT {
+            reasons.push(SENSOR_STOPPED);
+        }
+        if fleet.sensors.iter().any(|sensor| sensor.health.state == "silent") {
             reasons.push(SENSOR_SILENT);
         }
     }

@@ -40,6 +40,8 @@ pub struct Stats {
     pub evidence: EvidenceTotals,
     /// How far other systems were told of alerts.
     pub forwarding: Vec<DestinationLine>,
+    /// In a store that shows what many sensors told: how these are. Else empty.
+    pub sensors: Vec<SensorLine>,
     /// Networks in which an OT protocol was confirmed.
     pub ot_networks: Vec<String>,
     /// Counters, in groups.
@@ -48,6 +50,56 @@ pub struct Stats {
     pub limits: Vec<LimitView>,
     /// Runs, oldest first.
     pub runs: Vec<RunView>,
+}
+
+/// How a sensor is, in a store that shows what many sensors told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SensorLine {
+    /// Id of the sensor.
+    pub sensor: String,
+    /// Its site.
+    pub site: Option<String>,
+    /// `ok`; `degraded`: it says so; `behind`: changes have been waiting there for a minute; `silent`: nothing is heard from it.
+    pub state: String,
+    /// Why it is degraded, as it says.
+    pub reasons: Vec<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// Wall time at which something was heard from it last.
+    pub last_heard: String,
+    /// For how many seconds the oldest change that it could not tell has been waiting.
+    pub lag_seconds: u64,
+    /// Changes that wait there.
+    pub waiting: u64,
+    /// Changes that it lost before they were told.
+    pub lost: u64,
+    /// Messages of it that could not be taken.
+    pub refused: u64,
+    /// Wall time at which the centre said so.
+    pub as_of: String,
+}
+
+/// How the sensors are whose centre a store shows, by id.
+///
+/// # Errors
+/// As the store's.
+pub fn sensor_lines(reader: &Reader) -> Result<Vec<SensorLine>, ViewError> {
+    let Some(found) = reader.fleet_sensors()? else { return Ok(Vec::new()) };
+    let as_of = time(found.written);
+    let line = |sensor: ot_store::fleet::Sensor| SensorLine {
+        sensor: sensor.id,
+        site: Some(sensor.site).filter(|site| !site.is_empty()),
+        state: sensor.health.state,
+        reasons: sensor.health.reasons,
+        version: sensor.health.version,
+        last_heard: time(sensor.last_heard),
+        lag_seconds: sensor.health.lag_seconds,
+        waiting: sensor.health.waiting,
+        lost: sensor.health.lost,
+        refused: sensor.health.refused,
+        as_of: as_of.clone(),
+    };
+    Ok(found.sensors.into_iter().map(line).collect())
 }
 
 /// What a table holds at most.
@@ -354,6 +406,7 @@ pub fn stats_with(reader: &Reader, sums: &Sums) -> Result<Stats, ViewError> {
         totals: sums.totals,
         alerts: sums.alerts.clone(),
         evidence: evidence(reader)?,
+        sensors: sensor_lines(reader)?,
         forwarding: destinations(reader, wall_clock())?,
         ot_networks: state.ot_subnets.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect(),
         counters,

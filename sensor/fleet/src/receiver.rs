@@ -180,7 +180,9 @@ impl<'a> Receiver<'a> {
 
     fn work(&mut self) -> Result<(), FleetError> {
         let Some(centre) = &mut self.centre else { return Ok(()) };
-        show(&mut self.store, centre, self.tell)?;
+        let silent = i64::try_from(self.settings.silent_after.as_nanos()).unwrap_or(i64::MAX);
+        let look = self.looked.elapsed() >= LOOK;
+        show(&mut self.store, centre, silent, look, self.tell)?;
         self.store_trouble.clear();
         self.listen();
         self.take()?;
@@ -190,7 +192,6 @@ impl<'a> Receiver<'a> {
             self.looked = now;
             let link = Some(self.client_next.told.as_str()).filter(|told| !told.is_empty());
             centre.note_receiver(wall_clock().0, link, self.waiting)?;
-            let silent = i64::try_from(self.settings.silent_after.as_nanos()).unwrap_or(i64::MAX);
             let heard = |since: Instant| now.saturating_duration_since(since) >= self.settings.silent_after;
             // Nobody is silent while nothing can be heard, or while old messages are worked off.
             if self.listens_since.is_some_and(heard) {
@@ -300,14 +301,22 @@ pub fn rebuild(settings: &Settings, tell: &dyn Fn(&str)) -> Result<usize, FleetE
     let mut receiver = Receiver::open(settings, tell)?;
     let mut centre = Centre::open(&settings.database)?;
     // What people did and nobody carried over yet is not lost.
-    show(&mut receiver.store, &mut centre, tell)?;
+    let silent = i64::try_from(settings.silent_after.as_nanos()).unwrap_or(i64::MAX);
+    show(&mut receiver.store, &mut centre, silent, false, tell)?;
     let id = centre.id().to_owned();
     receiver.store.show_fleet(&id)?;
-    show(&mut receiver.store, &mut centre, tell)
+    show(&mut receiver.store, &mut centre, silent, true, tell)
 }
 
-/// Brings what people did to the record, and what changed there to the view store. How many alerts were written.
-fn show(store: &mut Store, centre: &mut Centre, tell: &dyn Fn(&str)) -> Result<usize, FleetError> {
+/// Brings what people did to the record, and what changed there to the view store; with `look` also how sensors are, though
+/// nothing changed. How many alerts were written.
+fn show(
+    store: &mut Store,
+    centre: &mut Centre,
+    silent: i64,
+    mut look: bool,
+    tell: &dyn Fn(&str),
+) -> Result<usize, FleetError> {
     let shown = store.shown_fleet()?;
     if shown
         .is_none_or(|shown| shown.centre != centre.id() || shown.cursor > centre.newest_change().unwrap_or(u64::MAX))
@@ -323,14 +332,17 @@ fn show(store: &mut Store, centre: &mut Centre, tell: &dyn Fn(&str)) -> Result<u
     let mut written = 0;
     loop {
         let Some(shown) = store.shown_fleet()? else { return Ok(written) };
-        let changed = Changed { commands: std::mem::take(&mut done), ..centre.changed_since(&shown)? };
+        let changed =
+            Changed { commands: std::mem::take(&mut done), ..centre.changed_since(&shown, wall_clock().0, silent)? };
         let same = changed.alerts.is_empty() && changed.gone.is_empty() && changed.events.is_empty();
-        if same && changed.commands.is_empty() {
+        if same && changed.commands.is_empty() && !std::mem::take(&mut look) {
             return Ok(written);
         }
         written += changed.alerts.len();
         store.write_fleet(&changed, wall_clock())?;
-        centre.note_shown(changed.cursor)?;
+        if changed.cursor > shown.cursor {
+            centre.note_shown(changed.cursor)?;
+        }
     }
 }
 

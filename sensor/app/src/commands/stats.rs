@@ -71,6 +71,16 @@ pub fn show(output: &mut Output, args: &StatsArgs) -> anyhow::Result<Exit> {
         packets.push_str(&format!(", of {} none were kept", number_of(kept.not_kept, "alert")));
     }
     output.paragraph("Packets kept", LEFT, &packets)?;
+    for sensor in &stats.sensors {
+        let mut told = format!("{}, heard {}", sensor.state, short_time(&sensor.last_heard));
+        if sensor.lag_seconds > 0 {
+            told.push_str(&format!(", {} s behind, {} waiting", sensor.lag_seconds, sensor.waiting));
+        }
+        if !sensor.reasons.is_empty() {
+            told.push_str(&format!(": {}", sensor.reasons.join(", ")));
+        }
+        output.paragraph("Sensor", LEFT, &format!("{}: {told}", sensor.sensor))?;
+    }
     for destination in &stats.forwarding {
         let mut told =
             format!("{}, {} delivered, {} waiting", destination.state, destination.delivered, destination.waiting);

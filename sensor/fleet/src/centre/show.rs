@@ -6,7 +6,7 @@ use ot_engine::catalogue::Severity;
 use ot_engine::context::{Context, Field, Said, Source};
 use ot_engine::model::{Device, DeviceAddress, DeviceId, Role, Status};
 use ot_protocol::{SubAddress, Timestamp};
-use ot_store::fleet::{Act, Alert, Changed, Event, Frame, Report, Sensor, Shown, Side, Violation};
+use ot_store::fleet::{Act, Alert, Changed, Event, Frame, Report, Sensor, SensorHealth, Shown, Side, Violation};
 use postgres::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,7 @@ impl Centre {
     ///
     /// # Errors
     /// As the database's.
-    pub fn changed_since(&mut self, shown: &Shown) -> Result<Changed, CentreError> {
+    pub fn changed_since(&mut self, shown: &Shown, now: i64, silent_after: i64) -> Result<Changed, CentreError> {
         let after = i64::try_from(shown.cursor).unwrap_or(i64::MAX);
         let rows = self.rows(
             "SELECT number, gone, changed FROM shown WHERE changed > $1 ORDER BY changed LIMIT $2",
@@ -61,7 +61,7 @@ impl Centre {
             changed.event = number;
             changed.events.push(Event { number, time: Timestamp(row.get(1)), text: row.get(2) });
         }
-        changed.sensors = self.sensors.values().map(sensor).collect();
+        changed.sensors = self.sensors.values().map(|row| sensor(row, now, silent_after)).collect();
         if numbers.is_empty() {
             return Ok(changed);
         }
@@ -188,13 +188,24 @@ impl Centre {
     }
 }
 
-fn sensor(row: &SensorRow) -> Sensor {
+fn sensor(row: &SensorRow, now: i64, silent_after: i64) -> Sensor {
+    let status = super::status::sensor(row, now, silent_after);
+    let count = |number: i64| u64::try_from(number).unwrap_or_default();
     Sensor {
         number: u32::try_from(row.number).unwrap_or_default(),
         id: row.id.clone(),
         site: row.site.clone(),
         first_heard: Timestamp(row.first),
         last_heard: Timestamp(row.heard),
+        health: SensorHealth {
+            state: status.state.to_owned(),
+            reasons: status.reasons,
+            version: status.version,
+            lag_seconds: count(status.lag_seconds),
+            waiting: count(status.waiting.unwrap_or_default()),
+            lost: count(status.lost.unwrap_or_default()),
+            refused: count(status.refused),
+        },
     }
 }
 

@@ -208,7 +208,7 @@ impl Centre {
     }
 }
 
-fn sensor(row: &SensorRow, now: i64, silent_after: i64) -> SensorStatus {
+pub(super) fn sensor(row: &SensorRow, now: i64, silent_after: i64) -> SensorStatus {
     let ago = now.saturating_sub(row.heard).max(0);
     let silent = ago > silent_after;
     // Times of the sensor are by its clock; how far that is off is known from its status.
