@@ -48,6 +48,8 @@ fn check(centre: &Centre, sensors: &[Simulated], steps: u32) -> Result<()> {
 #[test]
 fn every_alert_is_shown_once_though_links_and_servers_are_cut() -> Result<()> {
     let Some(mut centre) = Centre::start()? else { return Ok(()) };
+    let holds = succeed(sensor().arg("check-config").arg(centre.config()))?;
+    assert!(holds.contains("no problem") && holds.contains("stream OT_SENSOR of 127.0.0.1"), "{holds}");
     // Sensors are at work before there is a centre: they wait.
     let mut sensors: Vec<Simulated> = (0..4).map(|number| Simulated::new(number, &centre)).collect::<Result<_>>()?;
     for one in &mut sensors {

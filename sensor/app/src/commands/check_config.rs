@@ -135,6 +135,8 @@ impl Check<'_> {
         holds.push(("Console", self.console(config)));
         #[cfg(feature = "forward")]
         holds.push(("Forwarding", self.forward(config)));
+        #[cfg(feature = "fleet")]
+        holds.extend(config.fleet.as_ref().map(|settings| ("Centre", self.fleet(settings))));
         holds
     }
 
@@ -277,6 +279,33 @@ impl Check<'_> {
             None => "a certificate of its own".to_owned(),
         };
         format!("on {} with {certificate}", console.listen)
+    }
+
+    #[cfg(feature = "fleet")]
+    fn fleet(&mut self, settings: &ot_fleet::Settings) -> String {
+        use ot_forward::settings::Secret;
+        let secrets = settings.nats.access.secret().into_iter().chain(settings.database.password.as_ref());
+        let absent = secrets.into_iter().find_map(|secret| match secret {
+            Secret::Environment(name) if std::env::var_os(name).is_none() => Some(name),
+            _ => None,
+        });
+        if let Some(name) = absent {
+            let text = format!(
+                "the environment of this command holds no {name}, so that stream and database are not checked; the service needs \
+                 it in its own"
+            );
+            self.warning("fleet", text);
+        } else if let Err(problem) = settings.check() {
+            self.problem("fleet", problem.trim_start_matches("fleet: ").to_owned());
+        }
+        self.folder("fleet", disk::parent_of(&settings.store), false);
+        format!(
+            "of sensors that tell stream {} of {}, into {}, shown in {}",
+            settings.stream,
+            settings.nats.server,
+            settings.database,
+            settings.store.display()
+        )
     }
 
     #[cfg(feature = "forward")]
