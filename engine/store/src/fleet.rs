@@ -624,3 +624,27 @@ pub fn mac(text: &str) -> Option<Mac> {
 pub fn sub(text: &str) -> Option<SubAddress> {
     value::sub(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_receiver_writes_is_new_and_says_what_time_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fleet.db");
+        let mut store = Store::open(&path).unwrap();
+        store.show_fleet("centre").unwrap();
+        let reader = Reader::open(&path).unwrap();
+        let before = reader.stamp().unwrap();
+        assert_eq!(reader.newest().unwrap(), None, "nothing was written yet");
+        store.write_fleet(&Changed { cursor: 7, ..Changed::default() }, Timestamp(1_000)).unwrap();
+        let after = reader.stamp().unwrap();
+        assert_ne!(after, before);
+        assert_eq!(reader.newest().unwrap(), Some(Timestamp(1_000)));
+        // Only how sensors are changed.
+        store.write_fleet(&Changed { cursor: 7, ..Changed::default() }, Timestamp(2_000)).unwrap();
+        assert_eq!(reader.stamp().unwrap(), after);
+        assert_eq!(reader.newest().unwrap(), Some(Timestamp(2_000)));
+    }
+}

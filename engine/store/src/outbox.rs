@@ -239,7 +239,11 @@ impl Store {
         self.transact(|transaction, _| {
             let mut registered = Registered::default();
             transaction
-                .prepare_cached("INSERT OR IGNORE INTO outbox_origin VALUES (1, lower(hex(randomblob(16))), ?1)")?
+                .prepare_cached(
+                    "INSERT INTO outbox_origin VALUES (1, lower(hex(randomblob(16))), ?1)
+                     ON CONFLICT (id) DO UPDATE SET origin = excluded.origin,
+                         wall_time = MAX(excluded.wall_time, wall_time + 1) WHERE origin = ''",
+                )?
                 .execute([now.0])?;
             let known = destinations(transaction)?;
             for gone in known.iter().filter(|row| wanted.iter().all(|one| one.name != row.name)) {
@@ -280,9 +284,10 @@ impl Store {
     }
 
     /// Gives the outbox a new origin when the next destination is registered: for a store that was put back to an earlier
-    /// state, whose sequences may be given once more for something else.
+    /// state, whose sequences may be given once more for something else. It begins after the one before, though the clock went
+    /// back.
     pub fn forget_origin(&mut self) -> Result<(), StoreError> {
-        self.transact(|transaction, _| transaction.execute("DELETE FROM outbox_origin", []).map(drop))
+        self.transact(|transaction, _| transaction.execute("UPDATE outbox_origin SET origin = ''", []).map(drop))
     }
 
     /// Forgets a destination. Gives whether there was one of that name.
@@ -367,7 +372,7 @@ impl Reader {
     /// Which outbox this is; `None` as long as nobody was ever to be told.
     pub fn outbox_origin(&self) -> Result<Option<OutboxOrigin>, StoreError> {
         self.connection()
-            .prepare_cached("SELECT origin, wall_time FROM outbox_origin")
+            .prepare_cached("SELECT origin, wall_time FROM outbox_origin WHERE origin <> ''")
             .and_then(|mut statement| {
                 statement
                     .query_row([], |row| Ok(OutboxOrigin { id: row.get(0)?, since: Timestamp(row.get(1)?) }))

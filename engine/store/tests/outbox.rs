@@ -172,3 +172,23 @@ fn only_one_forwards() {
     assert_eq!(ot_store::forwarder_of(&path), None);
     store.lock_forwarder().unwrap();
 }
+
+#[test]
+fn the_outbox_of_a_store_that_was_put_back_is_newer_though_the_clock_went_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let mut store = Store::open(&path).unwrap();
+    store.register_destinations(&[destination("a", true)], Timestamp(50)).unwrap();
+    let origin = || Reader::open(&path).unwrap().outbox_origin().unwrap();
+    let first = origin().unwrap();
+    store.register_destinations(&[destination("a", true)], Timestamp(60)).unwrap();
+    assert_eq!(origin().as_ref(), Some(&first), "it stays");
+    store.forget_origin().unwrap();
+    assert_eq!(origin(), None);
+    store.register_destinations(&[destination("a", true)], Timestamp(40)).unwrap();
+    let second = origin().unwrap();
+    assert!(second.id != first.id && second.since.0 == 51, "{second:?}");
+    store.forget_origin().unwrap();
+    store.register_destinations(&[destination("a", true)], Timestamp(90)).unwrap();
+    assert_eq!(origin().unwrap().since.0, 90);
+}

@@ -181,7 +181,7 @@ pub fn overview(names: &Names<'_>) -> Result<Overview, ViewError> {
     let told = found.by_sensor.len().min(SENSORS);
     found.more_sensors = u64::try_from(found.by_sensor.len() - told).unwrap_or(u64::MAX);
     found.by_sensor.truncate(told);
-    if let Some(now) = state.now {
+    if let Some(now) = reader.newest()? {
         let end = ot_protocol::Timestamp(now.0.div_euclid(HOUR).saturating_add(1).saturating_mul(HOUR));
         let from = end.plus(-HOUR * i64::from(HOURS));
         found.hours = (0..HOURS)

@@ -56,7 +56,8 @@ pub struct Mark {
 pub struct Stamp {
     /// The newest command of a person, and how many wait for the engine.
     pub people: (i64, i64),
-    /// The newest run, and the last packet of it whose consequences are committed.
+    /// The newest run, and the last packet of it whose consequences are committed; in a store that shows a centre, the newest
+    /// change of the centre.
     pub engine: (i64, i64),
     /// The newest line of the history of alerts.
     pub history: i64,
@@ -72,7 +73,8 @@ impl Reader {
             .prepare_cached(
                 "SELECT COALESCE((SELECT MAX(id) FROM command), 0), (SELECT COUNT(*) FROM command WHERE state = 'pending'),
                      COALESCE((SELECT MAX(id) FROM run), 0),
-                     COALESCE((SELECT position FROM run WHERE id = (SELECT MAX(id) FROM run)), 0),
+                     COALESCE((SELECT cursor FROM fleet),
+                         (SELECT position FROM run WHERE id = (SELECT MAX(id) FROM run)), 0),
                      COALESCE((SELECT MAX(id) FROM alert_history), 0)",
             )
             .and_then(|mut statement| {

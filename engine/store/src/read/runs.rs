@@ -166,11 +166,13 @@ impl Reader {
         Ok(state)
     }
 
-    /// Newest packet time.
+    /// Newest packet time; in a store that shows a centre, when its receiver last wrote.
     pub fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
         self.connection
-            .prepare_cached("SELECT value FROM state WHERE key = 'now'")
-            .and_then(|mut statement| statement.query_row([], |row| Ok(Timestamp(row.get(0)?))).optional())
+            .prepare_cached(
+                "SELECT COALESCE((SELECT NULLIF(wall_written, 0) FROM fleet), (SELECT value FROM state WHERE key = 'now'))",
+            )
+            .and_then(|mut statement| statement.query_row([], |row| time(row, 0)))
             .map_err(|error| self.fail(error))
     }
 
