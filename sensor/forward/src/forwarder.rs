@@ -343,6 +343,7 @@ fn work(
         around: Arc::clone(&options.around),
         since: Instant::now(),
         mark: None,
+        next_mark: None,
         reader: None,
     };
     let to = destination.clone();
@@ -392,6 +393,8 @@ struct StoreFeed {
     since: Instant,
     /// Up to which packet time alerts were told to have come again.
     mark: Option<Timestamp>,
+    /// The same, once the last status was taken.
+    next_mark: Option<Timestamp>,
     reader: Option<Reader>,
 }
 
@@ -433,8 +436,12 @@ impl Feed for StoreFeed {
             let around = (this.around)();
             status_message(reader, &this.name, *marked.borrow_mut(), &around).map_err(|error| error.to_string())
         })?;
-        self.mark = mark;
+        self.next_mark = mark;
         let uptime_seconds = self.since.elapsed().as_secs();
         Ok(told.map(|told| StatusMessage { version: payload::VERSION.to_owned(), uptime_seconds, ..told }))
+    }
+
+    fn told(&mut self) {
+        self.mark = self.next_mark;
     }
 }

@@ -37,6 +37,8 @@ pub(crate) trait Feed {
     fn status(&mut self) -> Result<Option<StatusMessage>, String> {
         Ok(None)
     }
+    /// The last status was taken.
+    fn told(&mut self) {}
 }
 
 /// A row of the outbox.
@@ -231,6 +233,7 @@ impl<F: Feed> Worker<F> {
             None => self.sink.insert((self.open)().map_err(|error| error.to_string())?),
         };
         sink.tell(&status).map_err(|error| error.to_string())?;
+        self.feed.told();
         self.status_at = Some(now + every);
         if self.row.attempts > 0 && self.refusals == 0 {
             self.row.attempts = 0;

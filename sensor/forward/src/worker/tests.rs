@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::{Filter, LogFile, Target};
+use crate::settings::{Filter, LogFile, Nats, Target};
 use crate::trial::sample;
 use ot_engine::catalogue::Severity;
 use std::sync::{Mutex, MutexGuard};
@@ -15,6 +15,9 @@ struct Receiver {
     refuse: Option<String>,
     settle: Duration,
     answers: bool,
+    /// Statuses that it does not take yet.
+    deaf: u32,
+    statuses: u32,
 }
 
 type Shared = Arc<Mutex<Receiver>>;
@@ -56,6 +59,16 @@ impl Sink for FakeSink {
         Ok(())
     }
 
+    fn tell(&mut self, _status: &StatusMessage) -> Result<(), SendError> {
+        let mut receiver = lock(&self.receiver);
+        if receiver.deaf > 0 {
+            receiver.deaf -= 1;
+            return Err(SendError::Broken("timed out".into()));
+        }
+        receiver.statuses += 1;
+        Ok(())
+    }
+
     fn settle(&self) -> Duration {
         lock(&self.receiver).settle
     }
@@ -81,6 +94,9 @@ impl Sink for FakeSink {
 struct FakeFeed {
     rows: Vec<(u64, Option<&'static str>)>,
     floor: u64,
+    /// How often it said how the sensor is, and how often that was taken.
+    asked: u32,
+    taken: u32,
 }
 
 impl Feed for FakeFeed {
@@ -106,6 +122,33 @@ impl Feed for FakeFeed {
     fn floor(&mut self) -> Result<u64, String> {
         Ok(self.floor)
     }
+
+    fn status(&mut self) -> Result<Option<StatusMessage>, String> {
+        self.asked += 1;
+        Ok(Some(StatusMessage {
+            schema: 1,
+            kind: "status".into(),
+            sensor: "line-3".into(),
+            site: None,
+            version: String::new(),
+            time: NOW.to_string(),
+            uptime_seconds: 0,
+            health: ot_views::health::HealthView { status: "ok", reasons: Vec::new() },
+            outbox: None,
+            newest: 0,
+            told: 0,
+            waiting: 0,
+            oldest_waiting: None,
+            lost: 0,
+            refused: 0,
+            newest_packet: None,
+            again: Vec::new(),
+        }))
+    }
+
+    fn told(&mut self) {
+        self.taken += 1;
+    }
 }
 
 fn worker(receiver: &Shared, rows: Vec<(u64, Option<&'static str>)>, from: u64) -> Worker<FakeFeed> {
@@ -123,7 +166,7 @@ fn worker(receiver: &Shared, rows: Vec<(u64, Option<&'static str>)>, from: u64) 
         receiver.connections += 1;
         Ok(Box::new(FakeSink { receiver: Arc::clone(&to), connection: receiver.connections }))
     });
-    Worker::new(destination, row, FakeFeed { rows, floor: 0 }, open, Arc::default(), Instant::now())
+    Worker::new(destination, row, FakeFeed { rows, ..FakeFeed::default() }, open, Arc::default(), Instant::now())
 }
 
 const NOW: Timestamp = Timestamp(1);
@@ -240,4 +283,19 @@ fn the_rate_holds() {
     run(&mut worker, &mut clock, 50);
     let got = lock(&receiver).got.len();
     assert!((100..=120).contains(&got), "{got} in five seconds at 20 a second, and 20 at once");
+}
+
+#[test]
+fn a_status_counts_as_told_once_it_was_taken() {
+    let receiver = Shared::default();
+    lock(&receiver).deaf = 1;
+    let mut worker = worker(&receiver, Vec::new(), 0);
+    let nats = Nats { status_every: Some(Duration::from_secs(60)), ..Nats::parse("nats://x").unwrap() };
+    worker.destination.target = Target::Nats(nats);
+    let mut clock = Instant::now();
+    worker.status_at = Some(clock);
+    run(&mut worker, &mut clock, 1);
+    assert_eq!((worker.feed.asked, worker.feed.taken, lock(&receiver).statuses), (1, 0, 0));
+    run(&mut worker, &mut clock, 20);
+    assert_eq!((worker.feed.asked, worker.feed.taken, lock(&receiver).statuses), (2, 1, 1));
 }
