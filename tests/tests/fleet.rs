@@ -166,10 +166,27 @@ fn every_alert_is_shown_once_though_links_and_servers_are_cut() -> Result<()> {
         let events = succeed(sensor().args(["events", "list", "--kind", "sensor", "--store"]).arg(&store))?;
         Ok(events.contains(event).then_some(()))
     })?;
-    publish(centre.nats, "ot-sensor.alerts.line-0", b"{\"schema\": 1, \"alert\": {\"sensor\": \"line-1\"}}")?;
-    publish(centre.nats, "ot-sensor.alerts.line-0", b"\xff\x00 no JSON")?;
+    publish(centre.nats, "ot-sensor.alerts.line-0", b"{\"schema\": 1, \"alert\": {\"sensor\": \"line-1\"}}", 1)?;
+    publish(centre.nats, "ot-sensor.alerts.line-0", b"\xff\x00 no JSON", 1)?;
     let status = wait_for("the refusals", SOON, || Ok(Some(centre.status()?).filter(|status| status["refused"] == 2)))?;
     assert!(status["last_refused"].as_str().is_some_and(|last| last.contains("ot-sensor.alerts.line-0")), "{status}");
+    // Nobody says anything of the alert of another one, and more than is taken at once comes in parts.
+    let foreign = json!({ "schema": 1, "id": format!("{own}-9999"), "sequence": 9_999, "change": "comment", "before": null,
+        "time": "2026-01-15T08:11:25Z", "by": "mallory", "comment": "all is well", "committed": "2026-01-15T08:11:26Z",
+        "outbox": { "id": "0123456789abcdef", "since": "2026-01-15T08:00:00Z" },
+        "alert": { "id": own, "type": "new-master", "engine": "policy-violation", "category": "c", "severity": "critical",
+            "status": "closed", "learned": false, "muted": false, "first_detection": "2026-01-15T08:11:25Z",
+            "last_detection": "2026-01-15T08:11:25Z", "count": 1, "techniques": [], "description": "d", "why": "w",
+            "frames": [], "sensor": "line-0" } });
+    publish(centre.nats, "ot-sensor.alerts.line-0", foreign.to_string().as_bytes(), 1)?;
+    wait_for("the refusal", SOON, || {
+        let status = centre.status()?;
+        let last = status["last_refused"].as_str().unwrap_or_default();
+        Ok((status["refused"] == 3 && last.contains("another sensor told of")).then_some(()))
+    })?;
+    assert!(!show(&own)?.to_string().contains("mallory"));
+    publish(centre.nats, "ot-sensor.alerts.line-0", &vec![b'x'; 100_000], 250)?;
+    wait_for("all refusals", SOON, || Ok((centre.status()?["refused"] == 253).then_some(())))?;
     let table = run(&mut centre.fleet("status"))?;
     assert_eq!(table.status.code(), Some(1), "a sensor is silent");
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
@@ -200,13 +217,16 @@ fn every_alert_is_shown_once_though_links_and_servers_are_cut() -> Result<()> {
     Ok(())
 }
 
-/// Publishes a message as somebody who is no sensor.
-fn publish(port: u16, subject: &str, body: &[u8]) -> Result<()> {
+/// Publishes a message as somebody who is no sensor, so many times.
+fn publish(port: u16, subject: &str, body: &[u8], times: u32) -> Result<()> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
     stream.write_all(b"CONNECT {\"verbose\":false}\r\n")?;
-    write!(stream, "PUB {subject} {}\r\n", body.len())?;
-    stream.write_all(&[body, b"\r\nPING\r\n"].concat())?;
+    for _ in 0..times {
+        write!(stream, "PUB {subject} {}\r\n", body.len())?;
+        stream.write_all(&[body, b"\r\n"].concat())?;
+    }
+    stream.write_all(b"PING\r\n")?;
     let mut said = [0; 4_096];
     let _ = stream.read(&mut said)?;
     std::thread::sleep(Duration::from_millis(200));

@@ -8,11 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Bytes of a message at most; a sensor makes messages of some kilobytes.
-pub const MOST_MESSAGE: usize = 512 << 10;
+pub const MOST_MESSAGE: usize = 128 << 10;
 /// Bytes of one text within it; a sensor cuts its own at 4,000.
 const MOST_TEXT: usize = 8 << 10;
+/// Characters of what a person wrote.
+const MOST_WORDS: usize = 4_000;
 /// Items of a list within it.
 const MOST_LIST: usize = 1_000;
+/// Nanoseconds from 1970 to 2000.
+const YEAR_2000: i64 = 946_684_800 * 1_000_000_000;
+/// Nanoseconds from 1970 to 2200.
+const YEAR_2200: i64 = 7_258_118_400 * 1_000_000_000;
 /// Version of the messages that this reads.
 const SCHEMA: u32 = 1;
 
@@ -429,9 +435,9 @@ fn alert(subjects: &Subjects, subject: &str, value: Value) -> Result<AlertSaid, 
         sequence: integer(raw.sequence)?,
         change: raw.change,
         before: raw.before,
-        by: raw.by,
-        reason: raw.reason,
-        comment: raw.comment,
+        by: raw.by.map(words),
+        reason: raw.reason.map(words),
+        comment: raw.comment.map(words),
         committed: nanoseconds(raw.committed.as_deref().unwrap_or_default())?,
         severity,
         status,
@@ -490,6 +496,14 @@ fn check_text(text: &str) -> Result<(), String> {
         return Err(format!("a text of {} bytes", text.len()));
     }
     if text.contains('\0') { Err("a text that holds a zero byte".to_owned()) } else { Ok(()) }
+}
+
+/// What a person wrote, no longer than it is kept.
+fn words(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(MOST_WORDS) {
+        text.truncate(at);
+    }
+    text
 }
 
 fn sensor_of(id: &str) -> Result<String, String> {
@@ -554,10 +568,12 @@ fn integer(number: u64) -> Result<i64, String> {
     i64::try_from(number).map_err(|_| format!("{number} is no count"))
 }
 
-/// A time of RFC 3339 in nanoseconds.
+/// A time of RFC 3339 in nanoseconds. No sensor is as old as 2000, and what lies after 2200 would stay the newest for good.
 fn nanoseconds(text: &str) -> Result<i64, String> {
     let time: jiff::Timestamp = text.parse().map_err(|_| format!("{text:.60?} is no time"))?;
-    i64::try_from(time.as_nanosecond()).map_err(|_| format!("{text:.60?} is no time of packets"))
+    let within = |time: &i64| (YEAR_2000..YEAR_2200).contains(time);
+    let time = i64::try_from(time.as_nanosecond()).ok().filter(within);
+    time.ok_or_else(|| format!("{text:.60?} is no time between 2000 and 2200"))
 }
 
 /// A time that was checked.
@@ -607,6 +623,14 @@ mod tests {
     }
 
     #[test]
+    fn what_people_wrote_is_cut() {
+        let mut message = sample();
+        message["comment"] = json!("\u{fc}".repeat(4_001));
+        let Said::Alert(said) = said(&message).unwrap() else { panic!() };
+        assert_eq!(said.comment.map(|text| text.chars().count()), Some(4_000));
+    }
+
+    #[test]
     fn what_a_sensor_does_not_say_is_refused_with_the_reason() {
         let with = |pointer: &str, value: Value| {
             let mut message = sample();
@@ -626,6 +650,8 @@ mod tests {
             ("/alert/count", json!(u64::MAX), "is no count"),
             ("/alert/count", json!(-1), "is no message of an alert"),
             ("/alert/first_detection", json!("yesterday"), "is no time"),
+            ("/alert/last_detection", json!("2201-01-01T00:00:00Z"), "is no time between"),
+            ("/committed", json!("1970-01-01T00:00:00Z"), "is no time between"),
             ("/alert/source/ip", json!("10.0.0"), "is no address"),
             ("/alert/source/sub_address", json!("unit x"), "is no address"),
             ("/alert/outcome", json!("done"), "outcome \"done\""),

@@ -2,11 +2,12 @@
 //! there: without the stream people go on to work, without the database the views go on to show what they showed.
 
 use crate::centre::{Centre, CentreError, Received};
+use crate::message::MOST_MESSAGE;
 use crate::settings::Settings;
 use ot_forward::destination::SendError;
 use ot_forward::nats::{Client, Message};
 use ot_forward::pace::Backoff;
-use ot_store::fleet::Changed;
+use ot_store::fleet::{Changed, Shown};
 use ot_store::{EngineLock, Store, StoreError, wall_clock};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
@@ -16,10 +17,16 @@ use std::time::{Duration, Instant};
 
 /// Messages that are taken at once.
 const BATCH: usize = 500;
+/// Commands of people that are done in one go; messages are taken in between.
+const COMMANDS: usize = 100;
+/// Messages of a sensor that the stream holds at most, where it is made here: no sensor fills it alone.
+const MOST_WAITING: u32 = 20_000;
 /// How long a message is waited for, where there is none; what people ask for waits as long.
 const WAIT: Duration = Duration::from_millis(400);
 /// After so long the stream sends a message again that was not acknowledged.
 const ACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// Bytes of the header of a message.
+const MOST_HEAD: usize = 4 << 10;
 /// How often the receiver says that it runs, and looks for silent sensors.
 const LOOK: Duration = Duration::from_secs(5);
 /// How often old alerts are looked for.
@@ -53,7 +60,9 @@ pub struct Receiver<'a> {
     centre: Option<Centre>,
     client: Option<Client>,
     /// Messages that came and are not in the record yet.
-    held: Vec<Message>,
+    held: Vec<Received>,
+    /// Where they are acknowledged.
+    replies: Vec<String>,
     centre_next: Try,
     client_next: Try,
     store_trouble: String,
@@ -115,6 +124,7 @@ impl<'a> Receiver<'a> {
             centre: None,
             client: None,
             held: Vec::new(),
+            replies: Vec::new(),
             centre_next: Try::new(),
             client_next: Try::new(),
             store_trouble: String::new(),
@@ -239,7 +249,8 @@ impl<'a> Receiver<'a> {
                 if self.waiting.is_some_and(|waiting| waiting > 0) {
                     self.listens_since = Some(Instant::now());
                 }
-                self.held = messages;
+                self.replies = messages.iter().filter_map(|message| message.reply.clone()).collect();
+                self.held = messages.into_iter().map(received).collect();
             }
             Err(error) => self.lost(&error),
         }
@@ -257,40 +268,30 @@ impl<'a> Receiver<'a> {
         if self.held.is_empty() {
             return Ok(());
         }
-        let received: Vec<Received> = self
-            .held
-            .iter()
-            .map(|message| {
-                let place = message.reply.as_deref().and_then(Place::of).unwrap_or_default();
-                Received {
-                    subject: message.subject.clone(),
-                    body: message.body.clone(),
-                    size: message.size,
-                    sequence: place.sequence,
-                    stored: place.stored,
-                }
-            })
-            .collect();
-        let taken = centre.take(&self.settings.subjects(), &received, wall_clock().0)?;
+        let taken = centre.take(&self.settings.subjects(), &self.held, wall_clock().0)?;
         if taken.refused > 0 {
             (self.tell)(&format!(
                 "{} messages were refused and are kept apart; `ot-sensor fleet status` tells why",
                 taken.refused
             ));
         }
-        let held = std::mem::take(&mut self.held);
+        self.held = Vec::new();
+        let replies = std::mem::take(&mut self.replies);
         let Some(client) = &mut self.client else { return Ok(()) };
-        let said = held
-            .iter()
-            .filter_map(|message| message.reply.as_deref())
-            .try_for_each(|reply| client.publish(reply, None, "", b"+ACK"))
-            .and_then(|()| client.flush());
+        let said =
+            replies.iter().try_for_each(|reply| client.publish(reply, None, "", b"+ACK")).and_then(|()| client.flush());
         // What the stream does not learn of comes again, and is known.
         if let Err(error) = said {
             self.lost(&error);
         }
         Ok(())
     }
+}
+
+fn received(message: Message) -> Received {
+    let place = message.reply.as_deref().and_then(Place::of).unwrap_or_default();
+    let Message { subject, body, size, .. } = message;
+    Received { subject, body, size, sequence: place.sequence, stored: place.stored }
 }
 
 /// Writes the view store anew from the record. How many alerts it shows.
@@ -303,9 +304,15 @@ pub fn rebuild(settings: &Settings, tell: &dyn Fn(&str)) -> Result<usize, FleetE
     // What people did and nobody carried over yet is not lost.
     let silent = i64::try_from(settings.silent_after.as_nanos()).unwrap_or(i64::MAX);
     show(&mut receiver.store, &mut centre, silent, false, tell)?;
-    let id = centre.id().to_owned();
-    receiver.store.show_fleet(&id)?;
+    begin_anew(&mut receiver.store, &mut centre)?;
     show(&mut receiver.store, &mut centre, silent, true, tell)
+}
+
+/// Makes the view store show nothing yet.
+fn begin_anew(store: &mut Store, centre: &mut Centre) -> Result<(), FleetError> {
+    let id = centre.id().to_owned();
+    store.show_fleet(&id)?;
+    Ok(centre.note_shown(0)?)
 }
 
 /// Brings what people did to the record, and what changed there to the view store; with `look` also how sensors are, though
@@ -317,16 +324,15 @@ fn show(
     mut look: bool,
     tell: &dyn Fn(&str),
 ) -> Result<usize, FleetError> {
-    let shown = store.shown_fleet()?;
-    if shown
-        .is_none_or(|shown| shown.centre != centre.id() || shown.cursor > centre.newest_change().unwrap_or(u64::MAX))
-    {
+    // One that is behind what was shown was put back from a copy: what is gone since is not told again.
+    let (newest, noted) = (centre.newest_change()?, centre.noted_shown()?);
+    let fits = |shown: Shown| shown.centre == centre.id() && (noted..=newest).contains(&shown.cursor);
+    if !store.shown_fleet()?.is_some_and(fits) {
         tell(&format!("{}: is written anew", store.path().display()));
-        let id = centre.id().to_owned();
-        store.show_fleet(&id)?;
+        begin_anew(store, centre)?;
     }
     let mut done = Vec::new();
-    for command in store.pending_commands()? {
+    for command in store.pending_commands()?.into_iter().take(COMMANDS) {
         done.push((command.id, centre.act(&command)?));
     }
     let mut written = 0;
@@ -372,18 +378,22 @@ impl Place {
 /// Connects, and makes stream and consumer where there are none.
 fn connect(settings: &Settings) -> Result<Client, SendError> {
     let nats = &settings.nats;
-    let mut client =
-        Client::open(&nats.server, nats.tls.as_ref(), &nats.access, crate::message::MOST_MESSAGE + (64 << 10))?;
+    let mut client = Client::open(&nats.server, nats.tls.as_ref(), &nats.access, MOST_MESSAGE + MOST_HEAD)?;
     let (stream, consumer) = (&settings.stream, &settings.consumer);
     let wanted = [nats.subject.replace("{sensor}", "*"), nats.status_subject.replace("{sensor}", "*")];
     let info = client.ask(&format!("$JS.API.STREAM.INFO.{stream}"), b"")?;
     let info = if info["error"]["code"] == 404 {
         // A message stays until the centre has it; when the stream is full, sensors wait.
-        let config = json!({
+        let mut config = json!({
             "name": stream, "subjects": wanted, "retention": "workqueue", "storage": "file", "discard": "new",
             "max_bytes": settings.stream_size, "num_replicas": settings.replicas,
-            "duplicate_window": 120_000_000_000_u64,
+            "duplicate_window": 120_000_000_000_u64, "max_msg_size": MOST_MESSAGE + MOST_HEAD,
         });
+        // An older server would throw the oldest message away in place of refusing the newest.
+        if client.version() >= (2, 9, 2) {
+            config["max_msgs_per_subject"] = MOST_WAITING.into();
+            config["discard_new_per_subject"] = true.into();
+        }
         asked(&mut client, &format!("$JS.API.STREAM.CREATE.{stream}"), &config)?
     } else {
         answer(&client, info)?

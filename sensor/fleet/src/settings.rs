@@ -68,14 +68,16 @@ impl Settings {
     /// # Errors
     /// In words.
     pub fn check(&self) -> Result<(), String> {
-        let secrets = self.nats.access.secret().into_iter().chain(self.database.password.as_ref());
-        for secret in secrets {
-            secret.read().map_err(|problem| format!("fleet: {problem}"))?;
-        }
-        for tls in self.nats.tls.iter().chain(&self.database.tls) {
-            ot_forward::tls_client(tls).map_err(|problem| format!("fleet: {problem}"))?;
-        }
-        Ok(())
+        check(self.nats.access.secret(), self.nats.tls.as_ref())?;
+        self.check_database()
+    }
+
+    /// The same of the database alone, for who needs no stream.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn check_database(&self) -> Result<(), String> {
+        check(self.database.password.as_ref(), self.database.tls.as_ref())
     }
 
     /// Whether a text can be the name of a stream or a consumer.
@@ -83,6 +85,12 @@ impl Settings {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         (1..=64).contains(&name.len()) && name.bytes().all(fits)
     }
+}
+
+fn check(secret: Option<&Secret>, tls: Option<&Tls>) -> Result<(), String> {
+    let wrong = |problem| format!("fleet: {problem}");
+    secret.map_or(Ok(()), |secret| secret.read().map(drop)).map_err(wrong)?;
+    tls.map_or(Ok(()), |tls| ot_forward::tls_client(tls).map(drop)).map_err(wrong)
 }
 
 /// A database of PostgreSQL.

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes of a line of the server.
 const MOST_LINE: usize = 64 << 10;
+/// Bytes of bodies that are taken out of a stream at once.
+const MOST_FETCHED: usize = 16 << 20;
 
 /// An open way to a server.
 pub struct Client {
@@ -24,6 +26,7 @@ pub struct Client {
     asked: u64,
     most_payload: usize,
     most_message: usize,
+    version: (u32, u32, u32),
 }
 
 /// A message of a server.
@@ -75,7 +78,8 @@ impl Client {
             return Err(SendError::Broken(format!("{server}: the server wants TLS; write tls:// in place of nats://")));
         }
         let mut client = Self {
-            inbox: format!("_INBOX.ot-sensor.{}.{}", std::process::id(), wall_clock().0),
+            inbox: inbox(access),
+            version: version(info["version"].as_str().unwrap_or_default()),
             server: server.clone(),
             stream: Stream::over(socket, server, tls)?,
             unread: Vec::new(),
@@ -111,6 +115,11 @@ impl Client {
     /// Where it is connected.
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Version of the server; zeros where it does not say.
+    pub fn version(&self) -> (u32, u32, u32) {
+        self.version
     }
 
     /// Bytes of a message that the server takes.
@@ -183,7 +192,7 @@ impl Client {
         }
     }
 
-    /// Messages that a consumer of a stream has for us, at most so many. Where there is none, waits for one.
+    /// Messages that a consumer of a stream has for us, at most so many and at most 16 MiB. Where there is none, waits for one.
     ///
     /// # Errors
     /// Where the way is broken, or there is no such consumer.
@@ -194,7 +203,9 @@ impl Client {
         most: usize,
         wait: Duration,
     ) -> Result<Vec<Message>, SendError> {
-        let found = self.pull(stream, consumer, &json!({ "batch": most, "no_wait": true }), most)?;
+        // The server (from 2.8.3 on) leaves for the next question what would be more.
+        let how = json!({ "batch": most, "no_wait": true, "max_bytes": MOST_FETCHED });
+        let found = self.pull(stream, consumer, &how, most)?;
         if !found.is_empty() {
             return Ok(found);
         }
@@ -208,20 +219,26 @@ impl Client {
         self.publish(&subject, Some(&reply), "", how.to_string().as_bytes())?;
         self.flush()?;
         let end = Instant::now() + PATIENCE;
-        let mut found = Vec::new();
-        while found.len() < most {
-            let message = match self.next(end)? {
-                Said::Message(message) => message,
-                Said::Refused(problem) => {
+        let (mut found, mut bytes) = (Vec::new(), 0_usize);
+        // An older server sends all at once: what is left then lies on the way until the next question.
+        while found.len() < most && bytes < MOST_FETCHED {
+            let message = match self.next(end) {
+                Ok(Said::Message(message)) => message,
+                Ok(Said::Refused(problem)) => {
                     return Err(SendError::Broken(format!("{}: NATS: {problem}", self.server)));
                 }
-                Said::Line(_) => continue,
+                Ok(Said::Line(_)) => continue,
+                // What came is not thrown away; whether the way still stands is seen with the next question.
+                Err(_) if !found.is_empty() => break,
+                Err(error) => return Err(error),
             };
             match message.status.as_deref() {
                 // What an earlier question had left.
                 Some(_) if message.subject != reply => {}
                 Some("100") => {}
+                // 409: the next one would be more than the bytes asked for.
                 Some("404" | "408") => break,
+                Some("409") if !found.is_empty() || how["max_bytes"].is_u64() => break,
                 Some("503") => {
                     let problem = format!("no consumer {consumer} of a stream {stream}");
                     return Err(SendError::Broken(format!("{}: {problem}", self.server)));
@@ -229,7 +246,10 @@ impl Client {
                 Some(other) => {
                     return Err(SendError::Broken(format!("{}: the stream {stream} says {other}", self.server)));
                 }
-                None if message.reply.is_some() => found.push(message),
+                None if message.reply.is_some() => {
+                    bytes += message.body.as_ref().map_or(0, Vec::len);
+                    found.push(message);
+                }
                 None => {}
             }
         }
@@ -337,6 +357,22 @@ impl Client {
             }
         }
     }
+}
+
+/// Where answers go, with the user, so that the server can let each listen to its own alone.
+fn inbox(access: &NatsAccess) -> String {
+    let user = match access {
+        NatsAccess::Password(user, _) => format!("{}.", token(user)),
+        NatsAccess::Anybody | NatsAccess::Token(_) => String::new(),
+    };
+    format!("_INBOX.ot-sensor.{user}{}.{}", std::process::id(), wall_clock().0)
+}
+
+/// `2.9.10`, `2.10.0-beta.3`.
+fn version(text: &str) -> (u32, u32, u32) {
+    let mut numbers = text.split(|letter: char| !letter.is_ascii_digit()).map(|word| word.parse().unwrap_or_default());
+    let mut next = || numbers.next().unwrap_or_default();
+    (next(), next(), next())
 }
 
 /// A word as a part of a subject: what parts subjects, or has a meaning in them, becomes an underscore.

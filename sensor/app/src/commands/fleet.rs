@@ -41,12 +41,13 @@ fn settings(args: &FleetArgs) -> anyhow::Result<(Config, Settings)> {
     if let Some(store) = &args.store.store {
         settings.store.clone_from(store);
     }
-    settings.check().map_err(Failure::usage)?;
+    settings.check_database().map_err(Failure::usage)?;
     Ok((config, settings))
 }
 
 fn receive(args: &FleetRunArgs) -> anyhow::Result<Exit> {
     let (config, settings) = settings(&args.fleet)?;
+    settings.check().map_err(Failure::usage)?;
     log::begin(args.log.format.unwrap_or(config.log));
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {

@@ -38,7 +38,7 @@ impl Centre {
 
     fn act_on(&mut self, id: &str, command: &Command, detail: &str) -> Result<Result<String, String>, CentreError> {
         let rows = self.rows(
-            "SELECT id, told, bucket, first_detection, status, shown FROM alert
+            "SELECT id, told, bucket, first_detection, sensor, shown FROM alert
              WHERE shown = (SELECT shown FROM alert WHERE id = $1)",
             &[&id],
         )?;
@@ -55,21 +55,23 @@ impl Centre {
             return Ok(Ok(command.action.past().to_owned()));
         }
         let mut touched = Touched::default();
-        let (mut ids, mut buckets) = (Vec::new(), Vec::new());
+        let (mut ids, mut buckets, mut sensors, mut times) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in &rows {
             let (id, Json(told), bucket): (String, Json<Told>, String) = (row.get(0), row.get(1), row.get(2));
             let first_detection: i64 = row.get(3);
             touched.places.insert((bucket, first_detection));
             touched.shown.extend(row.get::<_, Option<i32>>(5));
             if matches!(command.action, Action::SetStatus(_)) {
-                let bucket = bucket_of(&told.alert, detail);
-                touched.places.insert((bucket.clone(), first_detection));
-                buckets.push(bucket);
+                buckets.push(bucket_of(&told.alert, detail));
+                sensors.push(row.get(4));
+                times.push(first_detection);
                 ids.push(id.clone());
             }
             touched.alerts.insert(id);
         }
         if !ids.is_empty() {
+            self.apart(&mut buckets, &sensors, &ids.iter().map(String::as_str).collect::<Vec<_>>())?;
+            touched.places.extend(buckets.iter().cloned().zip(times));
             self.run(
                 "UPDATE alert SET centre_status = $3, bucket = t.b FROM unnest($1::text[], $2::text[]) AS t (i, b)
                  WHERE alert.id = t.i",

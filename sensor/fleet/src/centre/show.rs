@@ -11,9 +11,13 @@ use postgres::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Alerts that are written to the view store at once.
-const AT_ONCE: i64 = 500;
-/// Alerts of an alert that are shown beside it.
+const AT_ONCE: i64 = 200;
+/// Acts on an alert that are shown beside it.
 const MOST_ACTS: usize = 1_000;
+/// Acts on an alert at its sensor that are shown: the newest.
+const MOST_AT_SENSOR: i64 = 100;
+/// Bytes of what was said with them.
+const MOST_SAID: i64 = 64 << 10;
 
 /// An alert of a sensor as the record holds it.
 struct Part {
@@ -113,11 +117,16 @@ impl Centre {
         let ids: Vec<&str> = parts.values().flatten().map(|part| part.id.as_str()).collect();
         let mut acts: BTreeMap<String, Vec<Act>> = BTreeMap::new();
         for row in self.rows(
-            "SELECT m.alert, m.wall_time, m.sequence, n.id, m.change, m.status, m.who, m.why, m.comment
-             FROM message m JOIN sensor n ON n.number = m.sensor
-             WHERE m.alert = ANY($1) AND (m.change = 'comment' OR (m.change IN ('status', 'marks') AND m.who IS NOT NULL))
+            "SELECT a.id, m.wall_time, m.sequence, n.id, m.change, m.status, m.who, m.why, m.comment
+             FROM alert a JOIN sensor n ON n.number = a.sensor CROSS JOIN LATERAL (
+                 SELECT l.*, SUM(octet_length(concat(l.who, l.why, l.comment)))
+                     OVER (ORDER BY l.wall_received DESC, l.outbox DESC, l.sequence DESC) AS said
+                 FROM (SELECT * FROM message WHERE message.alert = a.id AND message.sensor = a.sensor
+                     AND (change = 'comment' OR (change IN ('status', 'marks') AND who IS NOT NULL))
+                     ORDER BY wall_received DESC, outbox DESC, sequence DESC LIMIT $2) AS l) AS m
+             WHERE a.id = ANY($1) AND m.said <= $3
              ORDER BY m.outbox, m.sequence",
-            &[&ids],
+            &[&ids, &MOST_AT_SENSOR, &MOST_SAID],
         )? {
             let (time, sequence): (i64, i64) = (row.get(1), row.get(2));
             let (sensor, change): (String, String) = (row.get(3), row.get(4));
@@ -176,6 +185,15 @@ impl Centre {
             &[&cursor],
         )?;
         Ok(())
+    }
+
+    /// The newest change that the view store was written with; 0 where it has yet to be written.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub fn noted_shown(&mut self) -> Result<u64, CentreError> {
+        let noted: i64 = self.one("SELECT COALESCE(shown, 0) FROM centre", &[])?;
+        Ok(u64::try_from(noted).unwrap_or_default())
     }
 
     /// Newest change.

@@ -3,7 +3,7 @@
 use super::group::Touched;
 use super::{Centre, CentreError, SensorRow};
 use crate::message::{AlertSaid, Peer, Said, StatusSaid, Subjects, read};
-use crate::rule::{Common, WINDOW};
+use crate::rule::Common;
 use postgres::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +16,8 @@ const REFUSED_KEPT: i32 = 100_000;
 const MOST_SENSORS: usize = 10_000;
 /// Events that are kept; the oldest go.
 const EVENTS_KEPT: i32 = 1_000_000;
-/// Alerts of a sensor that have the same in common within the window; more of them stay by themselves, so that a flood of one
-/// sensor costs no more than other messages.
+/// Alerts of a sensor that have the same in common; more of them stay by themselves, so that a flood of one sensor costs no more
+/// than other messages, and no chain of alerts, each just within the window of the one before, grows without end.
 const FLOOD: i64 = 1_000;
 
 /// A message as it came from the stream.
@@ -131,6 +131,12 @@ impl Centre {
         let mut alerts: Vec<(&Received, &AlertSaid, i32)> = Vec::new();
         let mut again: BTreeMap<(&str, i32), (i64, i64)> = BTreeMap::new();
         let mut heard: BTreeSet<String> = BTreeSet::new();
+        // Nobody tells of the alert of another one, nor comments it.
+        let told = read.iter().filter_map(|(_, said)| match said {
+            Ok(Said::Alert(said)) => Some(said.told.alert.id.as_str()),
+            _ => None,
+        });
+        let mut owners = self.owners(&told.collect::<Vec<_>>())?;
         for (received, said) in read {
             let sensor = match said {
                 Ok(Said::Alert(said)) => Some(&said.sensor),
@@ -142,12 +148,29 @@ impl Centre {
                 taken.refused += 1;
                 continue;
             }
+            // Who may publish for the one may publish for the other: they would not be two.
+            let known = sensor.filter(|id| !self.sensors.contains_key(*id)).and_then(|id| self.same_subject(id));
+            if let Some(known) = known {
+                self.refuse(
+                    received,
+                    &format!("is of a sensor with the subject of sensor {known}: give it another id"),
+                    now,
+                )?;
+                taken.refused += 1;
+                continue;
+            }
             match said {
                 Err(reason) => {
                     self.refuse(received, reason, now)?;
                     taken.refused += 1;
                 }
                 Ok(Said::Alert(said)) => {
+                    if owners.get(said.told.alert.id.as_str()).is_some_and(|owner| *owner != said.sensor) {
+                        self.refuse(received, "tells of an alert that another sensor told of", now)?;
+                        taken.refused += 1;
+                        continue;
+                    }
+                    owners.entry(&said.told.alert.id).or_insert_with(|| said.sensor.clone());
                     let number = self.hear(&said.sensor, None, received.stored, now, &mut heard)?;
                     alerts.push((received, said, number));
                 }
@@ -173,15 +196,9 @@ impl Centre {
         let mut touched = Touched::default();
         let mut writes: BTreeMap<&str, Write<'_>> = BTreeMap::new();
         for &place in &fresh {
-            let Some(&(received, said, sensor)) = alerts.get(place) else { continue };
+            let Some(&(_, said, sensor)) = alerts.get(place) else { continue };
             let id = said.told.alert.id.as_str();
             let before = known.get(id);
-            let owner = writes.get(id).map(|write| write.sensor).or(before.map(|known| known.sensor));
-            if owner.is_some_and(|owner| owner != sensor) {
-                self.refuse(received, "tells of an alert that another sensor told of", now)?;
-                taken.refused += 1;
-                continue;
-            }
             taken.new += 1;
             let newness = (said.outbox.since, said.sequence);
             let last = match writes.get(id) {
@@ -231,6 +248,25 @@ impl Centre {
         Ok(taken)
     }
 
+    /// The sensors that told of these alerts, by the id of the alert.
+    fn owners<'a>(&mut self, ids: &[&'a str]) -> Result<BTreeMap<&'a str, String>, CentreError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let rows = self.rows(
+            "SELECT a.id, n.id FROM alert a JOIN sensor n ON n.number = a.sensor WHERE a.id = ANY($1)",
+            &[&ids],
+        )?;
+        let known: BTreeMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        Ok(ids.iter().filter_map(|id| known.get(*id).map(|owner| (*id, owner.clone()))).collect())
+    }
+
+    /// The sensor that speaks on the subjects of an id.
+    fn same_subject(&self, id: &str) -> Option<String> {
+        let wanted = ot_forward::nats::token(id);
+        self.sensors.keys().find(|known| ot_forward::nats::token(known) == wanted).cloned()
+    }
+
     /// A message of a sensor came: its number.
     fn hear(
         &mut self,
@@ -266,8 +302,10 @@ impl Centre {
 
     fn status(&mut self, said: &StatusSaid, stored: i64, now: i64) -> Result<(), CentreError> {
         let Some(known) = self.sensors.get_mut(&said.sensor) else { return Ok(()) };
-        // One that was on its way for longer says nothing new.
-        if known.status_time.is_some_and(|time| said.time < time) {
+        // One that was on its way for longer says nothing new. By when the stream stored them: the clock of the sensor may have
+        // been put right.
+        let before = known.status_time.zip(known.difference).map(|(time, difference)| time.saturating_add(difference));
+        if before.is_some_and(|before| stored < before) {
             return Ok(());
         }
         let (number, id) = (known.number, known.id.clone());
@@ -429,12 +467,7 @@ impl Centre {
         };
         let mut buckets: Vec<String> =
             all.iter().map(|write| bucket(write.said, write.centre_status.as_deref())).collect();
-        let flooded = self.flooded(&buckets, &sensors, &numbers(|write| write.said.first_detection))?;
-        for (write, bucket) in all.iter().zip(&mut buckets) {
-            if flooded.contains(&(bucket.clone(), write.sensor)) {
-                *bucket = format!("alone-{}", write.said.told.alert.id);
-            }
-        }
+        self.apart(&mut buckets, &sensors, &of(|said| &said.told.alert.id))?;
         for (write, bucket) in all.iter().zip(&buckets) {
             touched.places.insert((bucket.clone(), write.said.first_detection));
         }
@@ -544,22 +577,27 @@ impl Centre {
         Ok(numbers)
     }
 
-    /// Buckets of which a sensor has so many alerts that further ones stay by themselves.
-    fn flooded(
-        &mut self,
-        buckets: &[String],
-        sensors: &[i32],
-        times: &[i64],
-    ) -> Result<BTreeSet<(String, i32)>, CentreError> {
+    /// Gives alerts a bucket of their own where the sensor has too many in that one.
+    pub(super) fn apart(&mut self, buckets: &mut [String], sensors: &[i32], ids: &[&str]) -> Result<(), CentreError> {
+        let wanted: BTreeSet<(&str, i32)> = buckets.iter().map(String::as_str).zip(sensors.iter().copied()).collect();
+        let (of, by): (Vec<&str>, Vec<i32>) = wanted.into_iter().unzip();
         let rows = self.rows(
-            "SELECT t.b, t.s FROM unnest($1::text[], $2::int[], $3::bigint[]) AS t (b, s, f),
+            "SELECT t.b, t.s FROM unnest($1::text[], $2::int[]) AS t (b, s),
              LATERAL (SELECT COUNT(*) AS c FROM (
-                 SELECT 1 FROM alert a WHERE a.bucket = t.b AND a.sensor = t.s
-                     AND a.first_detection BETWEEN t.f - $4::bigint AND t.f + $4::bigint LIMIT $5) AS l) AS n
-             WHERE n.c >= $5",
-            &[&buckets, &sensors, &times, &WINDOW, &FLOOD],
+                 SELECT 1 FROM alert a WHERE a.bucket = t.b AND a.sensor = t.s LIMIT $3) AS l) AS n
+             WHERE n.c >= $3",
+            &[&of, &by, &FLOOD],
         )?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        let flooded: BTreeSet<(String, i32)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        if flooded.is_empty() {
+            return Ok(());
+        }
+        for ((bucket, sensor), id) in buckets.iter_mut().zip(sensors).zip(ids) {
+            if flooded.contains(&(bucket.clone(), *sensor)) {
+                *bucket = format!("alone-{id}");
+            }
+        }
+        Ok(())
     }
 
     /// Alerts came again.

@@ -19,6 +19,9 @@ pub(super) struct NatsSink {
     client: Client,
 }
 
+/// The stream does not take messages of this size.
+const TOO_LARGE: u32 = 10_054;
+
 /// What a stream says of a message.
 enum Stored {
     Yes,
@@ -56,7 +59,9 @@ impl NatsSink {
                 return Ok(Stored::Yes);
             }
             let words = answer["error"]["description"].as_str().unwrap_or("the answer cannot be read").to_owned();
-            return Err(SendError::Broken(format!("{server}: the stream of {subject} did not store it: {words}")));
+            let problem = format!("{server}: the stream of {subject} did not store it: {words}");
+            let too_large = answer["error"]["err_code"] == TOO_LARGE;
+            return Err(if too_large { SendError::Refused(problem) } else { SendError::Broken(problem) });
         }
     }
 }
