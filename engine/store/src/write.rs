@@ -25,7 +25,13 @@ pub(crate) struct Written {
     devices: HashMap<DeviceId, Lists>,
     /// What hangs on an alert changes seldom as well, but for its last frame.
     alerts: HashMap<u32, Hung>,
+    /// Whether all alerts that are kept no longer are gone.
+    old_gone: bool,
 }
+
+/// Alerts that one commit of a live run deletes at most: where a store was not opened for months there are many, and packets
+/// come meanwhile. The rest goes with the commits after it.
+const DELETED: i64 = 2_000;
 
 /// Devices and alerts whose lists are remembered.
 const REMEMBERED: usize = 16_384;
@@ -73,7 +79,7 @@ pub(crate) fn changes(
     removed_entries(transaction, &changes.removed_entries)?;
     grants(transaction, &changes.grants, &changes.removed_grants)?;
     acts(transaction, &changes.acts)?;
-    kept(transaction, &changes.state, written)?;
+    kept(transaction, &changes.state, run, written)?;
     removed_devices(transaction, &changes.removed_devices, written)?;
     state(transaction, &changes.state, written)
 }
@@ -370,14 +376,27 @@ fn acts(transaction: &Transaction<'_>, acts: &[SensorAct]) -> rusqlite::Result<(
 }
 
 /// Deletes what is kept no longer.
-fn kept(transaction: &Transaction<'_>, state: &State, written: &Written) -> rusqlite::Result<()> {
+fn kept(transaction: &Transaction<'_>, state: &State, run: Option<u32>, written: &mut Written) -> rusqlite::Result<()> {
     let before = written.state.as_ref();
+    if before.is_none_or(|before| before.closed_before != state.closed_before) {
+        written.old_gone = false;
+    }
     if let Some(time) = state.closed_before
-        && before.is_none_or(|before| before.closed_before != state.closed_before)
+        && !written.old_gone
     {
-        transaction
-            .prepare_cached("DELETE FROM alert WHERE closed < ?1 AND status = 'closed' AND NOT learned AND NOT muted")?
-            .execute([time.0])?;
+        let live = transaction
+            .prepare_cached("SELECT 1 FROM run WHERE id = ?1 AND kind = 'live'")?
+            .query_row([run], |_| Ok(()))
+            .optional()?
+            .is_some();
+        let most = if live { DELETED } else { -1 };
+        let gone = transaction
+            .prepare_cached(
+                "DELETE FROM alert WHERE number IN (SELECT number FROM alert WHERE closed < ?1 AND status = 'closed'
+                     AND NOT learned AND NOT muted ORDER BY closed LIMIT ?2)",
+            )?
+            .execute(params![time.0, most])?;
+        written.old_gone = !live || i64::try_from(gone).unwrap_or(i64::MAX) < DELETED;
         no_combinations(transaction)?;
     }
     if state.first_event > 0 && before.is_none_or(|before| before.first_event != state.first_event) {

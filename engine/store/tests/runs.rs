@@ -456,6 +456,33 @@ fn grants_and_what_the_sensor_did_are_kept_and_old_alerts_are_not() {
 }
 
 #[test]
+fn a_live_run_deletes_many_old_alerts_little_by_little() {
+    for (kind, left) in [(RunKind::Live, [2_500, 500, 0]), (RunKind::Replay, [0, 0, 0])] {
+        let (_folder, path) = place();
+        let mut store = Store::open(&path).unwrap();
+        let inputs = input();
+        let shared = spec(&inputs, 1);
+        let spec = if kind == RunKind::Live { ot_store::RunSpec { kind, inputs: &[], ..shared } } else { shared };
+        let run = store.begin_run(&spec).unwrap().run;
+        let old = (1..=4_500).map(|number| {
+            let mut old = alert(1, 5, Status::Closed);
+            (old.number, old.id, old.opening) = (number, format!("{number:032x}"), number);
+            old.closed = Some(at(5));
+            old
+        });
+        store.commit(run, &Changes { alerts: old.collect(), state: state(5), ..Changes::default() }, 5).unwrap();
+        let reader = ot_store::read::Reader::open(&path).unwrap();
+        assert_eq!(reader.totals().unwrap().alerts, 4_500);
+        for (position, left) in (6..).zip(left) {
+            let mut later = state(position);
+            later.closed_before = Some(at(20));
+            store.commit(run, &Changes { state: later, ..Changes::default() }, position).unwrap();
+            assert_eq!(reader.totals().unwrap().alerts, left, "{kind:?}");
+        }
+    }
+}
+
+#[test]
 fn open_alerts_are_counted_by_sensor_as_they_come_and_go() {
     let (_folder, path) = place();
     let inputs = input();

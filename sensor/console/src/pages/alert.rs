@@ -26,7 +26,7 @@ const MESSAGES: usize = 120;
 const EVENTS: u32 = 200;
 const AROUND: u32 = 600;
 /// Alerts that a preview looks at, the newest.
-const LOOKED: usize = 400;
+const LOOKED: usize = 200;
 /// Hidden alerts shown in a preview.
 const HIDDEN: usize = 50;
 
