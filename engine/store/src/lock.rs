@@ -84,8 +84,10 @@ pub fn engine_runs(store: &Path) -> bool {
     }
 }
 
+/// Beside the store itself, by whatever link it is named: it is one store.
 fn lock_path(store: &Path, end: &str) -> PathBuf {
-    let mut name: OsString = store.as_os_str().to_owned();
+    let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.to_owned());
+    let mut name: OsString = store.into_os_string();
     name.push(".");
     name.push(end);
     name.into()

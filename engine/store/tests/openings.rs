@@ -226,6 +226,21 @@ fn only_one_engine_runs_on_a_store() {
 }
 
 #[test]
+fn a_store_is_one_by_whatever_link_it_is_named() {
+    let (folder, path) = place();
+    let store = Store::open(&path).unwrap();
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(!ot_store::engine_runs(&link));
+    let lock = store.lock_engine().unwrap();
+    assert!(ot_store::engine_runs(&link));
+    let error = Store::open(&link).unwrap().lock_engine().unwrap_err();
+    assert!(matches!(error, StoreError::EngineRuns { .. }), "{error}");
+    drop(lock);
+    assert!(Store::open(&link).unwrap().lock_engine().is_ok());
+}
+
+#[test]
 fn a_killed_engine_gives_its_lock_back() {
     let (folder, path) = place();
     let store = Store::open(&path).unwrap();
